@@ -1,0 +1,37 @@
+//! Include and exclude: decides which paths of a source belong to a route, and says which rule decided.
+//!
+//! One set of rules has two forms: [`Filter`], compiled once, which prunes watches, decides events and walks local
+//! trees; and the rsync filter rules that [`Filter::rsync_rules`] writes. A property test holds both to the same
+//! verdicts on the real rsync. The room knows nothing of the file system: paths and "is a directory" come in.
+
+use serde::Serialize;
+
+/// Where a rule was written, for verdicts that name the line which made them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// The manifest file as it was named on the command line.
+    pub file: String,
+    /// 1-based.
+    pub line: u32,
+}
+
+/// One glob as written in the manifest, already checked by [`check`](self).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// The glob as written.
+    pub pattern: String,
+    /// Where it was written; `None` for built-in defaults.
+    pub origin: Option<Origin>,
+}
+
+/// The rules of one source or one route: what a path needs to belong to it. Data only; [`Filter`] is the compiled form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FilterSpec {
+    /// A path must match one of these, be below a directory that does, or be the parent of what could. `**` alone: everything.
+    pub include: Vec<Rule>,
+    /// Always wins; an excluded directory is neither watched nor entered, and protected on the target.
+    pub exclude: Vec<Rule>,
+}
