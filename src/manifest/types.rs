@@ -44,6 +44,15 @@ pub struct Source {
     pub name: Spanned<String>,
     /// Absolute as written; may hold `${…}`, and `.`, double or trailing slashes, but no `..`.
     pub path: Spanned<String>,
+    /// What else it says, with `defaults.source` merged in.
+    pub options: SourceOptions,
+    /// In the order in which they were written; names are unique within the source, and there is at least one.
+    pub targets: Vec<Target>,
+}
+
+/// What a source and `defaults.source` may say alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceOptions {
     /// Which hosts run it; `None`: every host that loads it.
     pub hosts: Option<Vec<Spanned<String>>>,
     /// Whether nothing is done for it; default false.
@@ -62,8 +71,6 @@ pub struct Source {
     pub guard: SourceGuard,
     /// Full passes, where a target does not say otherwise.
     pub rescan: Rescan,
-    /// In the order in which they were written; names are unique within the source, and there is at least one.
-    pub targets: Vec<Target>,
 }
 
 /// One target of a source.
@@ -73,6 +80,13 @@ pub struct Target {
     pub name: Spanned<String>,
     /// Where to, in parts. Parts may hold `${…}`: substitute in [`Url::text`] and parse that again.
     pub url: Spanned<Url>,
+    /// What else it says, with what fits its scheme of `defaults.target` merged in.
+    pub options: TargetOptions,
+}
+
+/// What a target and `defaults.target` may say alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TargetOptions {
     /// Where the password comes from; `rsync://` only.
     pub password: Option<Spanned<Secret>>,
     /// `ssh://` only.
