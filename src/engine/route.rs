@@ -16,7 +16,7 @@ use super::{
     Work,
 };
 use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync};
-use crate::schedule::{Schedule, windows};
+use crate::schedule::{self, Schedule};
 
 /// The state of one route.
 #[derive(Debug)]
@@ -295,8 +295,8 @@ impl Route {
         {
             return Due::At(backoff.next);
         }
-        if !windows::open(&self.plan.windows, now.wall) {
-            return match windows::next_change(&self.plan.windows, now.wall) {
+        if !schedule::open(&self.plan.windows, now.wall) {
+            return match schedule::next_change(&self.plan.windows, now.wall) {
                 Some(at) => Due::At(now.mono + until(now.wall, at)),
                 None => Due::Idle,
             };

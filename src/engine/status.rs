@@ -343,8 +343,8 @@ fn state_of(
 }
 
 fn pending_reason(route: &Route, now: Now) -> String {
-    if !crate::schedule::windows::open(&route.plan.windows, now.wall) {
-        let opens = crate::schedule::windows::next_change(&route.plan.windows, now.wall);
+    if !crate::schedule::open(&route.plan.windows, now.wall) {
+        let opens = crate::schedule::next_change(&route.plan.windows, now.wall);
         return opens.map_or("no window is open".to_owned(), |at| {
             format!("no window is open until {at}")
         });

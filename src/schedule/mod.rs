@@ -2,6 +2,22 @@
 //!
 //! Everything here is a pure function of an instant that comes in.
 
+mod crontab;
+mod error;
+mod field;
+mod next;
+mod open;
+mod wall;
+mod zone;
+
+pub use error::{Part, ScheduleError};
+pub use next::{check_expression, check_period};
+pub use open::{next_change, open};
+pub use zone::check_zone;
+
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 
 /// When a periodic pass or a gathered send is due.
