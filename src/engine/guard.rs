@@ -81,10 +81,14 @@ pub fn deletions(case: DeleteCase<'_>, paths: &[RelPath]) -> Result<(), DeleteRe
     if paths.is_empty() {
         return Ok(());
     }
-    if case.leave.approved.as_ref().is_some_and(|plan| plan.covers(paths.iter())) {
+    let approved = case.leave.approved.as_deref();
+    let count = paths
+        .iter()
+        .filter(|path| !approved.is_some_and(|plan| plan.covers(path)))
+        .count() as u64;
+    if count == 0 {
         return Ok(());
     }
-    let count = paths.len() as u64;
     if case.source_empty && !case.source.guard.allow_empty {
         let path = &case.source.path;
         return Err(DeleteRefusal::Empty(GuardRefusal {

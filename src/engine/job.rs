@@ -49,7 +49,7 @@ pub struct DeleteLeave {
     pub spent: u64,
     /// Entries (in the route's scope) on the target after the last full pass; `None`: not known yet.
     pub target_entries: Option<u64>,
-    /// A plan that an operator approved: its deletions, and no others, are free.
+    /// A plan that an operator approved: its deletions are free, all others count against the budget as ever.
     pub approved: Option<Arc<DeletePlan>>,
 }
 
@@ -91,9 +91,9 @@ impl DeletePlan {
         DeletePlan { id: hasher.finalize().to_hex()[..8].to_string(), count, of, sample: paths, hashes }
     }
 
-    /// Whether every one of `paths` is among its deletions.
-    pub fn covers<'a>(&self, mut paths: impl Iterator<Item = &'a RelPath>) -> bool {
-        paths.all(|path| self.hashes.binary_search(&Self::hash(path)).is_ok())
+    /// Whether `path` is among its deletions.
+    pub fn covers(&self, path: &RelPath) -> bool {
+        self.hashes.binary_search(&Self::hash(path)).is_ok()
     }
 
     fn hash(path: &RelPath) -> u64 {

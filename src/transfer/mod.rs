@@ -1,3 +1,4 @@
 //! Under construction.
 
 pub mod batch;
+pub mod progress;
