@@ -6,10 +6,25 @@
 //! is colour is the caller's decision.
 
 mod code;
+mod github;
+mod json;
 mod registry;
+mod report;
+mod sarif;
+pub mod secret;
+mod sources;
+mod terminal;
+#[cfg(test)]
+mod tests;
 
 pub use code::{Code, Entry};
+pub use github::github;
+pub use json::json;
 pub use registry::REGISTRY;
+pub use report::Report;
+pub use sarif::sarif;
+pub use sources::{Position, Sources};
+pub use terminal::terminal;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -63,12 +78,13 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A diagnostic with its code's severity and no places yet.
+    /// A diagnostic with its code's severity and no places yet. All its texts are cleaned of secrets and control
+    /// characters as they come in.
     pub fn new(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             code,
             severity: code.severity(),
-            message: message.into(),
+            message: secret::clean(&message.into()),
             labels: Vec::new(),
             help: None,
             masked: Vec::new(),
@@ -90,7 +106,7 @@ impl Diagnostic {
     /// Says what to do.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Diagnostic {
-        self.help = Some(text.into());
+        self.help = Some(secret::clean(&text.into()));
         self
     }
 

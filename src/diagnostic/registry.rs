@@ -198,7 +198,7 @@ pub const REGISTRY: &[Entry] = &[
         Code::BadPath,
         "H0207",
         "a path cannot be used",
-        "Paths have no `..`, no NUL and no line breaks, and are not `/` itself.",
+        "Paths have no `..` and no control characters: what they mean must be plain to see.",
     ),
     error(
         Code::OutOfRange,
@@ -400,7 +400,7 @@ pub const REGISTRY: &[Entry] = &[
         Code::UnknownHost,
         "H0409",
         "a host that is never met",
-        "No source runs on this host.",
+        "No source runs on this host. Check its name against the `hosts` of the sources.",
     ),
     warning(
         Code::NoRoutes,
