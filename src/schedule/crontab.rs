@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::field::{Field, KINDS};
-use super::{Part, ScheduleError};
+use super::{Problem, ScheduleError};
 
 /// The nicknames of crontab(5). `@reboot` is not a time.
 const NICKNAMES: [(&str, &str); 7] = [
@@ -59,7 +59,7 @@ impl Crontab {
         if !crontab.fires() {
             let at = crontab.days.at.start..crontab.months.at.end;
             return Err(ScheduleError::new(
-                Part::Expression,
+                Problem::NeverFires,
                 at,
                 "this schedule never fires: no such day in such a month",
             ));
@@ -145,7 +145,7 @@ fn wrong_count(text: &str, words: &[Range<usize>]) -> ScheduleError {
         n => format!("there are {n}"),
     };
     let error = ScheduleError::new(
-        Part::Expression,
+        Problem::Syntax,
         at,
         format!("a schedule has five fields, and {count}"),
     );
@@ -160,7 +160,7 @@ fn wrong_count(text: &str, words: &[Range<usize>]) -> ScheduleError {
 fn unknown_nickname(text: &str, name: &str) -> ScheduleError {
     let start = text.len() - text.trim_start().len();
     let error = ScheduleError::new(
-        Part::Expression,
+        Problem::Syntax,
         start..start + name.len(),
         format!("`{name}` is not a known schedule"),
     );

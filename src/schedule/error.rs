@@ -8,8 +8,8 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct ScheduleError {
-    /// Which of the schedule's texts it is about.
-    pub part: Part,
+    /// What kind it is.
+    pub problem: Problem,
     /// The bytes of that text that are wrong; always on character boundaries, within the text, and empty only where
     /// something is missing.
     pub at: Range<usize>,
@@ -19,26 +19,23 @@ pub struct ScheduleError {
     pub help: Option<String>,
 }
 
-/// A text that an error can be about.
+/// What kind of error it is; the kind also says which of the schedule's texts it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The crontab expression.
-    Expression,
-    /// The time zone's name.
-    TimeZone,
-    /// The period of `every`.
+pub enum Problem {
+    /// The crontab expression cannot be read.
+    Syntax,
+    /// The crontab expression means no date that there is.
+    NeverFires,
+    /// There is no such time zone.
+    UnknownZone,
+    /// The period of `every` is out of bounds.
     Period,
 }
 
 impl ScheduleError {
     /// An error without advice.
-    pub(super) fn new(part: Part, at: Range<usize>, message: impl Into<String>) -> ScheduleError {
-        ScheduleError {
-            part,
-            at,
-            message: message.into(),
-            help: None,
-        }
+    pub(super) fn new(problem: Problem, at: Range<usize>, message: impl Into<String>) -> ScheduleError {
+        ScheduleError { problem, at, message: message.into(), help: None }
     }
 
     /// The same with advice.

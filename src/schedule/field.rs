@@ -2,7 +2,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use super::{Part, ScheduleError};
+use super::{Problem, ScheduleError};
 
 /// What a field may hold.
 pub(super) struct FieldKind {
@@ -173,7 +173,7 @@ impl Field {
                 _ => Err(error(
                     at,
                     text,
-                    format!("`{text}` is not a {}: it goes from {range}", kind.name),
+                    format!("the {} field goes from {range}, not to `{text}`", kind.name),
                 )),
             };
         }
@@ -195,5 +195,5 @@ impl Field {
 }
 
 fn error(at: usize, text: &str, message: impl Into<String>) -> ScheduleError {
-    ScheduleError::new(Part::Expression, at..at + text.len(), message)
+    ScheduleError::new(Problem::Syntax, at..at + text.len(), message)
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::crontab::Crontab;
-use super::{Part, Schedule, ScheduleError, wall, zone};
+use super::{Problem, Schedule, ScheduleError, wall, zone};
 
 /// The shortest period of `every`: below it, it is not a schedule but a load.
 const SHORTEST_PERIOD_MS: u64 = 1_000;
@@ -71,7 +71,7 @@ pub fn check_expression(expression: &str) -> Result<(), ScheduleError> {
 
 /// Whether a period of `every` is one.
 pub fn check_period(period_ms: u64) -> Result<(), ScheduleError> {
-    let error = |message: &str| Err(ScheduleError::new(Part::Period, 0..0, message));
+    let error = |message: &str| Err(ScheduleError::new(Problem::Period, 0..0, message));
     match period_ms {
         0..SHORTEST_PERIOD_MS => error("`every` must be at least `1s`"),
         SHORTEST_PERIOD_MS..=LONGEST_MS => Ok(()),

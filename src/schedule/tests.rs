@@ -364,7 +364,7 @@ proptest! {
     fn no_text_panics(text in "\\PC{0,40}", zone in "\\PC{0,20}", cronlike in "[0-9a-z*/,@ -]{0,24}") {
         for expression in [text, cronlike] {
             if let Err(error) = cron(&expression, &zone).check() {
-                let whole = if error.part == super::Part::TimeZone { &zone } else { &expression };
+                let whole = if error.problem == super::Problem::UnknownZone { &zone } else { &expression };
                 prop_assert!(whole.get(error.at).is_some());
             }
         }

@@ -5,7 +5,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Part, ScheduleError};
+use super::{Problem, ScheduleError};
 
 /// Says whether a zone is known.
 pub fn check_zone(name: &str) -> Result<(), ScheduleError> {
@@ -16,7 +16,7 @@ pub fn check_zone(name: &str) -> Result<(), ScheduleError> {
 pub(super) fn find(name: &str) -> Result<TimeZone, ScheduleError> {
     let error = || {
         ScheduleError::new(
-            Part::TimeZone,
+            Problem::UnknownZone,
             0..name.len(),
             format!("unknown time zone `{name}`"),
         )
