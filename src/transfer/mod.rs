@@ -1,4 +1,5 @@
 //! Under construction.
 
 pub mod batch;
+pub mod local;
 pub mod progress;
