@@ -4,6 +4,12 @@
 //! trees; and the rsync filter rules that [`Filter::rsync_rules`] writes. A property test holds both to the same
 //! verdicts on the real rsync. The room knows nothing of the file system: paths and "is a directory" come in.
 
+mod decide;
+mod pattern;
+
+pub use decide::{Decision, Filter, Verdict};
+pub use pattern::{PatternError, check};
+
 use serde::Serialize;
 
 /// Where a rule was written, for verdicts that name the line which made them.
