@@ -1,6 +1,6 @@
 //! `run`: the service from its start to its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,7 +13,7 @@ use super::world::{World, WorldParts};
 use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Reload};
 use crate::plan::{Limits, Plan};
-use crate::transfer::Context;
+use crate::transfer::{Context, RsyncBinary};
 
 /// What `run` needs to know.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub async fn open(options: &Options, watched: bool) -> Result<(World, Option<con
     if let Some(damage) = damage {
         tracing::warn!("{damage}");
     }
-    let context = Context::new(options.rsync_path.as_deref(), state.run_dir(), state.owner_tag()).await;
+    let context = context(options, &state).await?;
     let digest = digest(&options.plan);
     let watch_limit = options.limits.watches;
     let world =
@@ -122,6 +122,16 @@ pub async fn open(options: &Options, watched: bool) -> Result<(World, Option<con
         None => None,
     };
     Ok((world, control))
+}
+
+/// What the host gives to every transfer.
+async fn context(options: &Options, state: &StateDir) -> Result<Context, Failure> {
+    let runtime_dir = state.run_dir();
+    let home = runtime_dir.join("home");
+    super::state::private_dir(&home)
+        .map_err(|error| Failure::Setup(format!("cannot create `{}`: {error}", home.display())))?;
+    let rsync = RsyncBinary::find(options.rsync_path.as_deref().map(Path::new)).await;
+    Ok(Context { rsync, ssh: PathBuf::from("/usr/bin/ssh"), runtime_dir, owner_tag: state.owner_tag() })
 }
 
 /// The plan's content as a short hash, independent of comments and order.

@@ -155,7 +155,7 @@ impl World {
             tokio::task::spawn_blocking(move || watch.stop());
         }
         drop(self.inputs);
-        self.context.close().await;
+        transfer::close(&self.context).await;
     }
 
     /// Ends the loop at the next turn.
@@ -173,7 +173,7 @@ impl World {
         if !self.watched {
             let source = Arc::clone(source);
             tokio::task::spawn_blocking(move || {
-                let notice = match transfer::facts::root_id(std::path::Path::new(&source.path)) {
+                let notice = match transfer::identity(std::path::Path::new(&source.path)) {
                     Some(root) => Notice::Ready(WatchReport { root, directories: 0, unwatched: 0 }),
                     None => Notice::Waiting { reason: format!("`{}` is not there, or not a directory", source.path) },
                 };
