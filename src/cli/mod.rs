@@ -4,8 +4,11 @@
 //! by the rooms below; a command reads files, calls them and prints.
 
 pub mod approve;
+pub mod bar;
 pub mod client;
 pub mod exit;
+pub mod files;
+pub mod load;
 pub mod run;
 pub mod rescan;
 pub mod status;

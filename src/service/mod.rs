@@ -11,6 +11,7 @@ pub mod driver;
 pub mod logs;
 pub mod once;
 pub mod orphans;
+pub mod preview;
 
 pub mod protocol;
 pub mod runtime;

@@ -301,9 +301,10 @@ impl Shell for World {
                 Ending::No | Ending::Over => None,
             };
             let wake = deadline.into_iter().chain(end).min();
-            let timer = async {
+            let clock = self.clock;
+            let timer = async move {
                 match wake {
-                    Some(at) => tokio::time::sleep_until(self.clock.instant(at).into()).await,
+                    Some(at) => tokio::time::sleep_until(clock.instant(at).into()).await,
                     None => std::future::pending().await,
                 }
             };

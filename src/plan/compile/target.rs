@@ -17,10 +17,7 @@ pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &m
             Err(problem) => {
                 let diagnostic = Diagnostic::new(problem.code, format!("{}, after substitution", problem.message))
                     .primary(&url.at, "");
-                out.push(match problem.help {
-                    Some(help) => diagnostic.help(help),
-                    None => diagnostic,
-                });
+                out.push(diagnostic.help(problem.label));
                 return None;
             }
         },

@@ -106,14 +106,19 @@ fn not_started(invocation: &Invocation, error: &std::io::Error) -> Trouble {
 /// Writes the list and drains both outputs at once (above 64 KiB one pipe would stop the other), until the end.
 async fn talk(child: &mut Child, input: &[u8], report: &mut Report, progress: &Progress) -> std::io::Result<ExitStatus> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let report = std::cell::RefCell::new(report);
+    // Both outputs are read by this one task; the lock is what lets the task move between threads.
+    let report = std::sync::Mutex::new(report);
     let feed = async {
         if let Some(mut stdin) = stdin {
             // It may end without having read its list; its exit code says more than the broken pipe.
             let _ = stdin.write_all(input).await;
         }
     };
-    let take = |line: &[u8]| report.borrow_mut().take(line, progress);
+    let take = |line: &[u8]| {
+        if let Ok(mut report) = report.lock() {
+            report.take(line, progress);
+        }
+    };
     let drained = async { tokio::join!(feed, drain(stdout, take), drain(stderr, take)) };
     tokio::pin!(drained);
     let mut open = true;
