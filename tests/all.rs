@@ -2,3 +2,5 @@
 
 mod engine;
 mod filter;
+mod house;
+mod rig;
