@@ -4,8 +4,13 @@
 //! trees; and the rsync filter rules that [`Filter::rsync_rules`] writes. A property test holds both to the same
 //! verdicts on the real rsync. The room knows nothing of the file system: paths and "is a directory" come in.
 
+mod class;
 mod decide;
+mod globs;
 mod pattern;
+mod rsync;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Decision, Filter, Verdict};
 pub use pattern::{PatternError, check};
