@@ -1,3 +1,3 @@
 //! Integration tests.
 
-mod filter;
+mod local;
