@@ -3,4 +3,5 @@
 mod engine;
 mod filter;
 mod house;
+mod local;
 mod rig;

@@ -171,7 +171,7 @@ impl Session<'_> {
         if now.id != there.id {
             return Ok(false);
         }
-        let same = self.copier.same(&ours, &theirs)?;
+        let same = self.copier.same(&ours, &before, &theirs)?;
         let after = rustix::fs::fstat(&ours).map_err(|error| at_source("looking at", error))?;
         if before.same_version(&Meta::of(&after)) {
             Ok(same)
