@@ -1,6 +1,6 @@
 //! Layouts: aligned text, and Markdown.
 
-use super::sheet::{Row, Sheet, Value};
+use super::sheet::{Kind, Row, Sheet, Value};
 
 /// Wide enough for every key.
 const KEY_WIDTH: usize = 10;
@@ -32,14 +32,13 @@ pub(super) fn markdown(head: &str, sheets: &[Sheet]) -> String {
     for sheet in sheets {
         out.push_str(&format!("\n{} {}\n\n| | |\n| --- | --- |\n", "#".repeat(sheet.depth + 2), plain(&sheet.title)));
         let (commands, rows): (Vec<&Row>, Vec<&Row>) =
-            filled(sheet).partition(|row| row.values.iter().any(|value| value.verbatim));
+            filled(sheet).partition(|row| row.values.iter().any(|value| value.kind == Kind::Command));
         for row in rows {
             let values: Vec<String> = row.values.iter().map(cell).collect();
             out.push_str(&format!("| {} | {} |\n", row.key, values.join("<br>")));
         }
         for value in commands.iter().flat_map(|row| &row.values) {
-            // A fence longer than any run of backticks inside.
-            let fence = "`".repeat(longest_run(&value.text).max(2) + 1);
+            let fence = fence(&value.text, 3);
             out.push_str(&format!("\n{fence}sh\n{}\n{fence}\n", value.text));
         }
     }
@@ -51,7 +50,10 @@ fn filled(sheet: &Sheet) -> impl Iterator<Item = &Row> {
 }
 
 fn cell(value: &Value) -> String {
-    let text = plain(&value.text);
+    let text = match value.kind {
+        Kind::Pattern => code(&value.text),
+        Kind::Words | Kind::Command => plain(&value.text),
+    };
     match &value.note {
         Some(note) => format!("{text} ({})", plain(note)),
         None => text,
@@ -74,6 +76,15 @@ fn plain(text: &str) -> String {
     out
 }
 
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+/// A code span in a table's cell, in which only the bar needs care.
+fn code(text: &str) -> String {
+    let fence = fence(text, 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{}{pad}{fence}", text.replace('|', "\\|"))
+}
+
+/// Backticks, one more than any run of them inside.
+fn fence(text: &str, least: usize) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat((longest + 1).max(least))
 }

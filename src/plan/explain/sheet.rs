@@ -23,8 +23,18 @@ pub(super) struct Row {
 pub(super) struct Value {
     pub text: String,
     pub note: Option<String>,
-    /// To be copied as it is: never wrapped or decorated.
-    pub verbatim: bool,
+    pub kind: Kind,
+}
+
+/// What a value is, for layouts that tell them apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Prose; names in backticks.
+    Words,
+    /// As it was written in a manifest.
+    Pattern,
+    /// To be copied into a shell.
+    Command,
 }
 
 pub(super) fn head(explain: &Explain<'_>) -> String {
@@ -78,13 +88,13 @@ fn route_sheet(explain: &Explain<'_>, source: &SourcePlan, route: &RoutePlan) ->
     let commands = (explain.command_lines)(source, route);
     rows.push(Row {
         key: "command",
-        values: commands.into_iter().map(|text| Value { text, note: None, verbatim: true }).collect(),
+        values: commands.into_iter().map(|text| Value { text, note: None, kind: Kind::Command }).collect(),
     });
     Sheet { depth: 1, title: format!("route {}", route.name), rows }
 }
 
 fn row(key: &'static str, values: impl IntoIterator<Item = String>) -> Row {
-    let values = values.into_iter().map(|text| Value { text, note: None, verbatim: false }).collect();
+    let values = values.into_iter().map(|text| Value { text, note: None, kind: Kind::Words }).collect();
     Row { key, values }
 }
 
@@ -92,7 +102,7 @@ fn rules(key: &'static str, rules: &[Rule]) -> Row {
     let value = |rule: &Rule| Value {
         text: rule.pattern.clone(),
         note: rule.origin.as_ref().map(|origin| format!("{}:{}", origin.file, origin.line)),
-        verbatim: false,
+        kind: Kind::Pattern,
     };
     Row { key, values: rules.iter().map(value).collect() }
 }
