@@ -1,3 +1,4 @@
-//! Integration tests.
+//! The one integration binary: a module a subject.
 
+mod engine;
 mod filter;

@@ -76,11 +76,15 @@ impl Engine {
 
     /// Answers those whose barrier is passed everywhere, or is passed everywhere but where a route is held.
     pub(super) fn answer_waits(&mut self, effects: &mut Vec<Effect>) {
-        let routes = &self.routes;
+        let (routes, sources) = (&self.routes, &self.sources);
         let clean = |name: &RouteName, at: Option<u64>| match (routes.get(name), at) {
             (None, _) => true, // removed by a reload: there is nothing to wait for
             (Some(_), None) => false,
-            (Some(route), Some(seq)) => route.oldest().is_none_or(|oldest| oldest.seq > seq),
+            // A source whose watch does not stand knows of no change, which is not the same as having none.
+            (Some(route), Some(seq)) => {
+                sources.get(&name.source).is_some_and(|source| source.is_ready())
+                    && route.oldest().is_none_or(|oldest| oldest.seq > seq)
+            }
         };
         let held = |name: &RouteName| {
             routes.get(name).is_some_and(|route: &Route| {

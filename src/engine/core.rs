@@ -11,7 +11,7 @@ use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selecto
 use super::route::{Due, Kind, Route, Running, until};
 use super::source::Source;
 use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, WatchId};
-use crate::plan::{Limits, OnStart, Plan, RouteName, SourceName, Target};
+use crate::plan::{Limits, OnStart, Plan, RouteName, SourceName, Sync, Target};
 
 /// Schedules are looked at again at the latest after so long, so that a step of the wall clock is noticed.
 const CLOCK_LOOK: Duration = Duration::from_secs(60);
@@ -46,7 +46,7 @@ impl Engine {
             }
             Input::Ask(request, ask) => self.ask(now, request, ask, &mut effects),
             Input::Forget(request) => self.waits.forget(request),
-            Input::Drain => self.draining = true,
+            Input::Drain => self.drain(),
             Input::Tick => {}
         }
         let stamp = self.stamp(now);
@@ -57,7 +57,9 @@ impl Engine {
         for route in self.routes.values_mut() {
             route.clock(now, set_back, stamp);
         }
-        self.start(now, &mut effects);
+        if !self.drained {
+            self.start(now, &mut effects);
+        }
         self.answer_waits(&mut effects);
         if self.draining && !self.drained && self.transfers.is_empty() {
             self.drained = true;
@@ -87,6 +89,14 @@ impl Engine {
     /// Transfers that run.
     pub fn running(&self) -> impl Iterator<Item = TransferId> {
         self.transfers.keys().copied()
+    }
+
+    /// Windows are closed, so that what is pending leaves; from now on only batches start.
+    fn drain(&mut self) {
+        self.draining = true;
+        for route in self.routes.values_mut().filter(|route| route.plan.sync == Sync::Live) {
+            route.flush = true;
+        }
     }
 
     fn stamp(&self, now: Now) -> Stamp {
@@ -274,7 +284,9 @@ impl Engine {
             if !self.sources.get(&name.source).is_some_and(Source::is_ready) {
                 continue;
             }
-            if let Due::Now(kind) = route.due(now) {
+            if let Due::Now(kind) = route.due(now)
+                && (kind == Kind::Batch || !self.draining)
+            {
                 due.push((route.oldest(), name.clone(), kind));
             }
         }
@@ -301,17 +313,12 @@ impl Engine {
                 source: route.source.clone(),
                 route: route.plan.clone(),
                 work: Route::work_of(&load),
-                deletes: route.delete_leave(now, approved),
+                deletes: route.delete_leave(now, approved.clone()),
                 root: source.report.as_ref().map(|report| report.root.clone()),
                 mounts: source.mounts.iter().cloned().collect::<Vec<RelPath>>(),
                 bandwidth: self.limits.bandwidth,
             };
-            route.running = Some(Running {
-                id,
-                started: now.mono,
-                load,
-                trigger,
-            });
+            route.running = Some(Running { id, started: now.mono, load, trigger, approved });
             self.transfers.insert(id, name);
             effects.push(Effect::Start(Box::new(job)));
         }

@@ -18,6 +18,8 @@ pub struct Failed {
     pub pending: Pending,
     /// The last reason.
     pub reason: String,
+    /// No fault: it changed while it was sent, and is merely looked at again.
+    pub changing: bool,
     /// When it first failed.
     pub since: Timestamp,
     /// How many tries failed.
@@ -81,6 +83,11 @@ impl Failing {
     /// The oldest undelivered change.
     pub fn oldest(&self) -> Option<Stamp> {
         self.0.values().map(|failed| failed.pending.since).min()
+    }
+
+    /// The first that is a fault.
+    pub fn first_fault(&self) -> Option<(&RelPath, &Failed)> {
+        self.0.iter().find(|(_, failed)| !failed.changing)
     }
 
     /// How many.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::change_set::Pending;
 use super::failing::Failed;
 use super::input::{Effect, Event, Sent};
-use super::route::{Backoff, Held, Load, Route};
+use super::route::{Backoff, Held, Load, Route, Running};
 use super::{Dirt, Hold, Now, Outcome, RelPath, Trouble, Verdict, backoff};
 
 /// A guard is asked again after this, doubling up to [`GUARD_CHECK_MAX`]: it costs a few system calls.
@@ -15,8 +15,9 @@ const GUARD_CHECK_MAX: Duration = Duration::from_secs(10);
 /// A plan of deletions is counted again after this, doubling up to [`PLAN_CHECK_MAX`]: it may cost a full pass.
 const PLAN_CHECK: Duration = Duration::from_secs(60);
 const PLAN_CHECK_MAX: Duration = Duration::from_secs(3600);
-/// The smallest wait before what was cancelled or changed under the transfer is looked at again.
-const AGAIN: Duration = Duration::from_millis(50);
+/// What changed under the transfer is first looked at again after this, doubling: a file that is written for an hour is
+/// not sent for an hour; the end of the writing is an event of its own.
+const AGAIN_MS: u64 = 100;
 
 impl Route {
     /// Takes an outcome in. Only [`Verdict::Done`] clears marks, and only those that the transfer carried.
@@ -60,14 +61,16 @@ impl Route {
                 };
                 effects.push(Effect::Tell(Event::Sent(sent)));
             }
-            Verdict::Retry(trouble) => self.failed(now, running.load, trouble, false, effects),
-            Verdict::Permanent(trouble) => self.failed(now, running.load, trouble, true, effects),
-            Verdict::Held(hold) => self.hold(now, running.load, hold, held, effects),
-            Verdict::Cancelled => {
-                self.put_back(running.load);
-                self.held =
-                    held.filter(|held| !held.load.marks.is_empty() || held.load.pass.is_some());
+            Verdict::Retry(trouble) => {
+                let wait = self.failed(now, trouble, false, effects);
+                self.keep(running, held, now.mono + wait);
             }
+            Verdict::Permanent(trouble) => {
+                let wait = self.failed(now, trouble, true, effects);
+                self.keep(running, held, now.mono + wait);
+            }
+            Verdict::Held(hold) => self.hold(now, running.load, hold, held, effects),
+            Verdict::Cancelled => self.keep(running, held, now.mono),
         }
     }
 
@@ -83,28 +86,10 @@ impl Route {
         self.last_good = Some(now.wall);
         self.compared |= load.pass.is_some();
         for path in &outcome.again {
-            let mut pending = cover(&load, path, now);
-            pending.since.at = pending.since.at.max(now.mono.saturating_sub(AGAIN));
-            self.pending.put_back(path.clone(), pending);
+            self.fail(now, &load, path, None);
         }
-        let retry = self.plan.retry;
         for failure in &outcome.failed {
-            let before = load.retried.get(&failure.path);
-            let tries = before.map_or(0, |failed| failed.tries) + 1;
-            let wait = backoff::delay(
-                retry,
-                tries,
-                false,
-                &format!("{}/{}", self.plan.name, failure.path),
-            );
-            let failed = Failed {
-                pending: cover(&load, &failure.path, now),
-                reason: failure.reason.clone(),
-                since: before.map_or(now.wall, |failed| failed.since),
-                tries,
-                next: now.mono + wait,
-            };
-            self.failing.insert(failure.path.clone(), failed);
+            self.fail(now, &load, &failure.path, Some(&failure.reason));
         }
         if let Some(first) = outcome.failed.first() {
             effects.push(Effect::Tell(Event::PathsFailing {
@@ -115,15 +100,45 @@ impl Route {
         }
     }
 
+    /// Books a path that stays dirty: a fault with its reason, or one that changed while it was sent.
+    fn fail(&mut self, now: Now, load: &Load, path: &RelPath, fault: Option<&str>) {
+        let before = load.retried.get(path).filter(|failed| failed.changing == fault.is_none());
+        let tries = before.map_or(0, |failed| failed.tries) + 1;
+        let mut retry = self.plan.retry;
+        if fault.is_none() {
+            retry.initial_ms = retry.initial_ms.min(AGAIN_MS);
+        }
+        let wait = backoff::delay(retry, tries, false, &format!("{}/{path}", self.plan.name));
+        let failed = Failed {
+            pending: cover(load, path, now),
+            reason: fault.unwrap_or("it changed while it was sent").to_owned(),
+            changing: fault.is_none(),
+            since: before.map_or(now.wall, |failed| failed.since),
+            tries,
+            next: now.mono + wait,
+        };
+        self.failing.insert(path.clone(), failed);
+    }
+
+    /// Keeps what a transfer carried: under its hold where an operator's word is bound to it, else as dirt.
+    fn keep(&mut self, running: Running, held: Option<Held>, next_check: Duration) {
+        match held.filter(|_| running.approved.is_some()) {
+            Some(held) => {
+                let approved = running.approved;
+                self.held = Some(Held { load: running.load, approved, next_check, ..held });
+            }
+            None => self.put_back(running.load),
+        }
+    }
+
+    /// Books a failure as a whole; the time until the next try.
     fn failed(
         &mut self,
         now: Now,
-        load: Load,
         trouble: Trouble,
         permanent: bool,
         effects: &mut Vec<Effect>,
-    ) {
-        self.put_back(load);
+    ) -> Duration {
         let before = self.backoff.take();
         let tries = before.as_ref().map_or(0, |backoff| backoff.tries) + 1;
         let name = self.plan.name.clone();
@@ -138,12 +153,8 @@ impl Route {
             since,
         });
         self.forced = false;
-        effects.push(Effect::Tell(Event::Failed {
-            route: name,
-            trouble,
-            tries,
-            wait,
-        }));
+        effects.push(Effect::Tell(Event::Failed { route: name, trouble, tries, wait }));
+        wait
     }
 
     fn hold(

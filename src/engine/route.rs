@@ -81,6 +81,8 @@ pub struct Running {
     pub load: Load,
     /// For the log.
     pub trigger: &'static str,
+    /// The plan of deletions that it may carry out: a try that fails keeps the operator's word.
+    pub approved: Option<Arc<DeletePlan>>,
 }
 
 /// What a transfer carries, to be put back if it fails.
@@ -277,7 +279,7 @@ impl Route {
             return Due::Idle;
         }
         if let Some(held) = &self.held {
-            let ready = held.approved.is_some() || self.forced || held.next_check <= now.mono;
+            let ready = self.forced || held.next_check <= now.mono;
             return if ready {
                 Due::Now(Kind::Held)
             } else {

@@ -242,7 +242,7 @@ fn state_of(
     now: Now,
 ) -> (State, Option<String>, Option<String>) {
     let seconds = |at: std::time::Duration| span(at.saturating_sub(now.mono).as_secs());
-    if let Some(held) = &route.held {
+    if let Some(held) = route.held.as_ref().filter(|held| held.approved.is_none()) {
         let (code, why) = match &held.hold {
             Hold::Deletes(plan) => {
                 let (name, id) = (&route.plan.name, &held.id);
@@ -290,7 +290,7 @@ fn state_of(
         );
         return (state, Some(backoff.trouble.code.to_owned()), Some(why));
     }
-    if let Some((path, failed)) = route.failing.iter().next() {
+    if let Some((path, failed)) = route.failing.first_fault() {
         let many = route.failing.len();
         let (paths, verb) = if many == 1 {
             ("path", "fails")
@@ -356,6 +356,7 @@ fn pending_reason(route: &Route, now: Now) -> String {
     }
     match route.due(now) {
         Due::Now(_) => "waits for its turn".to_owned(),
+        Due::At(_) if !route.failing.is_empty() => "some paths changed while they were sent".to_owned(),
         Due::At(_) | Due::Idle => "gathers changes".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `HELIOSTAT_CASES` sets the number of trees, `HELIOSTAT_SEED` repeats a run; the seed of a red run is printed.
 
-use heliostat::filter::{FilterSpec, Rule, check};
+use heliostat::filter::{Filter, FilterSpec, Rule, Verdict, check};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
@@ -43,7 +43,7 @@ const NAMES: [&[u8]; 26] = [
     b"{a,b}",
 ];
 
-const GLOBS: [&str; 49] = [
+const GLOBS: [&str; 52] = [
     "a",
     "b",
     "c",
@@ -93,10 +93,15 @@ const GLOBS: [&str; 49] = [
     " a",
     "a ",
     "**",
+    "a[!c]b",
+    "a[+-9]b",
+    "a?b",
 ];
 
 fn trees() -> impl Strategy<Value = Tree> {
-    let path = prop::collection::vec(select(&NAMES[..]), 1..=4);
+    // Mostly names that meet: rare ones alone would hardly ever match a rule.
+    let name = prop_oneof![3 => select(&NAMES[..4]), 1 => select(&NAMES[..])];
+    let path = prop::collection::vec(name, 1..=4);
     let kind = prop_oneof![2 => Just(Kind::Dir), 4 => Just(Kind::File), 1 => Just(Kind::Link)];
     prop::collection::vec((path, kind), 0..14).prop_map(|paths| {
         let mut tree = Tree::new();
@@ -145,15 +150,19 @@ fn specs() -> impl Strategy<Value = FilterSpec> {
     (include, rules(0..4)).prop_map(|(include, exclude)| FilterSpec { include, exclude })
 }
 
-#[test]
-fn decide_and_rsync_agree_on_random_trees_and_rules() {
+/// Runs `property` on as many cases as asked for, and says how to repeat them.
+fn run<S: Strategy>(
+    cases: u32,
+    strategy: &S,
+    property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
     let number = |name: &str| {
         std::env::var(name)
             .ok()
             .and_then(|text| text.parse::<u64>().ok())
     };
     let seed = number("HELIOSTAT_SEED").unwrap_or_else(|| fastrand::u64(..));
-    let cases = number("HELIOSTAT_CASES").map_or(CASES, |cases| cases as u32);
+    let cases = number("HELIOSTAT_CASES").map_or(cases, |cases| cases as u32);
     println!("HELIOSTAT_SEED={seed} HELIOSTAT_CASES={cases}");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -164,9 +173,15 @@ fn decide_and_rsync_agree_on_random_trees_and_rules() {
         ..Config::default()
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    if let Err(failure) = TestRunner::new_with_rng(config, rng).run(strategy, property) {
+        panic!("HELIOSTAT_SEED={seed} HELIOSTAT_CASES={cases}\n{failure}");
+    }
+}
+
+#[test]
+fn decide_and_rsync_agree_on_random_trees_and_rules() {
     let strategy = (trees(), trees(), prop::collection::vec(specs(), SPECS));
-    let outcome = runner.run(&strategy, |(source, target, specs)| {
+    run(CASES, &strategy, |(source, target, specs)| {
         let scratch = tempfile::tempdir().unwrap();
         let root = scratch.path().join("source");
         build(&root, &source, SOURCE);
@@ -185,7 +200,38 @@ fn decide_and_rsync_agree_on_random_trees_and_rules() {
             Err(TestCaseError::fail(reports.join("\n")))
         }
     });
-    if let Err(failure) = outcome {
-        panic!("HELIOSTAT_SEED={seed}\n{failure}");
-    }
+}
+
+/// Both forms could be wrong alike about the ways to what is included. So, from what single patterns match: a path is
+/// included exactly if it or a directory above it matches an include, and none of them an exclude.
+#[test]
+fn what_an_include_matches_is_reached_wherever_it_lies() {
+    run(2000, &(trees(), specs()), |(tree, spec)| {
+        let filter = Filter::compile(&spec).unwrap();
+        let matching = |rules: &[Rule]| {
+            let everything = vec![Rule {
+                pattern: "**".to_owned(),
+                origin: None,
+            }];
+            Filter::compile(&FilterSpec {
+                include: everything,
+                exclude: rules.to_vec(),
+            })
+            .unwrap()
+        };
+        let (included, excluded) = (matching(&spec.include), matching(&spec.exclude));
+        for (path, kind) in tree {
+            let is_dir = kind == Kind::Dir;
+            let matched = |by: &Filter| by.decide(&path, is_dir).verdict == Verdict::Excluded;
+            let belongs = matched(&included) && !matched(&excluded);
+            let verdict = filter.decide(&path, is_dir).verdict;
+            prop_assert_eq!(
+                verdict == Verdict::Included,
+                belongs,
+                "{}",
+                path.escape_ascii()
+            );
+        }
+        Ok(())
+    });
 }
