@@ -36,11 +36,7 @@ pub fn load(
         Ok(found) => found,
         Err(code) => return Ok(Err(code)),
     };
-    let paths: Vec<PathBuf> = match (paths, agent.manifests.as_slice()) {
-        ([], []) => vec![PathBuf::from(MANIFESTS)],
-        ([], named) => named.iter().map(PathBuf::from).collect(),
-        (paths, _) => paths.to_vec(),
-    };
+    let paths = manifest_paths(paths, &agent);
     let files = match super::files::read(&paths) {
         Ok(files) => files,
         Err(error) => {
@@ -48,24 +44,59 @@ pub fn load(
             return Ok(Err(exit::USAGE));
         }
     };
-    let mut texts = sources(&files);
-    let (manifests, mut diagnostics) = manifest::load(&files);
     let facts = HostFacts { name: host.clone(), labels: agent.labels.clone() };
-    let mut plan = None;
-    if !has_errors(&diagnostics) {
-        let compiled = plan::compile(&manifests, &texts, &facts);
-        plan = compiled.plan;
-        diagnostics.extend(compiled.diagnostics);
+    let compiled = Compiled::new(&files, &facts);
+    if !compiled.diagnostics.is_empty() {
+        write!(err, "{}", terminal(compiled.report(), colour))?;
     }
-    texts.mask(&diagnostics);
-    if !diagnostics.is_empty() {
-        let report = Report { sources: &texts, diagnostics: &diagnostics, files: files.len() };
-        write!(err, "{}", terminal(report, colour))?;
-    }
-    Ok(match plan {
+    Ok(match compiled.plan {
         Some(plan) => Ok(Loaded { plan, host, agent }),
         None => Err(exit::NEGATIVE),
     })
+}
+
+/// The manifests that were named, or else those of the agent file, or else those in their usual place.
+pub fn manifest_paths(named: &[PathBuf], agent: &Agent) -> Vec<PathBuf> {
+    match (named, agent.manifests.as_slice()) {
+        ([], []) => vec![PathBuf::from(MANIFESTS)],
+        ([], known) => known.iter().map(PathBuf::from).collect(),
+        (named, _) => named.to_vec(),
+    }
+}
+
+/// What files say, and what is wrong with it.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The plan; none where anything is an error.
+    pub plan: Option<Plan>,
+    /// What is wrong, of the reading first.
+    pub diagnostics: Vec<Diagnostic>,
+    texts: Sources,
+    files: usize,
+}
+
+impl Compiled {
+    /// Reads and compiles. Where the reading has errors, what could be read is still held against itself, so that
+    /// everything is said at once.
+    pub fn new(files: &[SourceFile], facts: &HostFacts) -> Compiled {
+        let mut texts = sources(files);
+        let (manifests, mut diagnostics) = manifest::load(files);
+        let mut plan = None;
+        if has_errors(&diagnostics) {
+            diagnostics.extend(plan::check(&manifests, &texts));
+        } else {
+            let compiled = plan::compile(&manifests, &texts, facts);
+            plan = compiled.plan;
+            diagnostics.extend(compiled.diagnostics);
+        }
+        texts.mask(&diagnostics);
+        Compiled { plan, diagnostics, texts, files: files.len() }
+    }
+
+    /// For the renderers.
+    pub fn report(&self) -> Report<'_> {
+        Report { sources: &self.texts, diagnostics: &self.diagnostics, files: self.files }
+    }
 }
 
 fn sources(files: &[SourceFile]) -> Sources {
@@ -81,7 +112,7 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 }
 
 /// The host's settings, from the file that was named or the one in its usual place, and the host's name.
-fn read_agent(
+pub fn read_agent(
     named: Option<&Path>,
     colour: bool,
     err: &mut dyn Write,

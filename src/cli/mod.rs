@@ -9,6 +9,8 @@ pub mod client;
 pub mod exit;
 pub mod files;
 pub mod load;
+pub mod match_;
+pub mod plan;
 pub mod run;
 pub mod rescan;
 pub mod status;

@@ -2,6 +2,7 @@
 
 use super::collector::Collector;
 use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::manifest::name;
 
 /// Folds `.`, doubled and trailing slashes of an absolute path. `Err` is what is wrong with it.
 ///
@@ -10,19 +11,14 @@ pub(super) fn normalise(text: &str) -> Result<String, &'static str> {
     if !text.starts_with('/') {
         return Err("is not absolute");
     }
-    let mut out = String::with_capacity(text.len());
-    for part in text.split('/') {
-        match part {
-            "" | "." => continue,
-            ".." => return Err("has a `..`"),
-            part if part.contains(['\0', '\n', '\r']) => return Err("has a character that paths here must not have"),
-            part => {
-                out.push('/');
-                out.push_str(part);
-            }
-        }
+    if name::climbs(text) {
+        return Err("has a `..`");
     }
-    if out.is_empty() { Err("is the root directory") } else { Ok(out) }
+    if text.contains(['\0', '\n', '\r']) {
+        return Err("has a character that paths here must not have");
+    }
+    let path = name::normalised(text);
+    if path == "/" { Err("is the root directory") } else { Ok(path) }
 }
 
 /// The source's path in its one spelling.

@@ -15,9 +15,10 @@ pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &m
         Ok(done) => match Url::parse(&done.text) {
             Ok(parsed) => parsed.parts,
             Err(problem) => {
-                let diagnostic = Diagnostic::new(problem.code, format!("{}, after substitution", problem.message))
-                    .primary(&url.at, "");
-                out.push(diagnostic.help(problem.label));
+                out.push(
+                    Diagnostic::new(problem.code, format!("{}, after substitution", problem.message))
+                        .primary(&url.at, problem.label),
+                );
                 return None;
             }
         },
