@@ -1,1 +1,7 @@
 //! Under construction.
+
+pub mod files;
+pub mod init;
+pub mod render;
+pub mod schema;
+pub mod validate;

@@ -6,10 +6,12 @@
 //! needs more than one document is the compiler's. Called by the commands and the service, which hand the manifests to
 //! the compiler. Pure: texts come in as values.
 
+mod access;
 mod agent;
 pub mod defaults;
 mod document;
 mod fields;
+mod hooks;
 pub mod name;
 mod paths;
 mod reading;

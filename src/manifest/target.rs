@@ -1,13 +1,13 @@
 //! A target and what it shares with `defaults.target`.
 
 use super::fields::{Field, Fields};
-use super::reading::{Bounds, Reading, Scalar, scalar};
+use super::reading::{Reading, Scalar, scalar};
 use super::rsync_args::rsync_args;
 use super::source::{checked_name, is_list};
 use super::yaml::{Key, Kind, Node};
 use super::{
-    Attribute, Compress, DeletePolicy, MaxDelete, Retry, Secret, Spanned, Ssh, Target,
-    TargetOptions, Url, name, paths, timing, unit,
+    Attribute, Compress, DeletePolicy, MaxDelete, Retry, Spanned, Ssh, Target, TargetOptions, Url,
+    access, hooks, timing, unit,
 };
 use crate::diagnostic::{Code, Diagnostic, Place};
 
@@ -199,9 +199,9 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
     let args_field = limit(Fits::Remote, fields.take("rsyncArgs"));
     let guard_field = limit(Fits::Local, fields.take("guard"));
     let options = TargetOptions {
-        password: password(reading, passwords),
+        password: access::password(reading, passwords),
         ssh: ssh_field
-            .and_then(|field| ssh(reading, field.node))
+            .and_then(|field| access::ssh(reading, field.node))
             .unwrap_or_default(),
         compress: compress_field.and_then(|field| compress(reading, field.node)),
         rsync_args: args_field
@@ -239,7 +239,7 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
             .unwrap_or_default(),
     };
     if let Some(hooks_field) = fields.take("hooks") {
-        hooks(reading, hooks_field);
+        hooks::hooks(reading, hooks_field);
     }
     (options, limited)
 }
@@ -324,99 +324,6 @@ const DELETE: &[(&str, DeletePolicy)] = &[
     ("mirror", DeletePolicy::Mirror),
 ];
 
-fn password(reading: &mut Reading<'_>, fields: [Option<Field<'_>>; 3]) -> Option<Spanned<Secret>> {
-    let mut given: Vec<Field<'_>> = fields.iter().flatten().copied().collect();
-    given.sort_by_key(|field| field.key.at.span.start);
-    if let [first, rest @ ..] = given.as_slice() {
-        for field in rest {
-            let message = format!(
-                "`{}` and `{}` exclude each other",
-                first.key.text, field.key.text
-            );
-            reading.report(
-                Diagnostic::new(Code::Exclusive, message)
-                    .primary(&field.key.at, "remove one of them")
-                    .secondary(&first.key.at, "first set here"),
-            );
-        }
-    }
-    let [file, credential, variable] = fields;
-    let file = file.and_then(|field| {
-        let path = paths::absolute(reading, "passwordFile", field.node)?;
-        Some(Spanned::new(Secret::File(path.value), path.at))
-    });
-    let credential = credential.and_then(|field| {
-        let label = "the name of a systemd credential, as in `LoadCredential=NAME:…`";
-        let name = named_secret(reading, field, name::credential, label)?;
-        Some(Spanned::new(Secret::Credential(name.value), name.at))
-    });
-    let variable = variable.and_then(|field| {
-        let label = "the name of an environment variable, not its value";
-        let name = named_secret(reading, field, name::variable, label)?;
-        Some(Spanned::new(Secret::Env(name.value), name.at))
-    });
-    file.or(credential).or(variable)
-}
-
-/// A name; if it is none it may be the secret itself, and is not shown.
-fn named_secret(
-    reading: &mut Reading<'_>,
-    field: Field<'_>,
-    fits: fn(&str) -> bool,
-    label: &str,
-) -> Option<Spanned<String>> {
-    let name = reading.text(&field.key.text, field.node)?;
-    if fits(&name.value) {
-        return Some(name);
-    }
-    let message = format!("`{}` does not name a secret", field.key.text);
-    reading.report(
-        Diagnostic::new(Code::BadText, message)
-            .primary(&field.key.at, label)
-            .mask(name.at),
-    );
-    None
-}
-
-fn ssh(reading: &mut Reading<'_>, node: &Node) -> Option<Ssh> {
-    let mut fields = Fields::of(reading, "ssh", "`ssh`", node)?;
-    let ssh = Ssh {
-        identity_file: fields.read(reading, "identityFile", paths::absolute),
-        known_hosts_file: fields.read(reading, "knownHostsFile", paths::absolute),
-        jump: fields.read(reading, "jump", jump),
-    };
-    fields.finish(
-        reading,
-        &[
-            ("user", "the `url`"),
-            ("port", "the `url`"),
-            ("host", "the `url`"),
-        ],
-    );
-    Some(ssh)
-}
-
-/// `[user@]host[:port]`, several with commas: checked as an `ssh://` url's authority is.
-fn jump(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<String>> {
-    let jump = reading.text(key, node)?;
-    let substituted = jump.value.contains("${");
-    if !substituted
-        && jump
-            .value
-            .split(',')
-            .all(|hop| !hop.contains('/') && Url::parse(&format!("ssh://{hop}/x")).is_ok())
-    {
-        return Some(jump);
-    }
-    reading.wrong(
-        Code::SshOption,
-        &jump.at,
-        "not a jump host",
-        "write `user@host:port`",
-    );
-    None
-}
-
 fn max_delete(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<MaxDelete>> {
     let text = match scalar(node) {
         Scalar::Text(text) if !text.is_empty() => text,
@@ -484,49 +391,4 @@ fn require_mount(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<bool>
         ],
     );
     require
-}
-
-/// `hooks: {after: {run: [/program, argument], timeout: 30s, onError: warn}}`: checked in full, then refused.
-fn hooks(reading: &mut Reading<'_>, field: Field<'_>) {
-    const TIMEOUT: Bounds = Bounds {
-        ms: 1_000..=3_600_000,
-        least: "1s",
-        most: "1h",
-    };
-    if let Some(mut fields) = Fields::of(reading, "hooks", "`hooks`", field.node) {
-        if let Some(after) = fields.take("after")
-            && let Some(mut fields) = Fields::of(reading, "after", "a hook", after.node)
-        {
-            match fields.take("run") {
-                None => fields.missing(reading, "run", &after.key.at),
-                Some(run) => command(reading, run.node),
-            }
-            fields.read(reading, "timeout", |reading, key, node| {
-                reading.duration(key, node, &TIMEOUT)
-            });
-            fields.read(reading, "onError", |reading, key, node| {
-                reading.choice(key, node, &[("warn", ()), ("fail", ())])
-            });
-            fields.finish(reading, &[]);
-        }
-        fields.finish(reading, &[]);
-    }
-    reading.wrong(
-        Code::NotSupported,
-        &field.key.at,
-        "`hooks` is not supported yet",
-        "remove it for now",
-    );
-}
-
-/// argv, without a shell.
-fn command(reading: &mut Reading<'_>, node: &Node) {
-    let mut first = true;
-    reading.list("run", node, |reading, item| {
-        if std::mem::take(&mut first) {
-            paths::absolute(reading, "run", item)
-        } else {
-            reading.text("run", item)
-        }
-    });
 }

@@ -138,6 +138,69 @@ fn time_min(text: &str) -> Result<u16, String> {
     Ok(hour * 60 + minute)
 }
 
+/// A duration as it is written, in the fewest units.
+pub fn written_duration(ms: u64) -> String {
+    const UNITS: [(&str, u64); 5] = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1_000),
+        ("ms", 1),
+    ];
+    let mut rest = ms;
+    let mut out = String::new();
+    for (unit, factor) in UNITS {
+        if rest >= factor {
+            out.push_str(&format!("{}{unit}", rest / factor));
+            rest %= factor;
+        }
+    }
+    if out.is_empty() {
+        "0ms".to_owned()
+    } else {
+        out
+    }
+}
+
+/// A rate as it is written, in the largest unit that keeps it whole.
+pub fn written_rate(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 6] = [
+        ("GiB", 1 << 30),
+        ("GB", 1_000_000_000),
+        ("MiB", 1 << 20),
+        ("MB", 1_000_000),
+        ("KiB", 1 << 10),
+        ("kB", 1_000),
+    ];
+    match UNITS
+        .iter()
+        .find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor))
+    {
+        Some((unit, factor)) => format!("{}{unit}/s", bytes / factor),
+        None => format!("{bytes}B/s"),
+    }
+}
+
+/// A share as it is written.
+pub fn written_share(hundredths: u32) -> String {
+    match (hundredths / 100, hundredths % 100) {
+        (whole, 0) => format!("{whole}%"),
+        (whole, part) if part % 10 == 0 => format!("{whole}.{}%", part / 10),
+        (whole, part) => format!("{whole}.{part:02}%"),
+    }
+}
+
+/// A window as it is written.
+pub fn written_window(from_min: u16, to_min: u16) -> String {
+    format!(
+        "{:02}:{:02}-{:02}:{:02}",
+        from_min / 60,
+        from_min % 60,
+        to_min / 60,
+        to_min % 60
+    )
+}
+
 fn split(text: &str, takes: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(|c| !takes(c)).unwrap_or(text.len()))
 }
@@ -223,6 +286,23 @@ mod tests {
             "00:00-00:00",
         ] {
             assert!(window_min(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for ms in [0, 1, 250, 1_000, 90_000, 5_400_000, 172_800_001, 86_399_999] {
+            assert_eq!(duration_ms(&written_duration(ms)), Ok(ms));
+        }
+        assert_eq!(written_duration(5_400_000), "1h30m");
+        for rate in [1, 1024, 1_000_000, 40 << 20, 1 << 40, 1_234_567] {
+            assert_eq!(rate_bytes(&written_rate(rate)), Ok(rate));
+        }
+        for hundredths in [0, 1, 25, 50, 1000, 1005, 10_000] {
+            assert_eq!(share(&written_share(hundredths)), Ok(hundredths));
+        }
+        for (from, to) in [(480, 1080), (1350, 300), (0, 1440)] {
+            assert_eq!(window_min(&written_window(from, to)), Ok((from, to)));
         }
     }
 }

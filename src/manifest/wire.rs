@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::API_VERSION;
 use super::wire_values::*;
+use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, OnStart};
 
 /// A heliostat manifest: directories, and the targets that each is kept reflected on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -153,7 +153,7 @@ pub struct TargetOptions {
     /// What may be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "never"))]
-    pub delete: Option<Delete>,
+    pub delete: Option<DeletePolicy>,
     /// How many entries a pass may delete, as a count or a share of what the target has: above it, the route is held before anything is deleted. Left out: half of it, and never less than 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_delete: Option<MaxDelete>,

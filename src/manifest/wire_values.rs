@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::EventName;
+
 /// A DNS label.
 pub(super) const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 /// A label's key.
@@ -98,74 +100,6 @@ pub enum Live {
     Live,
 }
 
-/// What may be deleted.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Delete {
-    /// Nothing.
-    Never,
-    /// What was seen to vanish from the source.
-    Propagate,
-    /// Whatever the source has not.
-    Mirror,
-}
-
-/// How files are compared.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Compare {
-    /// By size and time.
-    Quick,
-    /// By content.
-    Checksum,
-}
-
-/// Whether a pass is made at start.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum OnStart {
-    /// Where it cannot be known that nothing changed.
-    Auto,
-    /// In any case.
-    Always,
-    /// Never: the target is taken to be right.
-    Never,
-}
-
-/// Compression on the wire.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Compress {
-    /// None.
-    None,
-    /// What both ends like best.
-    Auto,
-    /// zstd.
-    Zstd,
-    /// lz4.
-    Lz4,
-    /// zlib.
-    Zlib,
-}
-
-/// A part of the metadata.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Attribute {
-    /// Symlinks, modes, times, owner and group.
-    Archive,
-    /// POSIX ACLs.
-    Acls,
-    /// Extended attributes.
-    Xattrs,
-    /// Which names are one file.
-    HardLinks,
-    /// Device nodes, fifos and sockets.
-    Devices,
-    /// Owners by number, not by name.
-    NumericIds,
-}
-
 /// A day of the week.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -185,31 +119,22 @@ pub enum Day {
 
 /// What triggers.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(untagged)]
 pub enum Event {
-    /// A file, link or special file came into being.
-    Create,
-    /// A file open for writing was closed.
+    /// In the manifest's spelling.
+    Name(EventName),
+    /// In inotifywait's spelling.
+    Inotifywait(InotifywaitName),
+}
+
+/// inotifywait's spelling of events that have two words.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InotifywaitName {
+    /// `closeWrite`.
     CloseWrite,
-    /// Mode, owner, times or xattrs changed.
-    Attrib,
-    /// Both halves of a rename.
-    Move,
-    /// Something was renamed away.
+    /// `movedFrom`.
     MovedFrom,
-    /// Something was renamed to here.
+    /// `movedTo`.
     MovedTo,
-    /// Something was removed.
-    Delete,
-    /// A file's content changed while it is still open: sends half-written files.
-    Modify,
-    /// inotifywait's spelling of `closeWrite`.
-    #[serde(rename = "close_write")]
-    InotifyCloseWrite,
-    /// inotifywait's spelling of `movedFrom`.
-    #[serde(rename = "moved_from")]
-    InotifyMovedFrom,
-    /// inotifywait's spelling of `movedTo`.
-    #[serde(rename = "moved_to")]
-    InotifyMovedTo,
 }

@@ -252,3 +252,61 @@ fn no_files_and_empty_files_are_said() {
         [(Code::NoManifest, Severity::Warning)]
     );
 }
+
+#[test]
+fn what_render_writes_is_a_manifest_that_means_the_same() {
+    use heliostat::cli::render::{RenderArgs, run};
+    let render = |path: &Path, origin: bool| {
+        let args = RenderArgs {
+            paths: vec![path.to_owned()],
+            origin,
+            colour: false,
+        };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = run(&args, &mut out, &mut err);
+        assert_eq!(
+            (code, String::from_utf8(err).unwrap().as_str()),
+            (0, ""),
+            "{}",
+            path.display()
+        );
+        String::from_utf8(out).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for path in files("valid")
+        .iter()
+        .filter(|path| !path.ends_with("agent.yaml"))
+    {
+        let once = render(path, false);
+        let again = folder.path().join("again.yaml");
+        fs::write(&again, &once).unwrap();
+        assert_eq!(render(&again, false), once);
+        assert_eq!(
+            schema_accepts(&source_file(&again)),
+            Some(true),
+            "{}",
+            schema_errors(&source_file(&again))
+        );
+        // Comments change nothing.
+        let origins = render(path, true);
+        fs::write(&again, &origins).unwrap();
+        assert_eq!(render(&again, false), once, "{origins}");
+    }
+}
+
+#[test]
+fn render_says_where_values_come_from() {
+    let path = files("valid")
+        .into_iter()
+        .find(|path| path.ends_with("everything.yaml"))
+        .unwrap();
+    let args = heliostat::cli::render::RenderArgs {
+        paths: vec![path.clone()],
+        origin: true,
+        colour: false,
+    };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    assert_eq!(heliostat::cli::render::run(&args, &mut out, &mut err), 0);
+    let folder = format!("{}/", path.parent().unwrap().display());
+    insta::assert_snapshot!(String::from_utf8(out).unwrap().replace(&folder, ""));
+}
