@@ -4,4 +4,5 @@ mod engine;
 mod filter;
 mod house;
 mod local;
+mod manifest;
 mod rig;

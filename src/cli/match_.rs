@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::client::Format;
 use super::load::{self, Compiled};
-use super::{exit, files};
+use super::exit;
 use crate::diagnostic;
 use crate::engine::{RelPath, escape};
 use crate::filter::{Decision, Filter, FilterSpec, Verdict};
@@ -68,20 +68,14 @@ pub fn run(args: &MatchArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Wr
         Ok(found) => found,
         Err(code) => return Ok(code),
     };
-    let files = match files::read(&load::manifest_paths(&args.manifest, &agent)) {
-        Ok(files) => files,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(exit::USAGE);
-        }
-    };
-    let compiled = Compiled::new(&files, &HostFacts { name: host, labels: agent.labels });
+    let paths = load::manifest_paths(&args.manifest, &agent);
+    let compiled = Compiled::read(&paths, &HostFacts { name: host, labels: agent.labels });
     let Some(plan) = &compiled.plan else {
         match args.format {
             Format::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
             Format::Human => write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?,
         }
-        return Ok(exit::NEGATIVE);
+        return Ok(compiled.code());
     };
     let working = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mut paths = Vec::new();
@@ -190,6 +184,7 @@ fn human(paths: &[Matched]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::files::Inputs;
     use crate::manifest::SourceFile;
 
     fn plan() -> Plan {
@@ -205,7 +200,7 @@ sources:
       dr: {url: "file:///v"}
 "#;
         let file = SourceFile { name: "web.yaml".into(), text: text.into() };
-        Compiled::new(&[file], &HostFacts { name: "h".into(), ..HostFacts::default() }).plan.unwrap()
+        Compiled::new(Inputs { files: vec![file], problems: Vec::new() }, &HostFacts { name: "h".into(), ..HostFacts::default() }).plan.unwrap()
     }
 
     fn show(paths: &[(&str, bool)]) -> String {

@@ -10,7 +10,7 @@ use jiff::{Timestamp, Zoned, civil};
 use serde::Serialize;
 
 use super::load::{self, Compiled};
-use super::{exit, files};
+use super::exit;
 use crate::diagnostic;
 use crate::plan::{Explain, HostFacts, NextTime, Plan, next_times};
 use crate::service::protocol::FORMAT_VERSION;
@@ -64,18 +64,12 @@ pub fn run(args: &PlanArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Wri
         Ok(found) => found,
         Err(code) => return Ok(code),
     };
-    let files = match files::read(&load::manifest_paths(&args.paths, &agent)) {
-        Ok(files) => files,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(exit::USAGE);
-        }
-    };
+    let paths = load::manifest_paths(&args.paths, &agent);
     let host = args.host.clone().unwrap_or_else(|| own_name.clone());
     // This host's labels are not another one's, unless its settings were named.
     let own = host == own_name || args.agent.is_some();
     let labels = if own { agent.labels } else { BTreeMap::new() };
-    let compiled = Compiled::new(&files, &HostFacts { name: host.clone(), labels });
+    let compiled = Compiled::read(&paths, &HostFacts { name: host.clone(), labels });
     let Some(plan) = &compiled.plan else {
         match args.format {
             PlanFormat::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
@@ -83,7 +77,7 @@ pub fn run(args: &PlanArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Wri
                 write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
             }
         }
-        return Ok(exit::NEGATIVE);
+        return Ok(compiled.code());
     };
     write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
     let now = args.at.unwrap_or_else(Timestamp::now);
