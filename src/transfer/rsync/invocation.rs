@@ -147,13 +147,11 @@ fn metadata(attributes: Attributes, push: &mut impl FnMut(&str)) {
 }
 
 fn deletions(step: &Step, leave: Leave, push: &mut impl FnMut(&str)) {
-    if leave == Leave::Never || !step.recurse {
+    if leave == Leave::Never || !step.delete {
         return;
     }
-    if step.delete {
-        // After everything: a read error that comes late still stops them.
-        push("--delete-after");
-    }
+    // After everything: a read error that comes late still stops them. Never without it, see [`Step::delete`].
+    push("--delete-after");
     if step.pass.is_none() {
         push("--delete-missing-args");
     }
