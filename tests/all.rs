@@ -1,4 +1,5 @@
 //! Integration tests.
 
 mod filter;
+mod local;
 mod transfer;

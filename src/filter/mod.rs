@@ -9,6 +9,8 @@ mod decide;
 mod globs;
 mod pattern;
 mod rsync;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Decision, Filter, Verdict};
 pub use pattern::{PatternError, check};

@@ -8,6 +8,7 @@
 
 pub mod batch;
 mod facts;
+pub mod local;
 pub mod normalise;
 pub mod progress;
 pub mod rsync;
@@ -82,13 +83,23 @@ pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<P
         Outcome::bare(Verdict::Cancelled)
     } else if prepared.batch.entries.is_empty() {
         Outcome::bare(Verdict::Done)
-    } else if let Target::Local { .. } = &prepared.job.route.target {
-        Outcome::bare(Verdict::Done)
+    } else if let Target::Local { path } = &prepared.job.route.target {
+        copy(path.into(), prepared, cancel.clone(), progress.clone()).await
     } else {
         rsync::run(&prepared, context, cancel, progress).await
     };
     outcome.mounts = Some(facts.mounts);
     outcome
+}
+
+/// Copies in process, on a blocking thread.
+async fn copy(target_root: PathBuf, prepared: Prepared, cancel: Cancel, progress: Arc<Progress>) -> Outcome {
+    let work = move || {
+        let Prepared { job, filter, batch } = &prepared;
+        let source_root = job.source.path.as_ref();
+        local::run(&local::Request { source_root, target_root: &target_root, filter, batch, job }, &cancel, &progress)
+    };
+    blocking(work).await.unwrap_or_else(|trouble| Outcome::bare(Verdict::Retry(trouble)))
 }
 
 /// Looks at the source: the guards first, then the marked paths.

@@ -113,6 +113,13 @@ mod tests {
         progress.reach(5, 3);
         progress.expect(7);
         progress.expect(6);
-        assert_eq!(progress.look(), Snapshot { files: 5, bytes: 10, total: 7 });
+        assert_eq!(
+            progress.look(),
+            Snapshot {
+                files: 5,
+                bytes: 10,
+                total: 7
+            }
+        );
     }
 }

@@ -22,7 +22,7 @@ pub struct Step {
     pub trust: bool,
     /// Whether it may delete: listed paths that are missing, what stands in the way of a listed one, and what the source
     /// has not inside listed directories. rsync tells its filters to the receiver only with `--delete`: without it, a
-    /// removal or `--force` was seen to take protected files along. So the three go together or not at all.
+    /// removed directory or `--force` was seen to take protected files along.
     pub delete: bool,
     /// A full pass over the whole tree, comparing so.
     pub pass: Option<Compare>,
