@@ -192,3 +192,6 @@ fn covers(upper: Act, lower: Act) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
