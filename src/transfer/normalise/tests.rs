@@ -116,7 +116,7 @@ fn excluded_paths_drop_out() {
 fn a_removed_directory_that_was_only_a_way_is_removed() {
     let only = filter(&["*.rs"], &[]);
     let scope = Scope { filter: &only, delete: Mirror, hard_links: false, fences: &[] };
-    check_in(scope, "d/", &[("d/e/x.rs", GONE), ("d/y.txt", CONTENT)], &["d/e remove", "d/y.txt remove"]);
+    check_in(scope, "d/", &[("d/e/x.rs", GONE), ("d/y.txt", CONTENT)], &["d/e remove"]);
     check_in(scope, "d/ d/y.txt", &[("d/y.txt", CONTENT)], &[]);
 }
 
@@ -202,7 +202,8 @@ proptest! {
         let scope = Scope { filter: &everything, delete: policy, hard_links, fences: &[] };
         let work: Vec<Mark> = marks.iter().map(|(path, bits)| Mark { path: p(path), dirt: dirt(*bits) }).collect();
         let batch = normalise(&Work::Batch(work.clone()), scope, &look);
-        for path in asked.borrow().iter() {
+        let seen = asked.borrow().clone();
+        for path in seen {
             let above = path.ancestors().all(|above| look(&RelPath::new(above).unwrap()) == Seen::Directory);
             prop_assert!(above, "looked through something at {path}");
         }

@@ -168,9 +168,6 @@ fn deletions(step: &Step, leave: Leave, push: &mut impl FnMut(&str)) {
         Leave::Count => {
             push("--force");
             push("--dry-run");
-            if step.pass.is_none() {
-                push("--stats");
-            }
         }
         Leave::Never => {}
     }
