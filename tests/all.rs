@@ -6,3 +6,4 @@ mod house;
 mod local;
 mod manifest;
 mod rig;
+mod transfer;
