@@ -7,3 +7,4 @@ mod local;
 mod manifest;
 mod rig;
 mod transfer;
+mod watch;
