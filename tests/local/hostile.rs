@@ -28,6 +28,21 @@ impl Mounted {
             .then(|| Mounted(at.to_path_buf()))
     }
 
+    /// A file system of whole seconds: ext4 with the inodes of ext2.
+    fn whole_seconds(at: &Path, image: &Path) -> Option<Mounted> {
+        std::fs::File::create(image).ok()?.set_len(4 << 20).ok()?;
+        let run =
+            |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+        let made = run(Command::new("mkfs.ext4")
+            .args(["-q", "-I", "128"])
+            .arg(image))
+            && run(Command::new("mount")
+                .args(["-o", "loop"])
+                .arg(image)
+                .arg(at));
+        made.then(|| Mounted(at.to_path_buf()))
+    }
+
     fn read_only(&self) {
         let done = Command::new("mount")
             .args(["-o", "remount,ro"])
@@ -314,4 +329,26 @@ fn a_setuid_program_is_never_made_of_somebody_elses_file() {
         ),
         (0o4755, 0)
     );
+}
+
+#[test]
+fn a_target_of_whole_seconds_is_not_sent_to_for_ever() {
+    let mut world = World::new();
+    world.exclude = vec!["/lost+found/"];
+    let Some(_mounted) =
+        Mounted::whole_seconds(&world.target(), &world.scratch.path().join("image"))
+    else {
+        return;
+    };
+    for at in 0..5 {
+        std::fs::write(world.source().join(format!("{at}")), b"x").unwrap();
+        super::forest::set_time(&world.source().join(format!("{at}")), 1_000, 123_456_789);
+    }
+    assert_eq!(world.pass().stats.created, 5);
+    assert_eq!(world.target().join("3").metadata().unwrap().mtime_nsec(), 0);
+    let outcome = world.pass();
+    assert_eq!((outcome.verdict, outcome.stats.files), (Verdict::Done, 0));
+    // What is other than the source's time in whole seconds is still seen.
+    super::forest::set_time(&world.source().join("3"), 1_001, 123_456_789);
+    assert_eq!(world.pass().stats.files, 1);
 }

@@ -5,6 +5,7 @@ mod differential;
 mod forest;
 mod guards;
 mod hostile;
+mod ordinary;
 mod snapshot;
 mod speed;
 
