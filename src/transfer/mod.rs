@@ -76,7 +76,8 @@ pub(crate) struct Prepared {
 pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<Progress>) -> Outcome {
     let (facts, prepared) = match blocking({ let job = job.clone(); move || prepare(job) }).await {
         Ok((facts, Ok(prepared))) => (facts, prepared),
-        Ok((facts, Err(verdict))) => return Outcome { mounts: facts.root.is_some().then_some(facts.mounts), ..Outcome::bare(verdict) },
+        // Without the mounts: what a guard misses must not be forgotten.
+        Ok((_, Err(verdict))) => return Outcome::bare(verdict),
         Err(trouble) => return Outcome::bare(Verdict::Retry(trouble)),
     };
     let mut outcome = if cancel.is_cancelled() {

@@ -124,3 +124,40 @@ async fn a_signal_is_no_success() {
     let outcome = run(&rig, rig.route(DeletePolicy::Never), &context, &Cancel::new()).await;
     assert!(matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "killed"), "{outcome:#?}");
 }
+
+/// The far generator is stopped: rsync's own timeout does not see it, because the sender's keep-alives reset it.
+#[tokio::test]
+async fn a_far_side_that_stands_still_is_given_up() {
+    let rig = Rig::new("").await;
+    for number in 0..3 {
+        fs::write(rig.source.join(number.to_string()), vec![b'x'; 3_000_000]).unwrap();
+    }
+    let mut route = rig.route(DeletePolicy::Never);
+    route.timeout_ms = 1000;
+    route.bandwidth = Some(200_000);
+    let job = rig.job(route, Work::Pass(Compare::Quick));
+    let (context, cancel, progress) = (rig.context(), Cancel::new(), Arc::new(Progress::new()));
+    let stop = async {
+        let end = Instant::now() + Duration::from_secs(10);
+        // The daemon's child for this connection is the generator; its child receives.
+        let mut generator = None;
+        while generator.is_none() {
+            assert!(Instant::now() < end, "no transfer");
+            generator = children(rig.daemon_id()).into_iter().find(|child| !children(*child).is_empty());
+            tokio::task::yield_now().await;
+        }
+        let generator = rustix::process::Pid::from_raw(generator.unwrap() as i32).unwrap();
+        rustix::process::kill_process(generator, rustix::process::Signal::STOP).unwrap();
+        generator
+    };
+    let began = Instant::now();
+    let (outcome, generator) = tokio::join!(heliostat::transfer::run(&job, &context, &cancel, &progress), stop);
+    let _ = rustix::process::kill_process(generator, rustix::process::Signal::KILL);
+    assert!(matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "timeout"), "{outcome:#?}");
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    fs::read_to_string(path).unwrap_or_default().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}

@@ -57,6 +57,10 @@ impl Rig {
         Rig { dir, source, target, port, daemon, rsync: RsyncBinary::find(None).await }
     }
 
+    pub fn daemon_id(&self) -> u32 {
+        self.daemon.id()
+    }
+
     pub fn at(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

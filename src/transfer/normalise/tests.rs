@@ -198,8 +198,9 @@ proptest! {
             asked.borrow_mut().insert(path.clone());
             tree.get(&path.to_string()).copied().unwrap_or(Seen::Missing)
         };
-        let everything = filter(&["**"], &[]);
-        let scope = Scope { filter: &everything, delete: policy, hard_links, fences: &[] };
+        static EVERYTHING: std::sync::OnceLock<Filter> = std::sync::OnceLock::new();
+        let everything = EVERYTHING.get_or_init(|| filter(&["**"], &[]));
+        let scope = Scope { filter: everything, delete: policy, hard_links, fences: &[] };
         let work: Vec<Mark> = marks.iter().map(|(path, bits)| Mark { path: p(path), dirt: dirt(*bits) }).collect();
         let batch = normalise(&Work::Batch(work.clone()), scope, &look);
         let seen = asked.borrow().clone();
