@@ -118,6 +118,20 @@ fn trees() -> impl Strategy<Value = Tree> {
     })
 }
 
+/// A source, and a target that has directories where the source has files.
+fn trees_at_odds() -> impl Strategy<Value = (Tree, Tree)> {
+    (trees(), trees(), select(&NAMES[..4])).prop_map(|(source, more, name)| {
+        let mut target = Tree::new();
+        for (path, _) in source.iter().filter(|(_, kind)| **kind != Kind::Dir) {
+            plant(&mut target, &[&path[..], name].join(&b'/'), Kind::File);
+        }
+        for (path, kind) in more {
+            plant(&mut target, &path, kind);
+        }
+        (source, target)
+    })
+}
+
 fn patterns() -> impl Strategy<Value = String> {
     let parts = prop::collection::vec(
         prop_oneof![3 => select(&GLOBS[..]), 3 => select(&["a", "b", "ab", "*", "**"][..])],
@@ -228,8 +242,8 @@ fn decide_and_rsync_agree_on_random_trees_and_rules() {
 /// Here the two trees may be at odds about what a path is: a file where the target has a directory with protected files.
 #[test]
 fn what_is_protected_survives_whatever_comes_in_its_way() {
-    let strategy = (trees(), trees(), prop::collection::vec(specs(), SPECS));
-    run(PROTECTION_CASES, &strategy, |(source, target, specs)| {
+    let strategy = (trees_at_odds(), prop::collection::vec(specs(), SPECS));
+    run(PROTECTION_CASES, &strategy, |((source, target), specs)| {
         on_all(unprotected, Receiver::Local, &source, &target, &specs)
     });
 }
