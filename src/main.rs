@@ -1,2 +1,7 @@
-//! Under construction.
-fn main() {}
+//! The `heliostat` binary: glue only.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(heliostat::cli::main())
+}
