@@ -4,6 +4,11 @@
 //! beside it (`.txt`; written anew with `HELIOSTAT_UPDATE=1`), and says in its first line whether the schema rejects it,
 //! too: `# schema: rejects`, or `# schema: accepts` for what only the loader can see.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: the panic is the message"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
