@@ -1,3 +1,10 @@
-//! Integration tests.
+//! The one integration binary: a module a subject.
 
+mod engine;
+mod filter;
+mod house;
+mod local;
 mod manifest;
+mod rig;
+mod transfer;
+mod watch;

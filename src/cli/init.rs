@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::validate::{INVALID, UNREADABLE, VALID, broken, check, drawn};
+use super::exit;
+use super::load::{check, drawn};
 use crate::diagnostic::{self, Code, Diagnostic, Place, Report, Severity, Sources};
 use crate::manifest::{SourceFile, Url, UrlParts, name};
 
@@ -26,13 +27,12 @@ pub struct InitArgs {
 }
 
 /// Runs the command; the result is its exit code.
-pub fn run(args: &InitArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub fn run(args: &InitArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let text = match manifest(args) {
         Ok(text) => text,
         Err(report) => {
-            // As elsewhere: where messages cannot be written there is nobody to tell.
-            let _ = err.write_all(report.as_bytes());
-            return UNREADABLE;
+            err.write_all(report.as_bytes())?;
+            return Ok(exit::USAGE);
         }
     };
     let file = SourceFile {
@@ -50,18 +50,15 @@ pub fn run(args: &InitArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
             diagnostics: &problems,
             files: 1,
         };
-        let _ = err.write_all(diagnostic::terminal(report, args.colour).as_bytes());
+        err.write_all(diagnostic::terminal(report, args.colour).as_bytes())?;
     }
     if invalid {
-        return INVALID;
+        return Ok(exit::NEGATIVE);
     }
     match &args.output {
-        None => match out.write_all(file.text.as_bytes()) {
-            Ok(()) => VALID,
-            Err(error) => broken(&error, err),
-        },
+        None => out.write_all(file.text.as_bytes()).map(|()| exit::GOOD),
         Some(path) => match write_new(path, &file.text) {
-            Ok(()) => VALID,
+            Ok(()) => Ok(exit::GOOD),
             Err(error) => {
                 let message = match error.kind() {
                     io::ErrorKind::AlreadyExists => {
@@ -69,8 +66,8 @@ pub fn run(args: &InitArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
                     }
                     _ => error.to_string(),
                 };
-                let _ = writeln!(err, "error: cannot write `{}`: {message}", path.display());
-                UNREADABLE
+                writeln!(err, "error: cannot write `{}`: {message}", path.display())?;
+                Ok(exit::USAGE)
             }
         },
     }
@@ -221,7 +218,7 @@ mod tests {
             colour: false,
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&args, &mut out, &mut err);
+        let code = run(&args, &mut out, &mut err).unwrap();
         (
             code,
             String::from_utf8(out).unwrap(),
@@ -246,7 +243,7 @@ mod tests {
             ("/a: 'b", "rsync://[::1]/m", "a---b/target"),
         ] {
             let (code, out, err) = init(source, url, None);
-            assert_eq!((code, err.as_str()), (VALID, ""), "{out}");
+            assert_eq!((code, err.as_str()), (exit::GOOD, ""), "{out}");
             let file = SourceFile {
                 name: "x".to_owned(),
                 text: out,
@@ -268,11 +265,11 @@ mod tests {
         let path = folder.path().join("web.yaml");
         assert_eq!(
             init("/a", "file:///b", Some(path.clone())),
-            (VALID, String::new(), String::new())
+            (exit::GOOD, String::new(), String::new())
         );
         let first = std::fs::read_to_string(&path).unwrap();
         let (code, _, err) = init("/c", "file:///d", Some(path.clone()));
-        assert_eq!(code, UNREADABLE);
+        assert_eq!(code, exit::USAGE);
         assert!(err.contains("nothing is overwritten"), "{err}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), first);
     }
@@ -280,7 +277,7 @@ mod tests {
     #[test]
     fn wrong_arguments_are_shown_without_their_secrets() {
         let (code, out, err) = init("/a", "rsync://u:hunter2@h/m", None);
-        assert_eq!((code, out.as_str()), (UNREADABLE, ""));
+        assert_eq!((code, out.as_str()), (exit::USAGE, ""));
         assert!(err.contains("H0303") && !err.contains("hunter2"), "{err}");
         assert!(
             init("/a", "/mnt/nas", None)

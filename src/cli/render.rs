@@ -4,13 +4,13 @@
 //! and a target shows what it inherits from its source. Substitutions are left as they are: they need a host.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 
-use super::files;
-use super::validate::{INVALID, UNREADABLE, VALID, broken, check, drawn};
+use super::{exit, files};
+use super::load::{check, drawn};
 use crate::diagnostic::{self, Place, Report, Severity, Sources};
 use crate::manifest::wire::{self, Rescan, RescanTimes, SyncTimes};
 use crate::manifest::wire_values::{self as values, Event, Live, Never};
@@ -35,7 +35,7 @@ pub struct RenderArgs {
 }
 
 /// Runs the command; the result is its exit code.
-pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let inputs = files::read(&args.paths, &[]);
     let (manifests, problems) = if inputs.files.is_empty() && !inputs.problems.is_empty() {
         Default::default()
@@ -51,13 +51,12 @@ pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
         diagnostics: &diagnostics,
         files,
     };
-    // As elsewhere: where messages cannot be written there is nobody to tell.
-    let _ = err.write_all(diagnostic::terminal(report, args.colour).as_bytes());
+    err.write_all(diagnostic::terminal(report, args.colour).as_bytes())?;
     if unreadable {
-        return UNREADABLE;
+        return Ok(exit::USAGE);
     }
     if report.count(Severity::Error) > 0 {
-        return INVALID;
+        return Ok(exit::NEGATIVE);
     }
     let mut text = String::new();
     for (index, manifest) in manifests.iter().enumerate() {
@@ -74,15 +73,13 @@ pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
             Ok(yaml) if args.origin => text.push_str(&origins.beside(&yaml)),
             Ok(yaml) => text.push_str(&yaml),
             Err(error) => {
-                let _ = writeln!(err, "error: cannot write the manifest: {error}");
-                return UNREADABLE;
+                writeln!(err, "error: cannot write the manifest: {error}")?;
+                return Ok(exit::USAGE);
             }
         }
     }
-    match out.write_all(text.as_bytes()) {
-        Ok(()) => VALID,
-        Err(error) => broken(&error, err),
-    }
+    out.write_all(text.as_bytes())?;
+    Ok(exit::GOOD)
 }
 
 /// Where each key's value comes from, by the key's path.

@@ -1,10 +1,10 @@
 //! `heliostat schema`: the JSON Schema of manifests, for editors.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use clap::Args;
 
-use super::validate::{VALID, broken};
+use super::exit;
 use crate::manifest;
 
 /// Prints the JSON Schema of manifests.
@@ -12,9 +12,7 @@ use crate::manifest;
 pub struct SchemaArgs {}
 
 /// Runs the command; the result is its exit code.
-pub fn run(_args: &SchemaArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-    match out.write_all(manifest::schema().as_bytes()) {
-        Ok(()) => VALID,
-        Err(error) => broken(&error, err),
-    }
+pub fn run(_args: &SchemaArgs, out: &mut dyn Write) -> io::Result<u8> {
+    out.write_all(manifest::schema().as_bytes())?;
+    Ok(exit::GOOD)
 }

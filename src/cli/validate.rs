@@ -5,16 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::exit;
 use super::files::{self, Replacement};
-use crate::diagnostic::{self, Diagnostic, Report, Severity, Sources};
-use crate::manifest::{self, Manifest, SourceFile};
-
-/// All is well.
-pub const VALID: u8 = 0;
-/// At least one error; with `-W`, at least one diagnostic.
-pub const INVALID: u8 = 1;
-/// Input that cannot be read.
-pub const UNREADABLE: u8 = 2;
+use super::load::{check, drawn};
+use crate::diagnostic::{self, Report, Severity};
 
 /// Checks manifests without doing anything.
 #[derive(Args, Clone, Debug, Default)]
@@ -51,7 +45,7 @@ pub enum ValidateFormat {
 }
 
 /// Runs the command; the result is its exit code.
-pub fn run(args: &ValidateArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+pub fn run(args: &ValidateArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let inputs = files::read(&args.paths, &args.replace);
     let unreadable = !inputs.problems.is_empty();
     let files = inputs.files.len() + inputs.problems.len();
@@ -84,40 +78,12 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 
         let plural = if report.files == 1 { " is" } else { "s are" };
         text = format!("{} manifest file{plural} valid\n", report.files);
     }
-    if let Err(error) = out.write_all(text.as_bytes()) {
-        return broken(&error, err);
-    }
-    match () {
-        () if unreadable => UNREADABLE,
-        () if errors => INVALID,
-        () => VALID,
-    }
-}
-
-/// Everything that can be said of the files alone: the loader's problems, and then the compiler's. All commands that
-/// read manifests judge them here; this is the one place where the plan compiler's checks are plugged in.
-pub fn check(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
-    let (manifests, diagnostics) = manifest::load(files);
-    (manifests, diagnostics)
-}
-
-/// The texts that diagnostics are drawn from, without what they know to be secret.
-pub fn drawn(files: &[SourceFile], diagnostics: &[Diagnostic]) -> Sources {
-    let mut sources = Sources::new();
-    for file in files {
-        sources.insert(&file.name, &file.text);
-    }
-    sources.mask(diagnostics);
-    sources
-}
-
-/// Output that cannot be written: a closed pipe is nobody's fault, everything else is said.
-pub(super) fn broken(error: &io::Error, err: &mut dyn Write) -> u8 {
-    if error.kind() != io::ErrorKind::BrokenPipe {
-        // Where even this cannot be written there is nobody left to tell.
-        let _ = writeln!(err, "error: cannot write the output: {error}");
-    }
-    UNREADABLE
+    out.write_all(text.as_bytes())?;
+    Ok(match () {
+        () if unreadable => exit::USAGE,
+        () if errors => exit::NEGATIVE,
+        () => exit::GOOD,
+    })
 }
 
 #[cfg(test)]
@@ -140,7 +106,7 @@ mod tests {
     #[track_caller]
     fn check_run(args: &ValidateArgs, code: u8, shown: &[&str]) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let actual = run(args, &mut out, &mut err);
+        let actual = run(args, &mut out, &mut err).unwrap();
         let out = String::from_utf8(out).unwrap();
         assert_eq!(actual, code, "{out}");
         assert_eq!(err, b"");
@@ -156,20 +122,20 @@ mod tests {
             paths: names.iter().map(|name| folder.path().join(name)).collect(),
             ..ValidateArgs::default()
         };
-        check_run(&of(&["a.yaml"]), VALID, &["1 manifest file is valid"]);
+        check_run(&of(&["a.yaml"]), exit::GOOD, &["1 manifest file is valid"]);
         check_run(
             &of(&["a.yaml", "b.yaml"]),
-            INVALID,
+            exit::NEGATIVE,
             &["error[H0206]", "b.yaml:3:21", "1 error in 1 of 2 files"],
         );
         check_run(
             &of(&["missing.yaml"]),
-            UNREADABLE,
+            exit::USAGE,
             &["error[H0001]", "no such file"],
         );
         check_run(
             &of(&["b.yaml", "missing.yaml"]),
-            UNREADABLE,
+            exit::USAGE,
             &["H0001", "H0206", "2 errors in 2 of"],
         );
         let json = ValidateArgs {
@@ -178,24 +144,24 @@ mod tests {
         };
         check_run(
             &json,
-            UNREADABLE,
+            exit::USAGE,
             &["\"formatVersion\": 1", "\"code\": \"H0001\""],
         );
         let json = ValidateArgs {
             format: ValidateFormat::Json,
             ..of(&["a.yaml"])
         };
-        check_run(&json, VALID, &["\"valid\": true"]);
+        check_run(&json, exit::GOOD, &["\"valid\": true"]);
         let github = ValidateArgs {
             format: ValidateFormat::Github,
             ..of(&["b.yaml"])
         };
-        check_run(&github, INVALID, &["::error file="]);
+        check_run(&github, exit::NEGATIVE, &["::error file="]);
         let sarif = ValidateArgs {
             format: ValidateFormat::Sarif,
             ..of(&["b.yaml"])
         };
-        check_run(&sarif, INVALID, &["\"version\": \"2.1.0\""]);
+        check_run(&sarif, exit::NEGATIVE, &["\"version\": \"2.1.0\""]);
     }
 
     #[test]
@@ -207,7 +173,7 @@ mod tests {
         };
         check_run(
             &args,
-            VALID,
+            exit::GOOD,
             &["warning[H0308]", "1 warning in 1 of 1 file"],
         );
         check_run(
@@ -215,7 +181,7 @@ mod tests {
                 warnings_as_errors: true,
                 ..args
             },
-            INVALID,
+            exit::NEGATIVE,
             &["error[H0308]"],
         );
     }
@@ -232,7 +198,7 @@ mod tests {
             replace: vec![replacement],
             ..ValidateArgs::default()
         };
-        check_run(&args, INVALID, &["a.yaml:3:21"]);
+        check_run(&args, exit::NEGATIVE, &["a.yaml:3:21"]);
     }
 
     #[test]
@@ -242,6 +208,6 @@ mod tests {
             paths: vec![folder.path().to_owned()],
             ..ValidateArgs::default()
         };
-        check_run(&args, INVALID, &["H0012"]);
+        check_run(&args, exit::NEGATIVE, &["H0012"]);
     }
 }

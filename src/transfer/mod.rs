@@ -1,3 +1,152 @@
-//! Under construction.
+//! Transfers: carries a job out and says how it ended.
+//!
+//! A job's marks are looked at again and normalised into a [`batch::Batch`]; the target's kind carries it out: rsync for
+//! daemons and ssh ([`rsync`]), in process for local directories ([`local`]). The guards' facts are collected before
+//! anything is sent, and again right before anything is deleted. The room decides nothing of its own: what may be sent and
+//! deleted follows from [`crate::engine::guard`]. It knows nothing of watches, schedules, retries or the ledger. Called by
+//! the service, one [`run`] a job.
 
 pub mod batch;
+mod facts;
+pub mod local;
+pub mod normalise;
+pub mod progress;
+pub mod rsync;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use batch::Batch;
+use normalise::Scope;
+use progress::{Cancel, Progress};
+
+use crate::engine::guard::{self, GuardFacts};
+use crate::engine::{Hold, Job, Outcome, Trouble, Verdict};
+use crate::filter::Filter;
+use crate::plan::Target;
+
+pub use facts::identity;
+pub use rsync::{RsyncBinary, close, command_lines};
+
+/// What the host gives to every transfer.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The rsync to use, or why there is none. Local targets need none.
+    pub rsync: Result<RsyncBinary, String>,
+    /// ssh, absolute.
+    pub ssh: PathBuf,
+    /// A directory of our own, mode 0700, with a short name: sockets of lasting connections, an empty home. It exists.
+    pub runtime_dir: PathBuf,
+    /// In every child's environment as [`Context::OWNER`], so that what survives a SIGKILL of the service can be found.
+    pub owner_tag: String,
+}
+
+impl Context {
+    /// The environment variable that marks our children.
+    pub const OWNER: &'static str = "HELIOSTAT_OWNER";
+
+    /// A child's whole environment. The home directory is empty, so that no `.popt` can change rsync's options.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        vec![
+            ("LC_ALL", "C".into()),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin".into()),
+            ("HOME", self.runtime_dir.join("home").into()),
+            (Self::OWNER, self.owner_tag.clone().into()),
+        ]
+    }
+
+    /// rsync's path; only asked for where there is one.
+    pub(crate) fn rsync_path(&self) -> PathBuf {
+        self.rsync.as_ref().map(|rsync| rsync.path.clone()).unwrap_or_default()
+    }
+}
+
+/// A job with what was found out for it.
+pub(crate) struct Prepared {
+    /// The job.
+    pub(crate) job: Job,
+    /// The route's filter.
+    pub(crate) filter: Filter,
+    /// What it comes to.
+    pub(crate) batch: Batch,
+}
+
+/// Carries a job out. Never fails: whatever happens is in the outcome.
+pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<Progress>) -> Outcome {
+    let (facts, prepared) = match blocking({ let job = job.clone(); move || prepare(job) }).await {
+        Ok((facts, Ok(prepared))) => (facts, prepared),
+        // Without the mounts: what a guard misses must not be forgotten.
+        Ok((_, Err(verdict))) => return Outcome::bare(verdict),
+        Err(trouble) => return Outcome::bare(Verdict::Retry(trouble)),
+    };
+    let mut outcome = if cancel.is_cancelled() {
+        Outcome::bare(Verdict::Cancelled)
+    } else if prepared.batch.entries.is_empty() {
+        Outcome::bare(Verdict::Done)
+    } else if let Target::Local { path } = &prepared.job.route.target {
+        copy(path.into(), prepared, cancel.clone(), progress.clone()).await
+    } else {
+        rsync::run(&prepared, context, cancel, progress).await
+    };
+    outcome.mounts = Some(facts.mounts);
+    outcome
+}
+
+/// Copies in process, on a blocking thread.
+async fn copy(target_root: PathBuf, prepared: Prepared, cancel: Cancel, progress: Arc<Progress>) -> Outcome {
+    let work = move || {
+        let Prepared { job, filter, batch } = &prepared;
+        let source_root = job.source.path.as_ref();
+        local::run(&local::Request { source_root, target_root: &target_root, filter, batch, job }, &cancel, &progress)
+    };
+    blocking(work).await.unwrap_or_else(|trouble| Outcome::bare(Verdict::Retry(trouble)))
+}
+
+/// Looks at the source: the guards first, then the marked paths.
+fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
+    let facts = facts::collect(&job);
+    if let Some(refusal) = guard::refuse(&job, &facts) {
+        return (facts, Err(Verdict::Held(Hold::Guard(refusal))));
+    }
+    let filter = match Filter::compile(&job.route.filter) {
+        Ok(filter) => filter,
+        Err(error) => {
+            let trouble = Trouble { code: "usage", message: format!("filter: {}", error.message), soon: false };
+            return (facts, Err(Verdict::Permanent(trouble)));
+        }
+    };
+    let scope = Scope {
+        filter: &filter,
+        delete: job.route.delete,
+        hard_links: job.route.attributes.hard_links,
+        fences: if job.source.one_file_system { &facts.mounts } else { &[] },
+    };
+    let batch = normalise::normalise(&job.work, scope, &facts::Disk { root: job.source.path.as_ref() });
+    (facts, Ok(Prepared { job, filter, batch }))
+}
+
+/// The guards' facts of a job, looked at again.
+pub(crate) async fn refusal(job: &Job) -> Result<(), Verdict> {
+    let job = job.clone();
+    match blocking(move || guard::refuse(&job, &facts::collect(&job))).await {
+        Ok(None) => Ok(()),
+        Ok(Some(refusal)) => Err(Verdict::Held(Hold::Guard(refusal))),
+        Err(trouble) => Err(Verdict::Retry(trouble)),
+    }
+}
+
+/// Whether the source has nothing that belongs to the route.
+pub(crate) async fn source_empty(job: &Job, filter: &Filter) -> Result<bool, Verdict> {
+    let (root, filter) = (PathBuf::from(&job.source.path), filter.clone());
+    blocking(move || facts::is_empty(&root, &filter)).await.map_err(Verdict::Retry)
+}
+
+/// Runs what blocks on a thread of its own.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Trouble {
+        code: "unknown",
+        message: "looking at the source ended in a fault of this program: please report it".to_string(),
+        soon: false,
+    })
+}

@@ -270,7 +270,7 @@ fn what_render_writes_is_a_manifest_that_means_the_same() {
             colour: false,
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&args, &mut out, &mut err);
+        let code = run(&args, &mut out, &mut err).unwrap();
         assert_eq!(
             (code, String::from_utf8(err).unwrap().as_str()),
             (0, ""),
@@ -313,7 +313,8 @@ fn render_says_where_values_come_from() {
         colour: false,
     };
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    assert_eq!(heliostat::cli::render::run(&args, &mut out, &mut err), 0);
+    let code = heliostat::cli::render::run(&args, &mut out, &mut err).unwrap();
+    assert_eq!(code, 0);
     let folder = format!("{}/", path.parent().unwrap().display());
     insta::assert_snapshot!(String::from_utf8(out).unwrap().replace(&folder, ""));
 }

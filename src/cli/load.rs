@@ -1,0 +1,193 @@
+//! From paths to a plan: what every command that needs one has in common.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::files::Inputs;
+use super::{exit, files};
+use crate::diagnostic::{Diagnostic, Report, Severity, Sources, terminal};
+use crate::manifest::{self, Manifest, SourceFile};
+use crate::plan::{self, Agent, HostFacts, Limits, Plan};
+
+/// Where the host's settings are looked for.
+pub const AGENT: &str = "/etc/heliostat/agent.yaml";
+
+/// What a service starts from.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The plan.
+    pub plan: Plan,
+    /// The host's name.
+    pub host: String,
+    /// The host's settings.
+    pub agent: Agent,
+}
+
+/// Reads and compiles. `Err` is the exit code; everything there is to say was said.
+pub fn load(
+    paths: &[PathBuf],
+    agent: Option<&Path>,
+    colour: bool,
+    err: &mut dyn Write,
+) -> io::Result<Result<Loaded, u8>> {
+    let (agent, host) = match read_agent(agent, colour, err)? {
+        Ok(found) => found,
+        Err(code) => return Ok(Err(code)),
+    };
+    let facts = HostFacts { name: host.clone(), labels: agent.labels.clone() };
+    let compiled = Compiled::read(&manifest_paths(paths, &agent), &facts);
+    if !compiled.diagnostics.is_empty() {
+        write!(err, "{}", terminal(compiled.report(), colour))?;
+    }
+    let code = compiled.code();
+    Ok(match compiled.plan {
+        Some(plan) => Ok(Loaded { plan, host, agent }),
+        None => Err(code),
+    })
+}
+
+/// The manifests that were named, or else those of the agent file, or else those in their usual place.
+pub fn manifest_paths(named: &[PathBuf], agent: &Agent) -> Vec<PathBuf> {
+    match (named, agent.manifests.as_slice()) {
+        ([], []) => vec![PathBuf::from(files::DEFAULT_PATH)],
+        ([], known) => known.iter().map(PathBuf::from).collect(),
+        (named, _) => named.to_vec(),
+    }
+}
+
+/// What files say, and what is wrong with it.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The plan; none where anything is an error.
+    pub plan: Option<Plan>,
+    /// What is wrong, of the reading first.
+    pub diagnostics: Vec<Diagnostic>,
+    texts: Sources,
+    files: usize,
+    unreadable: bool,
+}
+
+impl Compiled {
+    /// Reads and compiles. Where the reading has errors, what could be read is still held against itself, so that
+    /// everything is said at once.
+    pub fn read(paths: &[PathBuf], facts: &HostFacts) -> Compiled {
+        Compiled::new(files::read(paths, &[]), facts)
+    }
+
+    /// Compiles what was read.
+    pub fn new(inputs: Inputs, facts: &HostFacts) -> Compiled {
+        let Inputs { files, problems } = inputs;
+        let unreadable = !problems.is_empty();
+        let (manifests, mut diagnostics) = match unreadable {
+            true => (Vec::new(), problems),
+            false => manifest::load(&files),
+        };
+        let mut plan = None;
+        if has_errors(&diagnostics) {
+            diagnostics.extend(plan::check(&manifests, &drawn(&files, &[])));
+        } else {
+            let compiled = plan::compile(&manifests, &drawn(&files, &[]), facts);
+            plan = compiled.plan;
+            diagnostics.extend(compiled.diagnostics);
+        }
+        let texts = drawn(&files, &diagnostics);
+        Compiled { plan, diagnostics, texts, files: files.len(), unreadable }
+    }
+
+    /// For the renderers.
+    pub fn report(&self) -> Report<'_> {
+        Report { sources: &self.texts, diagnostics: &self.diagnostics, files: self.files }
+    }
+
+    /// The exit code where there is no plan.
+    pub fn code(&self) -> u8 {
+        if self.unreadable { exit::USAGE } else { exit::NEGATIVE }
+    }
+}
+
+/// Everything that can be said of the files alone, whichever host they are for: the loader's problems, and then the
+/// compiler's.
+pub fn check(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
+    let (manifests, mut diagnostics) = manifest::load(files);
+    diagnostics.extend(plan::check(&manifests, &drawn(files, &[])));
+    (manifests, diagnostics)
+}
+
+/// The texts that diagnostics are drawn from, without what they know to be secret.
+pub fn drawn(files: &[SourceFile], diagnostics: &[Diagnostic]) -> Sources {
+    let mut sources = Sources::new();
+    for file in files {
+        sources.insert(&file.name, &file.text);
+    }
+    sources.mask(diagnostics);
+    sources
+}
+
+fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// The host's settings, from the file that was named or the one in its usual place, and the host's name.
+pub fn read_agent(
+    named: Option<&Path>,
+    colour: bool,
+    err: &mut dyn Write,
+) -> io::Result<Result<(Agent, String), u8>> {
+    let mut agent = Agent {
+        name: None,
+        labels: BTreeMap::new(),
+        manifests: Vec::new(),
+        state_dir: None,
+        socket: None,
+        limits: Limits::default(),
+        rsync_path: None,
+    };
+    let path = match named {
+        Some(path) => Some(path),
+        None => Some(Path::new(AGENT)).filter(|path| path.exists()),
+    };
+    if let Some(path) = path {
+        let Inputs { files, problems } = files::read_one(path);
+        let unreadable = !problems.is_empty();
+        let mut diagnostics = problems;
+        let mut written = None;
+        if let Some(file) = files.first() {
+            let (read, found) = manifest::load_agent(file);
+            written = read;
+            diagnostics.extend(found);
+        }
+        if !diagnostics.is_empty() {
+            let texts = drawn(&files, &diagnostics);
+            let report = Report { sources: &texts, diagnostics: &diagnostics, files: 1 };
+            write!(err, "{}", terminal(report, colour))?;
+        }
+        match written.filter(|_| !has_errors(&diagnostics)) {
+            Some(written) => take(&mut agent, written),
+            None => return Ok(Err(if unreadable { exit::USAGE } else { exit::NEGATIVE })),
+        }
+    }
+    let host = agent.name.clone().unwrap_or_else(host_name);
+    Ok(Ok((agent, host)))
+}
+
+fn take(agent: &mut Agent, written: manifest::Agent) {
+    agent.name = written.name.map(|name| name.value);
+    agent.labels = written.labels.into_iter().map(|(name, value)| (name, value.value)).collect();
+    agent.manifests = written.manifests.into_iter().map(|path| path.value).collect();
+    agent.state_dir = written.state_dir.map(|path| path.value);
+    agent.socket = written.socket.map(|path| path.value);
+    agent.rsync_path = written.rsync_path.map(|path| path.value);
+    let (limits, defaults) = (written.limits, Limits::default());
+    agent.limits = Limits {
+        transfers: limits.transfers.map_or(defaults.transfers, |limit| limit.value),
+        transfers_per_host: limits.transfers_per_host.map_or(defaults.transfers_per_host, |limit| limit.value),
+        bandwidth: limits.bandwidth.map(|limit| limit.value),
+        watches: limits.watches.map(|limit| limit.value),
+    };
+}
+
+/// The system's name of this host, as `hosts` in a manifest means it.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,106 @@
+//! Which metadata a run keeps: the route's attributes as this process is able to carry them out.
+
+use super::meta::{Kind, Meta};
+use crate::plan::Attributes;
+
+/// What is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Keep {
+    /// Symlinks, modes, times, owner, group.
+    pub(super) archive: bool,
+    pub(super) acls: bool,
+    pub(super) xattrs: bool,
+    pub(super) hard_links: bool,
+    devices: bool,
+    /// Whether this process may give files away.
+    pub(super) root: bool,
+    /// Groups that a process without root may give its own files to.
+    groups: Vec<u32>,
+    /// The bits that new files do not get where modes are not kept.
+    pub(super) umask: u32,
+}
+
+impl Keep {
+    /// For this process. `numeric_ids` makes no difference on one host: names and numbers are the same on both sides.
+    pub(super) fn new(attributes: &Attributes) -> Keep {
+        let Attributes {
+            archive,
+            acls,
+            xattrs,
+            hard_links,
+            devices,
+            numeric_ids: _,
+        } = *attributes;
+        let mut groups: Vec<u32> = rustix::process::getgroups()
+            .unwrap_or_default()
+            .iter()
+            .map(|gid| gid.as_raw())
+            .collect();
+        groups.push(rustix::process::getegid().as_raw());
+        Keep {
+            archive,
+            acls,
+            xattrs,
+            hard_links,
+            devices,
+            root: rustix::process::geteuid().is_root(),
+            groups,
+            umask: if archive { 0 } else { umask() },
+        }
+    }
+
+    /// Whether objects of this type are carried over at all.
+    pub(super) fn carries(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::File | Kind::Dir => true,
+            Kind::Symlink => self.archive,
+            Kind::Fifo | Kind::Socket | Kind::Char | Kind::Block => self.devices,
+        }
+    }
+
+    /// Why an object of this type is left out, for people.
+    pub(super) fn left_out(kind: Kind) -> String {
+        let (what, key) = match kind {
+            Kind::Symlink => ("a symlink", "archive"),
+            Kind::Fifo => ("a fifo", "devices"),
+            Kind::Socket => ("a socket", "devices"),
+            _ => ("a device", "devices"),
+        };
+        format!("left out: {what}, and `attributes` has no `{key}`")
+    }
+
+    /// Whether extended attributes of any sort are looked at.
+    pub(super) fn extras(&self) -> bool {
+        self.acls || self.xattrs
+    }
+
+    /// The owner that the target should get, if it must change. Without root only the group can, and only to an own one.
+    pub(super) fn new_owner(&self, source: &Meta, target: &Meta) -> (Option<u32>, Option<u32>) {
+        if !self.archive {
+            return (None, None);
+        }
+        let uid = (self.root && source.uid != target.uid).then_some(source.uid);
+        let gid = (source.gid != target.gid && (self.root || self.groups.contains(&source.gid)))
+            .then_some(source.gid);
+        (uid, gid)
+    }
+
+    /// The mode that the target should have: `old` is what stands there now, if that is kept.
+    pub(super) fn mode(&self, source: &Meta, old: Option<&Meta>) -> u32 {
+        match old {
+            _ if self.archive => source.mode,
+            Some(old) => old.mode,
+            None => source.mode & 0o777 & !self.umask,
+        }
+    }
+}
+
+/// The process's file creation mask; asking the kernel for it by `umask(2)` would change it for a moment.
+fn umask() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("Umask:"))
+        .and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok())
+        .unwrap_or(0o022)
+}

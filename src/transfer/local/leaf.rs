@@ -1,0 +1,470 @@
+//! Bringing one name in step that is no directory.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, FileType, Mode};
+use rustix::io::Errno;
+
+use super::attributes::{self, Wanted};
+use super::fault::{Fault, Stop, at_source, at_target};
+use super::keep::Keep;
+use super::meta::{Kind, Meta};
+use super::place::{Temporary, is_temporary};
+use super::session::Session;
+use super::tree::{Dir, For};
+use super::xattrs;
+use crate::engine::RelPath;
+use crate::filter::Verdict;
+use crate::plan::DeletePolicy;
+
+/// The two directories that hold a name.
+pub(super) struct Pair {
+    pub(super) source: Dir,
+    pub(super) target: Dir,
+}
+
+/// How often a name that changes while it is looked at is tried before the engine hears of it: enough for a file saved
+/// in two strokes, and no busy loop over one that is written all the time.
+const TRIES: u32 = 3;
+
+/// One name on both sides.
+struct Spot<'a> {
+    pair: &'a Pair,
+    path: &'a RelPath,
+    name: &'a [u8],
+    source: Meta,
+    /// What stands under the name on the target, whatever its type.
+    there: Option<Meta>,
+}
+
+impl Session<'_> {
+    /// Brings `path` in step. With `trust` equal size and time stand for equal content. `absent`: the target is known
+    /// not to have the name.
+    pub(super) fn leaf(
+        &mut self,
+        pair: &Pair,
+        path: &RelPath,
+        trust: bool,
+        absent: bool,
+    ) -> Result<(), Stop> {
+        if is_temporary(path.name()) {
+            return Ok(());
+        }
+        let mut tries = 1;
+        let done = loop {
+            match self.leaf_once(pair, path, trust, absent && tries == 1) {
+                Err(Fault::Again) if tries < TRIES => tries += 1,
+                done => break done,
+            }
+        };
+        self.progress.add_files(1);
+        self.record(path, done).map(|_| ())
+    }
+
+    fn leaf_once(
+        &mut self,
+        pair: &Pair,
+        path: &RelPath,
+        trust: bool,
+        absent: bool,
+    ) -> Result<(), Fault> {
+        let name = path.name();
+        let source = pair
+            .source
+            .look(name)
+            .map_err(|error| at_source("looking at", error))?
+            .ok_or(Fault::Again)?;
+        if source.is_dir() {
+            return Err(Fault::Again);
+        }
+        if !self.keep.carries(source.kind) {
+            self.report.note(path, Keep::left_out(source.kind));
+            return Ok(());
+        }
+        let mut there = if absent {
+            None
+        } else {
+            pair.target
+                .look(name)
+                .map_err(|error| at_target("looking at", error))?
+        };
+        if let Some(there) = &mut there {
+            self.level_time(&pair.target, &source, there);
+        }
+        if there.is_some_and(|there| there.is_dir())
+            && self.filter.decide(path.as_bytes(), true).verdict == Verdict::Excluded
+        {
+            return Err(Fault::Failed(
+                "an excluded directory is in the way on the target: move it away".into(),
+            ));
+        }
+        let spot = Spot {
+            pair,
+            path,
+            name,
+            source,
+            there,
+        };
+        let grouped = self.keep.hard_links && source.nlink > 1;
+        if grouped && self.link(&spot)? {
+            return Ok(());
+        }
+        let object = match there {
+            Some(there) if self.same(&spot, &there, trust)? => {
+                self.adjust(&spot, &there)?;
+                there.id
+            }
+            _ => self.send(&spot)?,
+        };
+        if grouped {
+            self.links.lead(source.id, path.clone(), object);
+        }
+        Ok(())
+    }
+
+    /// Whether what stands on the target can stay, but for its metadata.
+    fn same(&mut self, spot: &Spot<'_>, there: &Meta, trust: bool) -> Result<bool, Fault> {
+        let Spot {
+            pair, name, source, ..
+        } = spot;
+        if source.kind != there.kind {
+            return Ok(false);
+        }
+        if there.nlink > 1 && !self.may_share(spot, there)? {
+            return Ok(false);
+        }
+        match source.kind {
+            Kind::Symlink => Ok(read_link(&pair.source, name)
+                .map_err(|error| at_source("reading a link of", error))?
+                == read_link(&pair.target, name)
+                    .map_err(|error| at_target("reading a link of", error))?),
+            Kind::Char | Kind::Block => Ok(source.rdev == there.rdev),
+            Kind::File => {
+                if source.size != there.size || source.mtime != there.mtime {
+                    return Ok(false);
+                }
+                // Who owned it before may still hold it open, or have chosen its content.
+                if source.mode & 0o6000 != 0 && self.keep.new_owner(source, there) != (None, None) {
+                    return Ok(false);
+                }
+                if trust {
+                    Ok(true)
+                } else {
+                    self.same_content(spot, there)
+                }
+            }
+            Kind::Fifo | Kind::Socket | Kind::Dir => Ok(true),
+        }
+    }
+
+    /// Compares content where size and time are equal already. Such a file has mostly been sent before (an event came
+    /// twice), and comparing it from the page cache costs half of what rewriting does and wears no disk: measured
+    /// 0.02 ms against 0.06 ms for 4 KiB, 60 ms against 160 ms for 100 MiB.
+    fn same_content(&mut self, spot: &Spot<'_>, there: &Meta) -> Result<bool, Fault> {
+        let Spot {
+            pair, name, source, ..
+        } = spot;
+        let (ours, before) =
+            open_file(&pair.source, name).map_err(|error| at_source("opening", error))?;
+        let (theirs, now) =
+            open_file(&pair.target, name).map_err(|error| at_target("opening", error))?;
+        if !before.same_version(source) {
+            return Err(Fault::Again);
+        }
+        if now.id != there.id {
+            return Ok(false);
+        }
+        let same = self.copier.same(&ours, &before, &theirs)?;
+        let after = rustix::fs::fstat(&ours).map_err(|error| at_source("looking at", error))?;
+        if before.same_version(&Meta::of(&after)) {
+            Ok(same)
+        } else {
+            Err(Fault::Again)
+        }
+    }
+
+    /// Whether a target object with several names may stay under this one.
+    ///
+    /// Names of one source file may share it. Otherwise it may stay while nothing has to be changed on it: the other
+    /// names may be a snapshot's, or another user's file that somebody linked in here.
+    fn may_share(&mut self, spot: &Spot<'_>, there: &Meta) -> Result<bool, Fault> {
+        let Spot {
+            pair, name, source, ..
+        } = spot;
+        if self.keep.hard_links && !self.links.claim(there.id, source.id) {
+            return Ok(false);
+        }
+        if self.keep.hard_links && source.nlink > 1 {
+            return Ok(true);
+        }
+        let mode = self.keep.mode(source, Some(there));
+        let differs = self.keep.new_owner(source, there) != (None, None)
+            || (source.kind != Kind::Symlink && mode != there.mode)
+            || (self.keep.archive && source.mtime != there.mtime);
+        if differs || !self.keep.extras() {
+            return Ok(!differs);
+        }
+        let ours = hold(&pair.source, name, source).map_err(|error| at_source("opening", error))?;
+        let theirs =
+            hold(&pair.target, name, there).map_err(|error| at_target("opening", error))?;
+        Ok(xattrs::of_source(&self.keep, &ours)? == xattrs::of_target(&self.keep, &theirs)?)
+    }
+
+    /// Brings the metadata of what stays in step.
+    fn adjust(&mut self, spot: &Spot<'_>, there: &Meta) -> Result<(), Fault> {
+        let Spot {
+            pair, name, source, ..
+        } = spot;
+        let mode = self.keep.mode(source, Some(there));
+        let stands = self.keep.new_owner(source, there) == (None, None)
+            && (source.kind == Kind::Symlink || mode == there.mode)
+            && (!self.keep.archive || source.mtime == there.mtime);
+        if stands && !self.keep.extras() {
+            return Ok(());
+        }
+        let xattrs = if self.keep.extras() {
+            let ours =
+                hold(&pair.source, name, source).map_err(|error| at_source("opening", error))?;
+            Some(xattrs::of_source(&self.keep, &ours)?)
+        } else {
+            None
+        };
+        let theirs =
+            hold(&pair.target, name, there).map_err(|error| at_target("opening", error))?;
+        let wanted = Wanted {
+            source,
+            xattrs,
+            mode,
+        };
+        if attributes::apply(&self.keep, &wanted, theirs.as_fd(), there)?.any() {
+            self.report.stats.files += 1;
+        }
+        Ok(())
+    }
+
+    /// Links the name to one of its group that is in step already; false: there is none, or it cannot be linked to.
+    fn link(&mut self, spot: &Spot<'_>) -> Result<bool, Fault> {
+        let Spot {
+            pair,
+            path,
+            source,
+            there,
+            ..
+        } = spot;
+        let Some((leader, object)) = self.links.leader(source.id) else {
+            return Ok(false);
+        };
+        if there.is_some_and(|there| there.id == *object) {
+            return Ok(true);
+        }
+        let (leader, object) = (leader.clone(), *object);
+        let Some(parent) = leader.parent().filter(|_| leader != **path) else {
+            return Ok(false);
+        };
+        let Ok(dir) = self.target.dir(&parent, For::Reach) else {
+            return Ok(false);
+        };
+        let made = Temporary::other(&pair.target, |name| {
+            rustix::fs::linkat(
+                dir.fd(),
+                leader.name(),
+                pair.target.fd(),
+                name,
+                AtFlags::empty(),
+            )
+        });
+        // Too many links, another file system below the target, a leader that somebody removed: it is copied.
+        let Ok(temporary) = made else {
+            return Ok(false);
+        };
+        let linked = pair
+            .target
+            .look(temporary.name())
+            .map_err(|error| at_target("looking at", error))?;
+        if linked.is_none_or(|linked| linked.id != object) {
+            return Ok(false);
+        }
+        self.put(temporary, spot)?;
+        Ok(true)
+    }
+
+    /// Makes the object anew and puts it in place; says which object it is.
+    fn send(&mut self, spot: &Spot<'_>) -> Result<super::meta::Id, Fault> {
+        match spot.source.kind {
+            Kind::File => self.send_file(spot),
+            _ => self.send_other(spot),
+        }
+    }
+
+    fn send_file(&mut self, spot: &Spot<'_>) -> Result<super::meta::Id, Fault> {
+        let Spot {
+            pair,
+            name,
+            source,
+            there,
+            ..
+        } = spot;
+        let (ours, before) =
+            open_file(&pair.source, name).map_err(|error| at_source("opening", error))?;
+        if before.id != source.id {
+            return Err(Fault::Again);
+        }
+        let (temporary, fresh) =
+            Temporary::file(&pair.target).map_err(|error| at_target("making a file on", error))?;
+        self.copier.copy(&ours, &before, &fresh)?;
+        let xattrs = if self.keep.extras() {
+            Some(xattrs::of_source(&self.keep, &ours)?)
+        } else {
+            None
+        };
+        let old = there.as_ref().filter(|there| there.kind == Kind::File);
+        let wanted = Wanted {
+            source: &before,
+            xattrs,
+            mode: self.keep.mode(&before, old),
+        };
+        let current = stat(&fresh).map_err(|error| at_target("looking at", error))?;
+        attributes::apply(&self.keep, &wanted, fresh.as_fd(), &current)?;
+        let after = stat(&ours).map_err(|error| at_source("looking at", error))?;
+        if !before.same_version(&after) {
+            return Err(Fault::Again);
+        }
+        self.put(temporary, spot)?;
+        Ok(current.id)
+    }
+
+    /// Symlinks and special files.
+    fn send_other(&mut self, spot: &Spot<'_>) -> Result<super::meta::Id, Fault> {
+        let Spot {
+            pair,
+            name,
+            source,
+            there,
+            ..
+        } = spot;
+        let link = match source.kind {
+            Kind::Symlink => Some(
+                read_link(&pair.source, name)
+                    .map_err(|error| at_source("reading a link of", error))?,
+            ),
+            _ => None,
+        };
+        let temporary = Temporary::other(&pair.target, |temporary| match (&link, source.kind) {
+            (Some(link), _) => rustix::fs::symlinkat(&**link, pair.target.fd(), temporary),
+            (None, kind) => {
+                let kind = match kind {
+                    Kind::Fifo => FileType::Fifo,
+                    Kind::Socket => FileType::Socket,
+                    Kind::Block => FileType::BlockDevice,
+                    _ => FileType::CharacterDevice,
+                };
+                let device = if matches!(source.kind, Kind::Char | Kind::Block) {
+                    source.rdev
+                } else {
+                    0
+                };
+                rustix::fs::mknodat(
+                    pair.target.fd(),
+                    temporary,
+                    kind,
+                    Mode::RUSR | Mode::WUSR,
+                    device,
+                )
+            }
+        })
+        .map_err(|error| at_target("making a link or special file on", error))?;
+        let fresh = pair
+            .target
+            .hold(temporary.name())
+            .map_err(|error| at_target("opening", error))?;
+        let current = stat(&fresh).map_err(|error| at_target("looking at", error))?;
+        if current.kind != source.kind || current.nlink != 1 {
+            return Err(Fault::Failed(
+                "somebody else writes on the target under our temporary names".into(),
+            ));
+        }
+        let ours = hold(&pair.source, name, source).map_err(|error| at_source("opening", error))?;
+        let xattrs = if self.keep.extras() {
+            Some(xattrs::of_source(&self.keep, &ours)?)
+        } else {
+            None
+        };
+        let old = there.as_ref().filter(|there| there.kind == source.kind);
+        let wanted = Wanted {
+            source,
+            xattrs,
+            mode: self.keep.mode(source, old),
+        };
+        attributes::apply(&self.keep, &wanted, fresh.as_fd(), &current)?;
+        self.put(temporary, spot)?;
+        Ok(current.id)
+    }
+
+    /// Gives the finished object its final name, and counts it.
+    fn put(&mut self, temporary: Temporary<'_>, spot: &Spot<'_>) -> Result<(), Fault> {
+        if spot.there.is_some_and(|there| there.is_dir()) {
+            self.make_room(spot)?;
+        }
+        temporary.put(spot.name).map_err(|error| match error {
+            Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST => {
+                Fault::Failed("a directory came in the way on the target meanwhile".into())
+            }
+            error => at_target("renaming on", error),
+        })?;
+        self.report.stats.files += 1;
+        self.report.stats.created += u64::from(spot.there.is_none());
+        Ok(())
+    }
+
+    /// Removes the directory that stands where a file shall be: its content only as far as the survey listed it, and
+    /// the guard let it pass.
+    fn make_room(&mut self, spot: &Spot<'_>) -> Result<(), Fault> {
+        let Spot {
+            pair, path, name, ..
+        } = spot;
+        let inside = self.doomed.below(path);
+        self.delete(inside)?;
+        rustix::fs::unlinkat(pair.target.fd(), *name, AtFlags::REMOVEDIR).map_err(|error| match error {
+            Errno::NOTEMPTY | Errno::EXIST => Fault::Failed(
+                match self.policy() {
+                    DeletePolicy::Never => "a directory with content is in the way, and `delete: never`",
+                    DeletePolicy::Propagate if !self.from_marks => {
+                        "a directory with content is in the way, and `delete: propagate` removes what was seen to vanish only"
+                    }
+                    _ => "a directory is in the way that holds excluded or new entries: move them away",
+                }
+                .into(),
+            ),
+            error => at_target("removing a directory on", error),
+        })
+    }
+}
+
+/// Opens a regular file for reading; anything else under the name is an error that says so.
+fn open_file(dir: &Dir, name: &[u8]) -> Result<(OwnedFd, Meta), Errno> {
+    let fd = dir.read(name)?;
+    let meta = stat(&fd)?;
+    if meta.kind == Kind::File {
+        Ok((fd, meta))
+    } else {
+        Err(Errno::LOOP)
+    }
+}
+
+/// A handle on the very object that was looked at.
+fn hold(dir: &Dir, name: &[u8], seen: &Meta) -> Result<OwnedFd, Errno> {
+    let fd = dir.hold(name)?;
+    if stat(&fd)?.id == seen.id {
+        Ok(fd)
+    } else {
+        Err(Errno::LOOP)
+    }
+}
+
+fn stat(fd: impl AsFd) -> Result<Meta, Errno> {
+    rustix::fs::fstat(fd).map(|stat| Meta::of(&stat))
+}
+
+fn read_link(dir: &Dir, name: &[u8]) -> Result<Vec<u8>, Errno> {
+    rustix::fs::readlinkat(dir.fd(), name, Vec::new()).map(|link| link.into_bytes())
+}

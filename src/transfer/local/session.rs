@@ -1,0 +1,281 @@
+//! One run: what it holds, and the order of its steps.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+
+use super::Request;
+use super::content::Copier;
+use super::doomed::Doomed;
+use super::fault::{Fault, Stop, at_target, words};
+use super::grain::Grain;
+use super::keep::Keep;
+use super::leaf::Pair;
+use super::links::Links;
+use super::report::Report;
+use super::throttle::Throttle;
+use super::tree::{For, Tree};
+use crate::engine::{Job, Outcome, RelPath, Verdict};
+use crate::filter::Filter;
+use crate::plan::{Compare, DeletePolicy};
+use crate::transfer::batch::{Act, Batch, Entry};
+use crate::transfer::progress::{Cancel, Progress};
+
+/// What every step of a run shares.
+pub(super) struct Session<'a> {
+    pub(super) source: Tree,
+    pub(super) target: Tree,
+    pub(super) filter: &'a Filter,
+    pub(super) job: &'a Job,
+    pub(super) keep: Keep,
+    /// Whether the batch comes from marks, so that what is in its way was seen to change.
+    pub(super) from_marks: bool,
+    pub(super) cancel: &'a Cancel,
+    pub(super) progress: &'a Progress,
+    pub(super) copier: Copier<'a>,
+    pub(super) links: Links,
+    pub(super) report: Report,
+    pub(super) doomed: Doomed,
+    /// Directories whose attributes are brought in step at the end.
+    pub(super) settle: BTreeSet<RelPath>,
+    /// Entries known to be looked at so far, for the progress.
+    expected: u64,
+    /// How coarse the target's times are, once that was asked.
+    pub(super) grain: Option<Grain>,
+}
+
+impl<'a> Session<'a> {
+    /// Opens both roots.
+    pub(super) fn open(
+        request: &Request<'a>,
+        cancel: &'a Cancel,
+        progress: &'a Progress,
+    ) -> Result<Session<'a>, Stop> {
+        let Request {
+            source_root,
+            target_root,
+            filter,
+            batch,
+            job,
+        } = *request;
+        let source = Tree::open(source_root).map_err(|error| {
+            let message = format!(
+                "opening the source `{}`: {}",
+                source_root.display(),
+                words(error)
+            );
+            Stop::retry("sourceMissing", message)
+        })?;
+        let (target, made) = open_target(target_root)?;
+        if source.id == target.id {
+            let message = format!(
+                "the target `{}` is the source itself: name another directory",
+                target_root.display()
+            );
+            return Err(Stop::permanent("usage", message));
+        }
+        let throttle = Throttle::new(job.route.bandwidth.or(job.bandwidth));
+        let mut session = Session {
+            source,
+            target,
+            filter,
+            job,
+            keep: Keep::new(&job.route.attributes),
+            from_marks: batch.pass.is_none(),
+            cancel,
+            progress,
+            copier: Copier::new(throttle, cancel, progress),
+            links: Links::default(),
+            report: Report::default(),
+            doomed: Doomed::default(),
+            settle: BTreeSet::new(),
+            expected: 0,
+            grain: None,
+        };
+        if made {
+            session.settle.insert(RelPath::root());
+        }
+        Ok(session)
+    }
+
+    /// Makes the run.
+    pub(super) fn run(mut self, batch: &Batch) -> Outcome {
+        let verdict = match self.steps(batch) {
+            Ok(()) => Verdict::Done,
+            Err(stop) => *stop.0,
+        };
+        self.report.stats.bytes = self.copier.bytes;
+        self.report.outcome(verdict)
+    }
+
+    fn steps(&mut self, batch: &Batch) -> Result<(), Stop> {
+        if batch.pass.is_some() {
+            // A guess, until more is seen: the target has about as many entries as it had.
+            self.progress
+                .expect(self.job.deletes.target_entries.unwrap_or(0));
+        }
+        if self.policy() != DeletePolicy::Never {
+            self.survey(batch)?;
+        }
+        let worked = self.work(batch);
+        // Whatever ended the work: the directories that it touched get their attributes as far as that is possible.
+        let worked = worked.and_then(|()| self.delete_the_doomed());
+        let settled = self.settle_all();
+        worked.and(settled)?;
+        if batch.pass.is_some() {
+            self.report.stats.target_entries = Some(self.count_target()?);
+        }
+        Ok(())
+    }
+
+    /// The batch's entries, in order.
+    fn work(&mut self, batch: &Batch) -> Result<(), Stop> {
+        // The last pair of parent directories: a sorted list has many names of one directory in a row.
+        let mut pair: Option<(RelPath, Pair)> = None;
+        let checksum = batch.pass == Some(Compare::Checksum);
+        self.expect(batch.entries.len() as u64);
+        for Entry { path, act } in &batch.entries {
+            self.check()?;
+            for above in path.ancestors().filter_map(RelPath::new) {
+                self.settle.insert(above);
+            }
+            self.settle.insert(RelPath::root());
+            match *act {
+                Act::Remove => {}
+                Act::Reconcile { trust, .. } => {
+                    pair = None;
+                    let made = self.ensure_dir(path);
+                    if self.record(path, made)?.is_some() {
+                        self.reconcile(path, trust && !checksum)?;
+                    }
+                }
+                Act::Send | Act::Attributes => {
+                    let trust = *act == Act::Attributes;
+                    let done = self.one(path, trust, &mut pair);
+                    self.record(path, done)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One name that the batch lists.
+    fn one(
+        &mut self,
+        path: &RelPath,
+        trust: bool,
+        pair: &mut Option<(RelPath, Pair)>,
+    ) -> Result<(), Fault> {
+        let Some(parent) = path.parent() else {
+            return Ok(());
+        };
+        if pair.as_ref().is_none_or(|(of, _)| *of != parent) {
+            *pair = Some((parent.clone(), self.pair(&parent)?));
+        }
+        let Some((_, pair)) = pair else { return Ok(()) };
+        let name = path.name();
+        let source = pair
+            .source
+            .look(name)
+            .map_err(|error| super::fault::at_source("looking at", error))?;
+        if source.is_some_and(|source| source.is_dir()) {
+            // A directory that is listed as a file has become one meanwhile: what is in it belongs along.
+            if !trust {
+                return Err(Fault::Again);
+            }
+            self.ensure_dir(path)?;
+            self.settle.insert(path.clone());
+            self.progress.add_files(1);
+            return Ok(());
+        }
+        Ok(self.leaf(pair, path, trust, false)?)
+    }
+
+    /// What the route may delete.
+    pub(super) fn policy(&self) -> DeletePolicy {
+        self.job.route.delete
+    }
+
+    /// Shows that the run is alive, and ends it if it was told to.
+    pub(super) fn check(&self) -> Result<(), Stop> {
+        self.progress.beat();
+        if self.cancel.is_cancelled() {
+            Err(Stop::cancelled())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// `count` more entries will be looked at.
+    pub(super) fn expect(&mut self, count: u64) {
+        self.expected += count;
+        self.progress.expect(self.expected);
+    }
+
+    /// Writes down what became of a path; `None`: it is not in step, and that is written down.
+    pub(super) fn record<T>(
+        &mut self,
+        path: &RelPath,
+        result: Result<T, Fault>,
+    ) -> Result<Option<T>, Stop> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(Fault::Failed(reason)) => {
+                self.report.failed(path, reason);
+                Ok(None)
+            }
+            Err(Fault::Again) => {
+                self.report.again(path);
+                Ok(None)
+            }
+            Err(Fault::Stop(stop)) => Err(stop),
+        }
+    }
+
+    /// Opens the two directories that hold a name; the target's is made where it is missing.
+    fn pair(&mut self, path: &RelPath) -> Result<Pair, Fault> {
+        let source = self
+            .source
+            .dir(path, For::Reach)
+            .map_err(|error| super::fault::at_source("opening a directory of", error))?;
+        let target = self.ensure_dir(path)?;
+        Ok(Pair { source, target })
+    }
+}
+
+/// Opens the target's root, or makes it in its existing parent; says whether it was made.
+fn open_target(path: &Path) -> Result<(Tree, bool), Stop> {
+    let refused = |error: Errno| {
+        let shown = path.display();
+        match error {
+            Errno::NOTDIR => Stop::retry(
+                "noDestination",
+                format!("the target `{shown}` is no directory"),
+            ),
+            Errno::NOENT => Stop::retry(
+                "noDestination",
+                format!("the parent of the target `{shown}` is not there: mount or create it"),
+            ),
+            error => match at_target("opening", error) {
+                Fault::Stop(stop) => stop,
+                _ => Stop::retry(
+                    "noDestination",
+                    format!("opening the target `{shown}`: {}", words(error)),
+                ),
+            },
+        }
+    };
+    match Tree::open(path) {
+        Ok(tree) => Ok((tree, false)),
+        Err(Errno::NOENT) => {
+            match rustix::fs::mkdir(path, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(refused(error)),
+            }
+            Tree::open(path).map(|tree| (tree, true)).map_err(refused)
+        }
+        Err(error) => Err(refused(error)),
+    }
+}

@@ -1,0 +1,199 @@
+//! Marks become a batch: every marked path is looked at again, and what it is *now* decides what is done.
+//!
+//! Pure over [`Look`]. The rules, each of which answers something that rsync gets wrong silently:
+//!
+//! 1. A path whose ancestor is missing, or is no real directory, is replaced by the topmost such ancestor: below a
+//!    link rsync would make a real directory in the link's place.
+//! 2. A missing path is removed from the target where the route deletes. Where it does not, only its parent's
+//!    attributes (its time has changed) go.
+//! 3. What could not be looked at is never taken as missing: it is sent, and rsync says what is wrong with it.
+//! 4. Excluded paths drop out, because rsync's filters do not stop what is listed by name. A missing path that would be
+//!    excluded as a directory is left alone: rsync takes what is missing for a file and would delete a protected
+//!    directory. One that would be excluded as a file was a directory (a watch marks only what its filter keeps), and is
+//!    removed only if it was seen to vanish.
+//! 5. Of two entries, one below the other, the lower one goes if the upper one does all that it would
+//!    ([`covers`]); so what was seen to vanish is still removed below a directory that is reconciled without deleting.
+//! 6. With `oneFileSystem` a path below a mount drops out, and the mount point itself is only a directory with
+//!    attributes: a listed path would be its own file system to rsync.
+//! 7. Where hard links are kept, writing through one name changes the others without an event for them: a file with
+//!    several names brings the whole tree along, by the quick check.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::batch::{Act, Batch, Entry};
+use crate::engine::{Dirt, Mark, RelPath, Work};
+use crate::filter::{Filter, Verdict};
+use crate::plan::{Compare, DeletePolicy};
+
+/// What a path is, links not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Not there.
+    Missing,
+    /// A real directory.
+    Directory,
+    /// Anything else: a file, link or special file.
+    Other {
+        /// How many names it has.
+        links: u64,
+    },
+    /// It could not be looked at.
+    Unknown,
+}
+
+/// Looks at one path. Only called for paths all of whose ancestors are real directories.
+pub trait Look {
+    /// What is there.
+    fn look(&self, path: &RelPath) -> Seen;
+}
+
+impl<F: Fn(&RelPath) -> Seen> Look for F {
+    fn look(&self, path: &RelPath) -> Seen {
+        self(path)
+    }
+}
+
+/// What normalising needs to know of a route.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    /// The route's filter.
+    pub filter: &'a Filter,
+    /// Its policy.
+    pub delete: DeletePolicy,
+    /// Whether hard links are kept.
+    pub hard_links: bool,
+    /// Mount points below the root that are not entered; empty where they are.
+    pub fences: &'a [RelPath],
+}
+
+/// The batch that does a job's work.
+pub fn normalise(work: &Work, scope: Scope<'_>, look: &dyn Look) -> Batch {
+    match work {
+        Work::Pass(compare) => pass(*compare, scope.delete),
+        Work::Batch(marks) => Batch { entries: entries(marks, scope, look), pass: None },
+    }
+}
+
+fn pass(compare: Compare, delete: DeletePolicy) -> Batch {
+    let act = Act::Reconcile { trust: true, delete: delete == DeletePolicy::Mirror };
+    Batch { entries: vec![Entry { path: RelPath::root(), act }], pass: Some(compare) }
+}
+
+fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
+    let mut eye = Eye { look, seen: HashMap::new() };
+    let mut subjects: BTreeMap<RelPath, (Seen, Dirt)> = BTreeMap::new();
+    for mark in marks {
+        let (path, seen, dirt) = subject(mark, &mut eye);
+        if let Some(fence) = scope.fences.iter().find(|fence| path.starts_with(fence)) {
+            if *fence == path {
+                subjects.entry(path).or_insert((seen, Dirt::none())).1 |= Dirt::ATTRIBUTES;
+            }
+            continue;
+        }
+        subjects.entry(path).or_insert((seen, Dirt::none())).1 |= dirt;
+    }
+    let mut acts: BTreeMap<RelPath, Act> = BTreeMap::new();
+    let mut several_names = false;
+    for (path, (seen, dirt)) in subjects {
+        let Some((path, act)) = act(path, seen, dirt, scope) else { continue };
+        several_names |= act == Act::Send && matches!(seen, Seen::Other { links } if links > 1);
+        add(&mut acts, path, act);
+    }
+    if scope.hard_links && several_names {
+        add(&mut acts, RelPath::root(), Act::Reconcile { trust: true, delete: false });
+    }
+    let kept = acts.iter().filter(|(path, act)| !covered(&acts, path, **act));
+    kept.map(|(path, act)| Entry { path: path.clone(), act: *act }).collect()
+}
+
+/// Remembers what it saw: many marks share their ancestors.
+struct Eye<'a> {
+    look: &'a dyn Look,
+    seen: HashMap<RelPath, Seen>,
+}
+
+impl Eye<'_> {
+    fn look(&mut self, path: &RelPath) -> Seen {
+        if path.is_root() {
+            return Seen::Directory;
+        }
+        if let Some(seen) = self.seen.get(path) {
+            return *seen;
+        }
+        let seen = self.look.look(path);
+        self.seen.insert(path.clone(), seen);
+        seen
+    }
+}
+
+/// The mark's path, or the topmost ancestor that is no real directory; what it is, and how dirty.
+fn subject(mark: &Mark, eye: &mut Eye<'_>) -> (RelPath, Seen, Dirt) {
+    for ancestor in mark.path.ancestors() {
+        let Some(ancestor) = RelPath::new(ancestor) else { continue };
+        let seen = eye.look(&ancestor);
+        if seen != Seen::Directory {
+            return (ancestor, seen, Dirt::CONTENT | Dirt::GONE);
+        }
+    }
+    (mark.path.clone(), eye.look(&mark.path), mark.dirt)
+}
+
+fn act(path: RelPath, seen: Seen, dirt: Dirt, scope: Scope<'_>) -> Option<(RelPath, Act)> {
+    let verdict = |is_dir| scope.filter.decide(path.as_bytes(), is_dir).verdict;
+    let deletes = scope.delete == DeletePolicy::Mirror || (scope.delete == DeletePolicy::Propagate && dirt.has(Dirt::GONE));
+    match seen {
+        _ if dirt.is_empty() => None,
+        Seen::Missing if verdict(true) == Verdict::Excluded => None,
+        Seen::Missing if verdict(false) != Verdict::Included && !dirt.has(Dirt::GONE) => None,
+        Seen::Missing if scope.delete == DeletePolicy::Never => Some((path.parent()?, Act::Attributes)),
+        Seen::Missing => Some((path, Act::Remove)),
+        Seen::Directory if !path.is_root() && verdict(true) == Verdict::Excluded => None,
+        Seen::Directory if dirt == Dirt::ATTRIBUTES => Some((path, Act::Attributes)),
+        // Content alone: a file that has become a directory. Gone alone: another directory than before.
+        Seen::Directory => {
+            let trust = dirt.has(Dirt::SUBTREE) && !dirt.has(Dirt::CONTENT);
+            Some((path, Act::Reconcile { trust, delete: deletes }))
+        }
+        Seen::Other { .. } if verdict(false) != Verdict::Included => None,
+        Seen::Other { .. } if dirt == Dirt::ATTRIBUTES => Some((path, Act::Attributes)),
+        Seen::Other { .. } => Some((path, Act::Send)),
+        Seen::Unknown if verdict(true) == Verdict::Excluded && verdict(false) != Verdict::Included => None,
+        Seen::Unknown => Some((path, Act::Send)),
+    }
+}
+
+/// Joins an act to what is already to be done with the same path.
+fn add(acts: &mut BTreeMap<RelPath, Act>, path: RelPath, act: Act) {
+    let joined = match (acts.get(&path), act) {
+        (Some(Act::Reconcile { trust: a, delete: b }), Act::Reconcile { trust, delete }) => {
+            Act::Reconcile { trust: *a && trust, delete: *b || delete }
+        }
+        (Some(there), Act::Attributes) => *there,
+        _ => act,
+    };
+    acts.insert(path, joined);
+}
+
+fn covered(acts: &BTreeMap<RelPath, Act>, path: &RelPath, act: Act) -> bool {
+    let root = (!path.is_root()).then_some(&b""[..]);
+    root.into_iter()
+        .chain(path.ancestors())
+        .filter_map(|above| acts.get(&RelPath::new(above)?))
+        .any(|above| covers(*above, act))
+}
+
+/// Whether doing `upper` with a directory does all that `lower` would do with something below it.
+fn covers(upper: Act, lower: Act) -> bool {
+    match (upper, lower) {
+        (Act::Attributes, _) => false,
+        (Act::Remove | Act::Send, _) | (_, Act::Attributes) => true,
+        (Act::Reconcile { delete, .. }, Act::Remove) => delete,
+        (Act::Reconcile { trust, .. }, Act::Send) => !trust,
+        (Act::Reconcile { trust, delete }, Act::Reconcile { trust: lower_trust, delete: lower_delete }) => {
+            (!trust || lower_trust) && (delete || !lower_delete)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! One line of rsync's output, understood.
+//!
+//! Pure: bytes in, [`Line`] out. The texts are rsync 3.4's and 3.5's in the C locale; what is not known comes out as
+//! [`Line::Other`], and then nothing is taken for done.
+//!
+//! Names are escaped by rsync: a control byte or invalid UTF-8 is `\#ooo`, and a backslash before `#` and three digits
+//! is itself escaped, so undoing it is exact. Quotes are not escaped: a name ends at the line's last quote.
+
+use crate::engine::escape;
+
+/// What a line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// An entry was dealt with.
+    Item(Item),
+    /// A directory stays on the target: something protected or unlisted is in it, or nothing may be deleted.
+    Kept(Vec<u8>),
+    /// A directory on the target stands where something else should be.
+    Blocked(Vec<u8>),
+    /// A special file (or a link, where links are not kept) is left out.
+    LeftOut(Vec<u8>),
+    /// It was there when listed, and no more when read.
+    Vanished(Vec<u8>),
+    /// Changed while it was read; rsync tries it again by itself, or has given it up.
+    Unsteady(Vec<u8>),
+    /// Something failed with a path.
+    Failed(Failed),
+    /// The fence stopped deletions.
+    Fence,
+    /// A read error stopped all deletions.
+    DeletionSkipped,
+    /// A number of the statistics.
+    Number(Number, u64),
+    /// Says nothing that other lines do not.
+    Known,
+    /// rsync's closing line, or a daemon's or ssh's refusal: what the exit code says in words.
+    Closing(String),
+    /// Anything else.
+    Other(String),
+}
+
+/// An itemised entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What happened.
+    pub did: Did,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Its name under the root, without slash at the end.
+    pub name: Vec<u8>,
+}
+
+/// What happened to an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// New on the target.
+    Created,
+    /// Sent, or its attributes changed.
+    Changed,
+    /// Left the target.
+    Deleted,
+}
+
+/// A path that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// As rsync wrote it, its escapes undone: absolute on the sender; relative or absolute on the receiver.
+    pub path: Vec<u8>,
+    /// Whether the sender says so.
+    pub sender: bool,
+    /// Whether rsync spoke of the temporary file that stands in for it.
+    pub temporary: bool,
+    /// What failed, for people: `mkstemp: permission denied`.
+    pub reason: String,
+    /// Whether the reason is that it is not there.
+    pub missing: bool,
+}
+
+/// A number of the statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// Entries in the source's scope, its root and what is left out included.
+    Listed,
+    /// Of which devices and special files.
+    Special,
+    /// Of which symlinks.
+    Links,
+    /// New on the target.
+    Created,
+    /// Deleted.
+    Deleted,
+}
+
+/// Understands a line, without its newline. A line of statistics may have several numbers.
+pub fn read(line: &[u8]) -> Vec<Line> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if let Some(item) = item(line) {
+        return vec![Line::Item(item)];
+    }
+    let text = String::from_utf8_lossy(line);
+    if let Some(numbers) = numbers(&text) {
+        return numbers;
+    }
+    vec![message(line, &text)]
+}
+
+fn item(line: &[u8]) -> Option<Item> {
+    let (what, rest) = (line.get(..11)?, line.get(11..)?.strip_prefix(b"|")?);
+    let cut = rest.iter().position(|byte| *byte == b'|')?;
+    let bytes = std::str::from_utf8(&rest[..cut]).ok()?.parse().ok()?;
+    let did = match what {
+        b"*deleting  " => Did::Deleted,
+        _ if !b"<>ch.".contains(&what[0]) || !b"fdLDS".contains(&what[1]) => return None,
+        _ if what.ends_with(b"+++++++++") => Did::Created,
+        _ => Did::Changed,
+    };
+    let name = unescape(&rest[cut + 1..]);
+    let name = name.strip_suffix(b"/").unwrap_or(&name);
+    let name = name.strip_prefix(b"./").unwrap_or(name);
+    Some(Item { did, bytes, name: if name == b"." { Vec::new() } else { name.to_vec() } })
+}
+
+/// Undoes rsync's `\#ooo`.
+pub fn unescape(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        if let [b'\\', b'#', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] = &bytes[at..] {
+            out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
+            at += 5;
+        } else {
+            out.push(bytes[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+fn numbers(text: &str) -> Option<Vec<Line>> {
+    const SILENT: [&str; 10] = [
+        "Number of regular files transferred: ",
+        "Total file size: ",
+        "Total transferred file size: ",
+        "Literal data: ",
+        "Matched data: ",
+        "File list ",
+        "Total bytes ",
+        "sent ",
+        "total size is ",
+        "Number of ",
+    ];
+    if text.is_empty() {
+        return Some(vec![Line::Known]);
+    }
+    let first = |rest: &str| rest.split([' ', '(']).next()?.parse::<u64>().ok();
+    if let Some(rest) = text.strip_prefix("Number of files: ") {
+        let part = |name: &str| first(rest.split(name).nth(1)?.trim_end_matches(')').split([',', ')']).next()?);
+        let special = part("dev: ").unwrap_or(0) + part("special: ").unwrap_or(0);
+        return Some(vec![
+            Line::Number(Number::Listed, first(rest)?),
+            Line::Number(Number::Special, special),
+            Line::Number(Number::Links, part("link: ").unwrap_or(0)),
+        ]);
+    }
+    if let Some(rest) = text.strip_prefix("Number of created files: ") {
+        return Some(vec![Line::Number(Number::Created, first(rest)?)]);
+    }
+    if let Some(rest) = text.strip_prefix("Number of deleted files: ") {
+        return Some(vec![Line::Number(Number::Deleted, first(rest)?)]);
+    }
+    let silent = |prefix: &&str| text.strip_prefix(*prefix).is_some_and(|rest| rest.contains(|c: char| c.is_ascii_digit()));
+    SILENT.iter().any(|prefix| silent(&prefix)).then(|| vec![Line::Known])
+}
+
+fn message(line: &[u8], text: &str) -> Line {
+    let after = |prefix: &str| line.strip_prefix(prefix.as_bytes());
+    if let Some(name) = after("cannot delete non-empty directory: ") {
+        return Line::Kept(unescape(name));
+    }
+    if let Some(rest) = after("could not make way for ")
+        && let Some(cut) = find(rest, b": ")
+    {
+        return Line::Blocked(unescape(&rest[cut + 2..]));
+    }
+    for prefix in ["skipping non-regular file ", "skipping daemon-excluded file ", "skipping daemon-excluded directory "] {
+        if let Some(name) = after(prefix) {
+            let name = unescape(strip_quotes(name));
+            if prefix.contains("daemon") {
+                let reason = "the daemon's own filter excludes it".to_string();
+                return Line::Failed(Failed { path: name, sender: false, temporary: false, reason, missing: false });
+            }
+            return Line::LeftOut(name);
+        }
+    }
+    if let Some(name) = after("file has vanished: ") {
+        return Line::Vanished(unescape(strip_quotes(name)));
+    }
+    if let Some(at) = find(line, b" failed verification -- update ") {
+        let name = line[..at].strip_prefix(b"WARNING: ").or_else(|| line[..at].strip_prefix(b"ERROR: "));
+        return Line::Unsteady(unescape(name.unwrap_or(&line[..at])));
+    }
+    if text.starts_with("Deletions stopped due to --max-delete limit") {
+        return Line::Fence;
+    }
+    if text.starts_with("IO error encountered -- skipping file deletion") {
+        return Line::DeletionSkipped;
+    }
+    if text.starts_with("*** Skipping any contents from this failed directory ***")
+        || text.starts_with("rsync warning: some files vanished before they could be transferred")
+    {
+        return Line::Known;
+    }
+    if let Some(failed) = failed(line) {
+        return Line::Failed(failed);
+    }
+    let shown = escape(line).into_owned();
+    let closing = ["rsync error: ", "@ERROR: ", "ERROR: ", "rsync: ", "rsync warning: "];
+    if closing.iter().any(|prefix| text.starts_with(prefix)) || text.contains("@ERROR: ") {
+        return Line::Closing(shown);
+    }
+    Line::Other(shown)
+}
+
+/// `rsync: [receiver] mkstemp "/sub/.name.Ab3dEf" (in module) failed: Permission denied (13)` and its kin.
+fn failed(line: &[u8]) -> Option<Failed> {
+    let rest = line.strip_prefix(b"rsync: ")?;
+    let (who, rest) = match rest.strip_prefix(b"[") {
+        Some(rest) => {
+            let cut = find(rest, b"] ")?;
+            (&rest[..cut], &rest[cut + 2..])
+        }
+        None => (&b""[..], rest),
+    };
+    let error = errno(rest)?;
+    let body = &rest[..error.at];
+    let (verb, path) = if let Some(at) = find(body, b"delete_file: ") {
+        let call = &body[at + 13..];
+        let open = call.iter().position(|byte| *byte == b'(')?;
+        let close = call.iter().rposition(|byte| *byte == b')')?;
+        (call.get(..open)?, call.get(open + 1..close)?)
+    } else {
+        let open = body.iter().position(|byte| *byte == b'"')?;
+        let close = body.iter().rposition(|byte| *byte == b'"').filter(|close| close > &open)?;
+        let verb = body[..open].trim_ascii();
+        let mut path = &body[open + 1..close];
+        // `rename "…" (in m) -> "…"`: the second is what was meant. `symlink "…" -> "…"`: the first.
+        if verb.ends_with(b"rename") || verb.ends_with(b"copy") {
+            path = renamed_to(path);
+        } else if verb.ends_with(b"symlink") {
+            let end = find(path, b"\" (in ").or_else(|| find(path, b"\" -> \""));
+            path = &path[..end.unwrap_or(path.len())];
+        }
+        (verb, path)
+    };
+    let verb = escape(verb).into_owned();
+    let temporary = ["mkstemp", "write failed on", "close failed on"].iter().any(|word| verb.contains(word));
+    Some(Failed {
+        path: unescape(path),
+        sender: who == b"sender",
+        temporary: temporary && verb.contains("mkstemp"),
+        reason: format!("{}: {}", verb.trim_end_matches(" failed on").trim_start_matches("recv_generator: "), error.text),
+        missing: error.number == 2,
+    })
+}
+
+/// Of `/d/.name.Ab3dEf" (in m) -> "d/name` the part after the arrow. A name may have an arrow of its own: the right one has
+/// the same name on both sides.
+fn renamed_to(paths: &[u8]) -> &[u8] {
+    const ARROW: &[u8] = b" -> \"";
+    let last = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    let arrows = paths.windows(ARROW.len()).enumerate().filter(|(_, window)| *window == ARROW);
+    let sides = arrows.map(|(at, _)| (&paths[..at], &paths[at + ARROW.len()..]));
+    let same = |(left, right): &(&[u8], &[u8])| {
+        let left = rfind(left, b"\" (in ").map_or(*left, |end| &left[..end]);
+        let left = left.strip_suffix(b"\"").unwrap_or(left);
+        let name = &left[last(left)..];
+        name.strip_prefix(b".").and_then(|name| name.get(..name.len().checked_sub(7)?)) == Some(&right[last(right)..])
+    };
+    let right = sides.clone().find(same).or_else(|| sides.last());
+    right.map_or(paths, |(_, right)| right)
+}
+
+struct Errno {
+    at: usize,
+    text: String,
+    number: u32,
+}
+
+/// The `: Permission denied (13)` at a line's end, and the ` failed` before it.
+fn errno(line: &[u8]) -> Option<Errno> {
+    let open = rfind(line, b" (")?;
+    let number = std::str::from_utf8(line.get(open + 2..)?.strip_suffix(b")")?).ok()?.parse().ok()?;
+    let colon = rfind(&line[..open], b": ")?;
+    let at = line[..colon].strip_suffix(b" failed").map_or(colon, <[u8]>::len);
+    let mut text = escape(&line[colon + 2..open]).into_owned();
+    text.get_mut(..1)?.make_ascii_lowercase();
+    Some(Errno { at, text, number })
+}
+
+fn strip_quotes(name: &[u8]) -> &[u8] {
+    let name = name.strip_prefix(b"\"").unwrap_or(name);
+    match name.iter().rposition(|byte| *byte == b'"') {
+        Some(end) => &name[..end],
+        None => name,
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).rposition(|window| window == needle)
+}

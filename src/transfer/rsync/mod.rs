@@ -1,0 +1,27 @@
+//! Targets that a far rsync receives for: daemon modules and hosts over ssh.
+//!
+//! The way of a batch: [`steps`] (which runs) → [`invocation`] and the target's [`kind`] (command line) → [`process`]
+//! (run it) → [`report`] and [`lines`] (what it said) → [`judge`] (what follows). [`perform`] holds them together and
+//! counts deletions before they are made. Only `process` and `binary` start anything; all else is pure but `secret`.
+
+mod binary;
+mod daemon;
+pub mod invocation;
+pub mod judge;
+pub mod kind;
+pub mod lines;
+mod perform;
+mod process;
+pub mod report;
+mod secret;
+mod show;
+mod ssh;
+pub mod steps;
+
+#[cfg(test)]
+mod tests;
+
+pub use binary::RsyncBinary;
+pub(crate) use perform::run;
+pub use show::command_lines;
+pub use ssh::close;

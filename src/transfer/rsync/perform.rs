@@ -1,0 +1,237 @@
+//! A batch is carried out: its runs, one after the other, and deletions only after they were counted.
+//!
+//! Invariant: no run deletes more than was counted in this job and let through by [`guard::deletions`], or one single
+//! file. In order:
+//!
+//! 1. *Everything but deletions.* Each run with `--max-delete=0`, which transfers, deletes nothing and reports that it
+//!    would have. Two exceptions, for the sake of latency: a job with one removal and nothing else that may delete makes
+//!    it at once (without `--force`, so a directory that is not empty stays whole); one with several listed removals goes
+//!    straight to the count, and transfers along with deleting.
+//! 2. *Count.* The runs that would delete, dry, with the path of each deletion. The guards' facts are collected anew.
+//! 3. *Delete*, if the guard lets all of them through together, with `--max-delete=<counted>`. Otherwise the job is held,
+//!    with nothing deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::progress::{Cancel, Progress};
+use super::super::{Context, Prepared, refusal, source_empty};
+use super::invocation::{Leave, Orders};
+use super::judge::{Case, Judged, judge, target_entries};
+use super::kind::{Kind, kind_of};
+use super::process::{self, Deadlines, End};
+use super::report::Report;
+use super::steps::{Step, steps};
+use crate::engine::guard::{self, DeleteCase, DeleteRefusal};
+use crate::engine::{DeleteLeave, Hold, Outcome, RelPath, Trouble, Verdict};
+use crate::plan::{Compare, DeletePolicy};
+use crate::transfer::batch::{Act, Entry};
+
+/// A run may be silent for so long beyond twice the route's timeout: rsync's own timeout comes first and says more.
+const IDLE_SLACK: Duration = Duration::from_secs(5);
+
+/// No run lasts longer: a first pass over a slow line may take days, but not weeks.
+const TOTAL: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Carries a batch out on a target of one of the [`KINDS`](super::kind::KINDS).
+pub(crate) async fn run(prepared: &Prepared, context: &Context, cancel: &Cancel, progress: &Arc<Progress>) -> Outcome {
+    if let Err(message) = &context.rsync {
+        return Outcome::bare(Verdict::Permanent(Trouble { code: "noRsync", message: message.clone(), soon: false }));
+    }
+    let Some(kind) = kind_of(&prepared.job.route.target) else {
+        let message = "this target needs no rsync".to_string();
+        return Outcome::bare(Verdict::Permanent(Trouble { code: "usage", message, soon: false }));
+    };
+    let performer = Performer { prepared, context, kind, cancel, progress };
+    let mut outcome = Outcome::bare(Verdict::Done);
+    if let Err(verdict) = performer.perform(&mut outcome).await {
+        outcome.verdict = verdict;
+    }
+    tidy(&mut outcome);
+    outcome
+}
+
+/// Each path once; what failed is not also "again".
+fn tidy(outcome: &mut Outcome) {
+    outcome.failed.sort_by(|a, b| a.path.cmp(&b.path));
+    outcome.failed.dedup_by(|a, b| a.path == b.path);
+    outcome.again.sort();
+    outcome.again.dedup();
+    outcome.notes.sort_by(|a, b| a.path.cmp(&b.path));
+    outcome.notes.dedup();
+}
+
+struct Performer<'a> {
+    prepared: &'a Prepared,
+    context: &'a Context,
+    kind: &'a dyn Kind,
+    cancel: &'a Cancel,
+    progress: &'a Arc<Progress>,
+}
+
+impl Performer<'_> {
+    async fn perform(&self, outcome: &mut Outcome) -> Result<(), Verdict> {
+        let steps = steps(&self.prepared.batch, self.prepared.job.route.delete != DeletePolicy::Never);
+        let at_once = self.single_removal(&steps).await?;
+        let mut wanting: Vec<Wanting> = Vec::new();
+        for step in &steps {
+            if !step.delete {
+                add(outcome, self.one(step, Leave::Never).await?);
+                continue;
+            }
+            if step.removals() > 1 {
+                wanting.push(Wanting { step: step.clone(), sent: false });
+                continue;
+            }
+            let leave = if at_once && step.removals() == 1 { Leave::One } else { Leave::None };
+            let judged = self.one(step, leave).await?;
+            if judged.wants_deletions {
+                // What was just sent is right by size and time: the deleting run need not send it again.
+                wanting.push(Wanting { step: Step { trust: true, ..step.clone() }, sent: true });
+            }
+            add(outcome, judged);
+        }
+        if !wanting.is_empty() {
+            self.delete(wanting, outcome).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the job's only possible deletion is one listed path, and the guard lets one go.
+    async fn single_removal(&self, steps: &[Step]) -> Result<bool, Verdict> {
+        let mut removals = steps.iter().flat_map(|step| &step.entries).filter(|entry| entry.act == Act::Remove);
+        let (Some(Entry { path, .. }), None) = (removals.next(), removals.next()) else { return Ok(false) };
+        let reconciles = |entry: &Entry| matches!(entry.act, Act::Reconcile { delete: true, .. });
+        if steps.iter().flat_map(|step| &step.entries).any(reconciles) {
+            return Ok(false);
+        }
+        refusal(&self.prepared.job).await?;
+        let leave = &self.prepared.job.deletes;
+        let entries = leave.target_entries.unwrap_or(0);
+        Ok(self.let_through(leave, entries, std::slice::from_ref(path)).await?.is_ok())
+    }
+
+    async fn let_through(&self, leave: &DeleteLeave, target_entries: u64, paths: &[RelPath]) -> Result<Result<(), DeleteRefusal>, Verdict> {
+        let job = &self.prepared.job;
+        let source_empty = source_empty(job, &self.prepared.filter).await?;
+        let case = DeleteCase { route: &job.route, source: &job.source, leave, source_empty, target_entries };
+        Ok(guard::deletions(case, paths))
+    }
+
+    /// Counts, asks, deletes.
+    async fn delete(&self, wanting: Vec<Wanting>, outcome: &mut Outcome) -> Result<(), Verdict> {
+        let job = &self.prepared.job;
+        refusal(job).await?;
+        let mut counts = Vec::with_capacity(wanting.len());
+        let mut paths: Vec<RelPath> = Vec::new();
+        let mut known = job.deletes.target_entries;
+        for wanting in &wanting {
+            let counted = self.count(&wanting.step).await?;
+            counts.push(counted.paths.len() as u64);
+            paths.extend(counted.paths);
+            known = counted.target_entries.or(known);
+        }
+        paths.sort();
+        paths.dedup();
+        // What this very job has deleted is not in the budget's state yet.
+        let leave = DeleteLeave { spent: job.deletes.spent + outcome.stats.deleted, ..job.deletes.clone() };
+        let mut verdict = self.let_through(&leave, known.unwrap_or(0), &paths).await?;
+        if let (Err(DeleteRefusal::Budget(_)), None) = (&verdict, known) {
+            // The budget is a share of what the target has: only a look at all of it tells.
+            verdict = self.let_through(&leave, self.target_entries().await?, &paths).await?;
+        }
+        if let Err(refused) = verdict {
+            for wanting in wanting.iter().filter(|wanting| !wanting.sent) {
+                add(outcome, self.one(&wanting.step, Leave::None).await?);
+            }
+            return Err(Verdict::Held(match refused {
+                DeleteRefusal::Budget(plan) => Hold::Deletes(plan),
+                DeleteRefusal::Empty(refusal) => Hold::Guard(refusal),
+            }));
+        }
+        refusal(job).await?;
+        for (wanting, count) in wanting.iter().zip(counts) {
+            let judged = self.one(&wanting.step, Leave::Counted(count)).await?;
+            let fence = judged.wants_deletions;
+            add(outcome, judged);
+            if fence {
+                let message = "more was to be deleted than was counted a moment before: counted anew".to_string();
+                return Err(Verdict::Retry(Trouble { code: "recount", message, soon: true }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every deletion that a run would make.
+    async fn count(&self, step: &Step) -> Result<Counted, Verdict> {
+        let mut report = Report::new(true);
+        let code = self.execute(step, Leave::Count, &mut report).await?;
+        let case = self.case(step, Leave::Count);
+        let judged = judge(case, code, &report);
+        if judged.verdict != Verdict::Done {
+            return Err(judged.verdict);
+        }
+        let target_entries = target_entries(case, &report);
+        Ok(Counted { paths: report.deletions.unwrap_or_default(), target_entries })
+    }
+
+    /// How many entries the target has, by a dry pass over everything.
+    async fn target_entries(&self) -> Result<u64, Verdict> {
+        let act = Act::Reconcile { trust: true, delete: true };
+        let entries = vec![Entry { path: RelPath::root(), act }];
+        let step = Step { entries, recurse: true, trust: true, delete: true, pass: Some(Compare::Quick) };
+        Ok(self.count(&step).await?.target_entries.unwrap_or(0))
+    }
+
+    fn case<'b>(&'b self, step: &'b Step, leave: Leave) -> Case<'b> {
+        let job = &self.prepared.job;
+        Case { source: &job.source, route: &job.route, kind: self.kind, step, leave }
+    }
+
+    /// One run, judged; an error is the whole job's verdict.
+    async fn one(&self, step: &Step, leave: Leave) -> Result<Judged, Verdict> {
+        let mut report = Report::new(false);
+        let code = self.execute(step, leave, &mut report).await?;
+        let judged = judge(self.case(step, leave), code, &report);
+        if judged.verdict == Verdict::Done { Ok(judged) } else { Err(judged.verdict) }
+    }
+
+    async fn execute(&self, step: &Step, leave: Leave, report: &mut Report) -> Result<Option<i32>, Verdict> {
+        let Prepared { job, filter, .. } = self.prepared;
+        let orders = Orders { source: &job.source, route: &job.route, filter, bandwidth: job.bandwidth };
+        let lowered = self.kind.lower(orders, step, leave, self.context);
+        let invocation = lowered.map_err(Verdict::Permanent)?;
+        let idle = Duration::from_millis(job.route.timeout_ms.saturating_mul(2)) + IDLE_SLACK;
+        let deadlines = Deadlines { idle, total: TOTAL };
+        match process::run(&invocation, deadlines, report, self.cancel, self.progress).await {
+            End::Exit(code) => Ok(code),
+            End::Cancelled => Err(Verdict::Cancelled),
+            End::Trouble(trouble) if trouble.code == "noRsync" => Err(Verdict::Permanent(trouble)),
+            End::Trouble(trouble) => Err(Verdict::Retry(trouble)),
+        }
+    }
+}
+
+/// A run that would delete.
+struct Wanting {
+    step: Step,
+    /// Whether everything but its deletions is done.
+    sent: bool,
+}
+
+struct Counted {
+    paths: Vec<RelPath>,
+    target_entries: Option<u64>,
+}
+
+fn add(outcome: &mut Outcome, judged: Judged) {
+    outcome.failed.extend(judged.failed);
+    outcome.again.extend(judged.again);
+    outcome.notes.extend(judged.notes);
+    let stats = &mut outcome.stats;
+    stats.files += judged.stats.files;
+    stats.created += judged.stats.created;
+    stats.bytes += judged.stats.bytes;
+    stats.deleted += judged.stats.deleted;
+    stats.target_entries = judged.stats.target_entries.or(stats.target_entries);
+}

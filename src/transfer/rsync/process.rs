@@ -1,0 +1,196 @@
+//! Runs one invocation: argv arrays, its own environment and process group, drained output, deadlines.
+//!
+//! rsync's own `--timeout` can be defeated (with the far generator stopped, the sender's keep-alives reset it), so a
+//! watchdog asks for real progress: output, or bytes that the process *read*. Whoever is told to end is ended with its
+//! whole group, first gently. A process that not even SIGKILL ends (a frozen file system) is left behind and said,
+//! never waited for.
+
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::super::progress::{Cancel, Progress};
+use super::invocation::Invocation;
+use super::report::{Report, Splitter};
+use crate::engine::Trouble;
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum End {
+    /// By itself, with this exit code; `None`: by a signal that was not ours.
+    Exit(Option<i32>),
+    /// It was told to end.
+    Cancelled,
+    /// It was ended for this reason, or could not be started.
+    Trouble(Trouble),
+}
+
+/// Deadlines of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// Without any progress.
+    pub idle: Duration,
+    /// In all.
+    pub total: Duration,
+}
+
+/// After SIGTERM, before SIGKILL: rsync removes its temporary files.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// After SIGKILL: longer means that the kernel cannot end it.
+const KILL_WAIT: Duration = Duration::from_secs(3);
+
+/// For output after the process has ended: somebody else may hold the pipe (a lasting ssh connection).
+const DRAIN_WAIT: Duration = Duration::from_secs(1);
+
+/// Runs it; what it says goes to `report`.
+pub async fn run(invocation: &Invocation, deadlines: Deadlines, report: &mut Report, cancel: &Cancel, progress: &Progress) -> End {
+    if cancel.is_cancelled() {
+        return End::Cancelled;
+    }
+    let mut command = Command::new(&invocation.program);
+    command.args(&invocation.arguments).env_clear().envs(invocation.environment.iter().map(|(name, value)| (name, value)));
+    if let Some(password) = &invocation.password {
+        command.env("RSYNC_PASSWORD", password.expose_secret());
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = match command.current_dir("/").process_group(0).kill_on_drop(true).spawn() {
+        Ok(child) => child,
+        Err(error) => return End::Trouble(not_started(invocation, &error)),
+    };
+    let group = child.id().and_then(|id| Pid::from_raw(id as i32));
+    let verdict = {
+        let talk = talk(&mut child, &invocation.input, report, progress);
+        tokio::pin!(talk);
+        tokio::select! {
+            ended = &mut talk => Ok(ended),
+            () = cancel.cancelled() => Err(End::Cancelled),
+            trouble = watchdog(group, deadlines, progress) => Err(End::Trouble(trouble)),
+        }
+    };
+    match verdict {
+        Ok(Ok(status)) => {
+            // rsync's own children (ssh) end with it; should one remain, it must not outlive the run.
+            signal(group, Signal::KILL);
+            End::Exit(status.code())
+        }
+        Ok(Err(error)) => {
+            end_group(child, group).await;
+            End::Trouble(Trouble { code: "io", message: format!("waiting for rsync: {error}"), soon: false })
+        }
+        Err(end) => {
+            if end_group(child, group).await {
+                return end;
+            }
+            let message = "rsync does not end, not even when killed: look for a file system that hangs".to_string();
+            End::Trouble(Trouble { code: "stuck", message, soon: false })
+        }
+    }
+}
+
+fn not_started(invocation: &Invocation, error: &std::io::Error) -> Trouble {
+    let program = invocation.program.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => {
+            Trouble { code: "noRsync", message: format!("cannot start `{program}`: {error}: install rsync"), soon: false }
+        }
+        _ => Trouble { code: "spawn", message: format!("cannot start `{program}`: {error}"), soon: false },
+    }
+}
+
+/// Writes the list and drains both outputs at once (above 64 KiB one pipe would stop the other), until the end.
+async fn talk(child: &mut Child, input: &[u8], report: &mut Report, progress: &Progress) -> std::io::Result<ExitStatus> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    // Both outputs are read by this one task; the lock is what lets the task move between threads.
+    let report = std::sync::Mutex::new(report);
+    let feed = async {
+        if let Some(mut stdin) = stdin {
+            // It may end without having read its list; its exit code says more than the broken pipe.
+            let _ = stdin.write_all(input).await;
+        }
+    };
+    let take = |line: &[u8]| {
+        if let Ok(mut report) = report.lock() {
+            report.take(line, progress);
+        }
+    };
+    let drained = async { tokio::join!(feed, drain(stdout, take), drain(stderr, take)) };
+    tokio::pin!(drained);
+    let mut open = true;
+    let status = loop {
+        tokio::select! {
+            _ = &mut drained, if open => open = false,
+            status = child.wait() => break status?,
+        }
+    };
+    if open {
+        let _ = timeout(DRAIN_WAIT, drained).await;
+    }
+    Ok(status)
+}
+
+async fn drain(stream: Option<impl AsyncRead + Unpin>, take: impl Fn(&[u8])) {
+    let Some(mut stream) = stream else { return };
+    let mut buffer = vec![0; 64 * 1024];
+    let mut splitter = Splitter::default();
+    loop {
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => break,
+            Ok(count) => splitter.feed(&buffer[..count], &take),
+        }
+    }
+    splitter.end(&take);
+}
+
+/// Returns when there was no progress for too long, or when it has lasted too long altogether.
+async fn watchdog(group: Option<Pid>, deadlines: Deadlines, progress: &Progress) -> Trouble {
+    let begin = Instant::now();
+    let period = (deadlines.idle / 8).clamp(Duration::from_millis(50), Duration::from_secs(10));
+    let mut last = (Instant::now(), progress.look(), bytes_read(group));
+    loop {
+        sleep(period).await;
+        let now = (Instant::now(), progress.look(), bytes_read(group));
+        if (now.1, now.2) != (last.1, last.2) {
+            last = now;
+        }
+        if last.0.elapsed() >= deadlines.idle {
+            let message = format!("no progress for {} s: ended", deadlines.idle.as_secs());
+            return Trouble { code: "timeout", message, soon: false };
+        }
+        if begin.elapsed() >= deadlines.total {
+            let message = format!("not done after {} h: ended", deadlines.total.as_secs() / 3600);
+            return Trouble { code: "timeout", message, soon: false };
+        }
+    }
+}
+
+/// What the process has read so far, from files and from its peer. What it wrote would count its own keep-alives.
+fn bytes_read(group: Option<Pid>) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{}/io", group?.as_raw_nonzero())).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
+}
+
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // Gone already is what is wanted.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+/// Ends the whole group; whether it is over.
+async fn end_group(mut child: Child, group: Option<Pid>) -> bool {
+    signal(group, Signal::TERM);
+    let gentle = timeout(GRACE, child.wait()).await.is_ok();
+    signal(group, Signal::KILL);
+    if gentle || timeout(KILL_WAIT, child.wait()).await.is_ok() {
+        return true;
+    }
+    // Reaped whenever the kernel lets go of it.
+    tokio::spawn(async move { child.wait().await });
+    false
+}

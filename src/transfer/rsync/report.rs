@@ -1,0 +1,192 @@
+//! Everything that one run of rsync said, gathered while it runs, in bounded memory.
+
+use super::super::progress::Progress;
+use super::lines::{self, Did, Failed, Item, Line, Number};
+use crate::engine::RelPath;
+
+/// Lines that are kept of one run. Beyond it nothing can be named any more, and nothing is taken for done.
+const KEPT_MAX: usize = 20_000;
+
+/// Paths that are kept of a count. Beyond it the count goes on and the plan is refused: nobody approves it unseen.
+const DELETIONS_MAX: usize = 5_000_000;
+
+/// A longer line is no line of rsync's: names are shorter, escaped fourfold.
+const LINE_MAX: usize = 64 * 1024;
+
+/// What a run said.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Entries sent or changed.
+    pub files: u64,
+    /// Of which new on the target.
+    pub created: u64,
+    /// Bytes on the wire, as far as they belong to entries.
+    pub bytes: u64,
+    /// Entries deleted, or that would be.
+    pub deleted: u64,
+    /// Their paths, where they are asked for.
+    pub deletions: Option<Vec<RelPath>>,
+    /// Directories that stay, as rsync wrote them.
+    pub kept: Vec<Vec<u8>>,
+    /// Paths where a directory stands in the way.
+    pub blocked: Vec<Vec<u8>>,
+    /// Special files left out.
+    pub left_out: Vec<Vec<u8>>,
+    /// Paths that vanished, as the sender wrote them.
+    pub vanished: Vec<Vec<u8>>,
+    /// Paths that changed while they were read.
+    pub unsteady: Vec<Vec<u8>>,
+    /// Paths that failed.
+    pub failed: Vec<Failed>,
+    /// Whether the fence stopped deletions.
+    pub fence: bool,
+    /// Whether a read error stopped all deletions.
+    pub deletion_skipped: bool,
+    /// What the exit code says in words; the peer's own refusals.
+    pub closing: Vec<String>,
+    /// What is not understood.
+    pub other: Vec<String>,
+    /// Whether something had to be dropped.
+    pub overflow: bool,
+    /// Of the statistics.
+    pub listed: Option<u64>,
+    /// Of which devices and special files.
+    pub special: u64,
+    /// Of which links.
+    pub links: u64,
+    kept_lines: usize,
+}
+
+impl Report {
+    /// Nothing said yet. A count keeps the paths of deletions.
+    pub fn new(count: bool) -> Report {
+        Report { deletions: count.then(Vec::new), ..Report::default() }
+    }
+
+    /// Takes a line in.
+    pub fn take(&mut self, line: &[u8], progress: &Progress) {
+        if line.len() > LINE_MAX {
+            self.overflow = true;
+            return;
+        }
+        for line in lines::read(line) {
+            match line {
+                Line::Item(item) => self.item(item, progress),
+                Line::Number(Number::Listed, count) => self.listed = Some(count),
+                Line::Number(Number::Special, count) => self.special = count,
+                Line::Number(Number::Links, count) => self.links = count,
+                Line::Number(Number::Created, _) | Line::Number(Number::Deleted, _) | Line::Known => {}
+                Line::Fence => self.fence = true,
+                Line::DeletionSkipped => self.deletion_skipped = true,
+                _ if self.kept_lines >= KEPT_MAX => self.overflow = true,
+                line => {
+                    self.kept_lines += 1;
+                    self.keep(line);
+                }
+            }
+        }
+    }
+
+    fn item(&mut self, item: Item, progress: &Progress) {
+        if item.did == Did::Deleted {
+            self.deleted += 1;
+            if let Some(deletions) = &mut self.deletions {
+                match RelPath::new(&item.name).filter(|_| deletions.len() < DELETIONS_MAX) {
+                    Some(path) => deletions.push(path),
+                    None => self.overflow = true,
+                }
+            }
+            return;
+        }
+        self.files += 1;
+        self.created += u64::from(item.did == Did::Created);
+        self.bytes += item.bytes;
+        if self.deletions.is_none() {
+            progress.add_files(1);
+            progress.add_bytes(item.bytes);
+        }
+    }
+
+    fn keep(&mut self, line: Line) {
+        match line {
+            Line::Kept(name) => self.kept.push(name),
+            Line::Blocked(name) => self.blocked.push(name),
+            Line::LeftOut(name) => self.left_out.push(name),
+            Line::Vanished(name) => self.vanished.push(name),
+            Line::Unsteady(name) => self.unsteady.push(name),
+            Line::Failed(failed) => self.failed.push(failed),
+            Line::Closing(text) => self.closing.push(text),
+            Line::Other(text) => self.other.push(text),
+            Line::Item(_) | Line::Number(..) | Line::Fence | Line::DeletionSkipped | Line::Known => {}
+        }
+    }
+}
+
+/// Cuts a stream into lines, holding at most one.
+#[derive(Debug, Default)]
+pub struct Splitter {
+    partial: Vec<u8>,
+}
+
+impl Splitter {
+    /// Takes a piece of the stream; hands on every line that it ends.
+    pub fn feed(&mut self, mut piece: &[u8], mut line: impl FnMut(&[u8])) {
+        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+            if self.partial.is_empty() {
+                line(&piece[..end]);
+            } else {
+                self.hold(&piece[..end]);
+                line(&self.partial);
+                self.partial.clear();
+            }
+            piece = &piece[end + 1..];
+        }
+        self.hold(piece);
+    }
+
+    /// The stream has ended; hands on what had no newline.
+    pub fn end(&mut self, mut line: impl FnMut(&[u8])) {
+        if !self.partial.is_empty() {
+            line(&self.partial);
+            self.partial.clear();
+        }
+    }
+
+    /// Holds one byte more than a line may have, so that it is seen to be too long.
+    fn hold(&mut self, piece: &[u8]) {
+        let room = (LINE_MAX + 1).saturating_sub(self.partial.len());
+        self.partial.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_across_pieces_and_never_grow_without_bound() {
+        let mut lines = Vec::new();
+        let mut splitter = Splitter::default();
+        splitter.feed(b"one\ntw", |line| lines.push(line.to_vec()));
+        splitter.feed(b"o\n\nend", |line| lines.push(line.to_vec()));
+        splitter.end(|line| lines.push(line.to_vec()));
+        assert_eq!(lines, [&b"one"[..], b"two", b"", b"end"]);
+        for _ in 0..100 {
+            splitter.feed(&[b'x'; 10_000], |_| panic!("no newline"));
+        }
+        assert_eq!(splitter.partial.len(), LINE_MAX + 1);
+        let mut report = Report::new(false);
+        splitter.end(|line| report.take(line, &Progress::new()));
+        assert!(report.overflow);
+    }
+
+    #[test]
+    fn a_flood_is_bounded_and_then_nothing_can_be_named() {
+        let (mut report, progress) = (Report::new(false), Progress::new());
+        for _ in 0..KEPT_MAX + 1 {
+            report.take(b"who knows", &progress);
+        }
+        assert_eq!(report.other.len(), KEPT_MAX);
+        assert!(report.overflow);
+    }
+}
