@@ -3,33 +3,36 @@
 //! One source's target may well be another one's source (a relay). What must not be is a ring: a change would be sent
 //! round without an end, and a deletion would come back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::collector::Collector;
-use super::location::{Claim, Site};
+use super::location::{self, Claim, Site};
 use super::source::Lowered;
 use crate::diagnostic::{Code, Diagnostic};
 
+/// By source: which of its targets leads into which other source.
+type Feeds = BTreeMap<usize, BTreeSet<(usize, usize)>>;
+
 pub(super) fn check(lowered: &[Lowered<'_>], claims: &[Claim<'_>], out: &mut Collector<'_>) {
-    let local = |claim: &&Claim<'_>| claim.location.site == Site::Local;
-    let (sources, targets): (Vec<_>, Vec<_>) =
-        claims.iter().filter(local).partition(|claim| claim.target.is_none());
+    let local = claims.iter().filter(|claim| claim.location.site == Site::Local).collect();
     // From a source through one of its targets to another source.
-    let mut feeds: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
-    for target in targets {
-        let Some(index) = target.target else { continue };
-        for source in &sources {
-            let inside = source.location.contains(&target.location);
-            if !(inside || target.location.contains(&source.location)) || !target.meets(source) {
-                continue;
-            }
+    let mut feeds: Feeds = BTreeMap::new();
+    location::nested(local, |outer, inner| {
+        for outer in outer.iter().filter(|outer| outer.meets(inner)) {
+            let (source, target, index) = match (outer.target, inner.target) {
+                (None, Some(index)) => (*outer, inner, index),
+                (Some(index), None) => (inner, *outer, index),
+                _ => continue,
+            };
             if source.source == target.source {
+                let inside = source.location.contains(&target.location);
                 out.push(own(&lowered[source.source], index, inside));
             } else {
-                feeds.entry(target.source).or_default().push((index, source.source));
+                feeds.entry(target.source).or_default().insert((index, source.source));
             }
         }
-    }
+    });
+    let feeds = feeds.into_iter().map(|(source, to)| (source, to.into_iter().collect())).collect();
     rings(lowered, &feeds, out);
 }
 

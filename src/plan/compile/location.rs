@@ -86,6 +86,23 @@ pub(super) fn claims<'a>(lowered: &[Lowered<'a>]) -> Vec<Claim<'a>> {
     out
 }
 
+/// Calls `visit` for each claim with those that lie at the same place or above it, the outermost first. Sorted component
+/// by component a directory is followed by all that lies below it, so that this is not everything against everything.
+pub(super) fn nested<'c, 'a>(mut claims: Vec<&'c Claim<'a>>, mut visit: impl FnMut(&[&'c Claim<'a>], &'c Claim<'a>)) {
+    // No name has a NUL, so that as a separator it sorts before everything.
+    claims.sort_by_cached_key(|claim| {
+        (claim.location.site.clone(), claim.location.path.replace('/', "\0"), claim.source, claim.target)
+    });
+    let mut outer: Vec<&'c Claim<'a>> = Vec::new();
+    for claim in claims {
+        while outer.last().is_some_and(|last| !last.location.contains(&claim.location)) {
+            outer.pop();
+        }
+        visit(&outer, claim);
+        outer.push(claim);
+    }
+}
+
 fn complete(text: &str, variables: Variables<'_>) -> Option<String> {
     substitute::substitute(text, variables).ok().filter(|done| done.complete).map(|done| done.text)
 }

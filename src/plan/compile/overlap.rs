@@ -4,29 +4,20 @@
 //! directory, above it or below it, unless what they share is excluded by the outer one: excluded paths are protected.
 
 use super::collector::Collector;
-use super::location::{Claim, Location};
+use super::location::{self, Claim, Location};
 use super::source::Lowered;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::filter::{Filter, Verdict};
 use crate::plan::{DeletePolicy, RoutePlan};
 
 pub(super) fn check(lowered: &[Lowered<'_>], claims: &[Claim<'_>], out: &mut Collector<'_>) {
-    let mut claims: Vec<&Claim<'_>> = claims.iter().filter(|claim| claim.target.is_some()).collect();
-    // Component by component (no name has a NUL), so that a directory is followed by all that lies below it.
-    claims.sort_by_cached_key(|claim| {
-        (claim.location.site.clone(), claim.location.path.replace('/', "\0"), claim.source, claim.target)
-    });
-    let mut outer: Vec<&Claim<'_>> = Vec::new();
-    for claim in claims {
-        while outer.last().is_some_and(|last| !last.location.contains(&claim.location)) {
-            outer.pop();
-        }
+    let targets = claims.iter().filter(|claim| claim.target.is_some()).collect();
+    location::nested(targets, |outer, claim| {
         // One finding a claim: with many routes in one place each pair would be one.
         if let Some(diagnostic) = outer.iter().rev().find_map(|other| pair(lowered, other, claim)) {
             out.push(diagnostic);
         }
-        outer.push(claim);
-    }
+    });
 }
 
 /// What is wrong with two routes, the first of which leads to the same place as the second or to one above it.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use super::{Compiled, HostFacts};
 use crate::diagnostic::{self, Report, Sources};
 use crate::manifest::{self, SourceFile};
@@ -364,4 +366,84 @@ sources:
     let (_, route) = plan.routes().next().unwrap();
     assert_eq!((route.debounce.quiet_ms, route.debounce.max_wait_ms), (2000, 2000));
     assert_eq!((route.retry.initial_ms, route.retry.max_ms), (500, 500));
+}
+
+/// A source of a random set: its path, and each target's path with whether it deletes.
+type Drawn = (&'static str, Vec<(&'static str, bool)>);
+
+const PLACES: [&str; 7] = ["/a", "/a/b", "/a/b/c", "/a/bc", "/d", "/d/e", "/f"];
+
+fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
+    let place = || prop::sample::select(&PLACES[..]);
+    prop::collection::vec((place(), prop::collection::vec((place(), any::<bool>()), 1..3)), 1..4)
+}
+
+fn inside(inner: &str, outer: &str) -> bool {
+    inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn touch(a: &str, b: &str) -> bool {
+    inside(a, b) || inside(b, a)
+}
+
+/// The rules read word by word: everything against everything.
+fn should_be_refused(sources: &[Drawn]) -> bool {
+    let own = sources.iter().any(|(path, targets)| targets.iter().any(|(target, _)| touch(path, target)));
+    let routes: Vec<_> = sources.iter().flat_map(|(_, targets)| targets).collect();
+    let shared = routes.iter().enumerate().any(|(nth, (path, deletes))| {
+        routes[..nth].iter().any(|(other, also)| (*deletes || *also) && touch(path, other))
+    });
+    // Which source feeds which, and what follows from that.
+    let mut feeds: Vec<Vec<bool>> = sources
+        .iter()
+        .map(|(_, targets)| sources.iter().map(|(path, _)| targets.iter().any(|(at, _)| touch(at, path))).collect())
+        .collect();
+    for via in 0..sources.len() {
+        for from in 0..sources.len() {
+            for to in 0..sources.len() {
+                feeds[from][to] |= feeds[from][via] && feeds[via][to];
+            }
+        }
+    }
+    let ring = (0..sources.len()).any(|source| feeds[source][source]);
+    own || shared || ring
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_must_not_touch_is_refused_and_nothing_else(sources in drawn()) {
+        let mut text = String::from("sources:\n");
+        for (nth, (path, targets)) in sources.iter().enumerate() {
+            text.push_str(&format!("  s{nth}:\n    path: {path}\n    targets:\n"));
+            for (nth, (target, deletes)) in targets.iter().enumerate() {
+                let delete = if *deletes { "mirror" } else { "never" };
+                text.push_str(&format!("      t{nth}: {{url: \"file://{target}\", delete: {delete}}}\n"));
+            }
+        }
+        let (compiled, _) = compile(&[&text], &host("web1"));
+        prop_assert_eq!(compiled.plan.is_none(), should_be_refused(&sources), "{}\n{:?}", text, compiled.diagnostics);
+        prop_assert_eq!(&compiled, &compile(&[&text], &host("web1")).0);
+        // Looking at the files alone comes to the same.
+        prop_assert_eq!(&compiled.diagnostics, &checked(&text));
+    }
+}
+
+fn checked(text: &str) -> Vec<diagnostic::Diagnostic> {
+    let file = SourceFile { name: "a.yaml".into(), text: format!("apiVersion: heliostat/v1\nkind: Manifest\n{text}") };
+    let mut texts = Sources::new();
+    texts.insert(&file.name, &file.text);
+    super::check(&manifest::load(&[file]).0, &texts)
+}
+
+#[test]
+fn a_check_of_the_files_alone_needs_no_host() {
+    let text = "
+sources:
+  a: {path: \"/a/${labels.unknown}\", hosts: [h1], targets: {t: {url: \"file:///t/${host}\"}}}
+  b: {path: \"/b/${host}\", targets: {t: {url: \"file:///u/${labels.unknown}\"}, u: {url: \"file:///${nonsense}\"}}}
+";
+    let found: Vec<String> = checked(text).into_iter().map(|d| format!("{} {}", d.code, d.message)).collect();
+    assert_eq!(found, ["H0219 unknown variable `${nonsense}`"]);
 }
