@@ -24,12 +24,17 @@ struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     fn new(files: &[(&str, &str)]) -> Scratch {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a test's own files and times are good");
         for (name, text) in files {
-            std::fs::write(dir.path().join(name), text).unwrap();
+            std::fs::write(dir.path().join(name), text)
+                .expect("a test's own files and times are good");
         }
         // An agent file of its own, so that the host's does not matter.
-        std::fs::write(dir.path().join("agent.conf"), "apiVersion: heliostat/v1\nkind: Agent\nname: web1\n").unwrap();
+        std::fs::write(
+            dir.path().join("agent.conf"),
+            "apiVersion: heliostat/v1\nkind: Agent\nname: web1\n",
+        )
+        .expect("a test's own files and times are good");
         Scratch(dir)
     }
 
@@ -38,11 +43,18 @@ impl Scratch {
     }
 
     /// Exit status, stdout and stderr, with the scratch directory taken out of them.
-    fn output(&self, run: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> std::io::Result<u8>) -> (u8, String, String) {
+    fn output(
+        &self,
+        run: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> std::io::Result<u8>,
+    ) -> (u8, String, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&mut out, &mut err).unwrap();
+        let code = run(&mut out, &mut err).expect("a test's own files and times are good");
         let dir = self.path().display().to_string();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&dir, "DIR");
+        let text = |bytes: Vec<u8>| {
+            String::from_utf8(bytes)
+                .expect("a test's own files and times are good")
+                .replace(&dir, "DIR")
+        };
         (code, text(out), text(err))
     }
 
@@ -50,7 +62,11 @@ impl Scratch {
         let args = PlanArgs {
             paths: vec![self.path().to_path_buf()],
             host: host.map(str::to_string),
-            at: Some("2026-03-02T09:00:00Z".parse().unwrap()),
+            at: Some(
+                "2026-03-02T09:00:00Z"
+                    .parse()
+                    .expect("a test's own files and times are good"),
+            ),
             agent: Some(self.path().join("agent.conf")),
             format,
         };
@@ -73,9 +89,17 @@ fn a_plan_names_its_command_lines_and_no_secret() {
     let scratch = Scratch::new(&[("web.yaml", GOOD)]);
     let (code, out, err) = scratch.plan(PlanFormat::Human, None);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.starts_with("host web1: 1 source, 1 route; next times after Mon 2026-03-02 09:00:00 +00:00\n"), "{out}");
+    assert!(
+        out.starts_with(
+            "host web1: 1 source, 1 route; next times after Mon 2026-03-02 09:00:00 +00:00\n"
+        ),
+        "{out}"
+    );
     assert!(out.contains("    command   rsync "), "{out}");
-    assert!(out.contains("rsync://website@172.16.6.98/website/web1"), "{out}");
+    assert!(
+        out.contains("rsync://website@172.16.6.98/website/web1"),
+        "{out}"
+    );
     let (_, again, _) = scratch.plan(PlanFormat::Human, None);
     assert_eq!(out, again);
 }
@@ -87,22 +111,46 @@ fn a_plan_is_one_json_document() {
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(code, 0);
     assert_eq!(document["host"], "other");
-    assert_eq!(document["plan"]["sources"]["website"]["routes"]["web98"]["target"]["path"], "other");
+    assert_eq!(
+        document["plan"]["sources"]["website"]["routes"]["web98"]["target"]["path"],
+        "other"
+    );
     assert_eq!(document["next"][0]["what"], "rescan");
-    assert_eq!(document["commandLines"]["website/web98"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        document["commandLines"]["website/web98"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[test]
 fn errors_of_reading_and_of_compiling_are_said_at_once() {
-    let bad = GOOD.replace("website:", "other:").replace("delete: mirror", "delte: mirror");
-    let worse = GOOD.replace("/data/website\n", "/data/website\n    rescan: {schedule: \"0 0 30 2 *\"}\n");
+    let bad = GOOD
+        .replace("website:", "other:")
+        .replace("delete: mirror", "delte: mirror");
+    let worse = GOOD.replace(
+        "/data/website\n",
+        "/data/website\n    rescan: {schedule: \"0 0 30 2 *\"}\n",
+    );
     let scratch = Scratch::new(&[("a.yaml", &bad), ("web.yaml", &worse)]);
     let (code, out, err) = scratch.plan(PlanFormat::Human, None);
     assert_eq!((code, out.as_str()), (1, ""));
-    assert!(err.contains("unknown field `delte`") && err.contains("never fires"), "{err}");
+    assert!(
+        err.contains("unknown field `delte`") && err.contains("never fires"),
+        "{err}"
+    );
     let (code, out, _) = scratch.plan(PlanFormat::Json, None);
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, document["valid"].as_bool(), document["errors"].as_u64()), (1, Some(false), Some(2)));
+    assert_eq!(
+        (
+            code,
+            document["valid"].as_bool(),
+            document["errors"].as_u64()
+        ),
+        (1, Some(false), Some(2))
+    );
 }
 
 #[test]
@@ -110,8 +158,14 @@ fn match_says_which_rule_decides() {
     let scratch = Scratch::new(&[("web.yaml", GOOD)]);
     let (code, out, err) = scratch.matches("/data/website/cache/x");
     assert_eq!((code, err.as_str()), (1, ""));
-    assert!(out.contains("website/web98  excluded  by `/cache/`  DIR/web.yaml:7\n"), "{out}");
+    assert!(
+        out.contains("website/web98  excluded  by `/cache/`  DIR/web.yaml:7\n"),
+        "{out}"
+    );
     assert_eq!(scratch.matches("/data/website/x").0, 0);
     let (code, out, _) = scratch.matches("/elsewhere");
-    assert_eq!((code, out.as_str()), (1, "/elsewhere\n  in no source of this host\n"));
+    assert_eq!(
+        (code, out.as_str()),
+        (1, "/elsewhere\n  in no source of this host\n")
+    );
 }

@@ -14,7 +14,10 @@ use crate::diagnostic::{Code, Diagnostic};
 type Feeds = BTreeMap<usize, BTreeSet<(usize, usize)>>;
 
 pub(super) fn check(lowered: &[Lowered<'_>], claims: &[Claim<'_>], out: &mut Collector<'_>) {
-    let local = claims.iter().filter(|claim| claim.location.site == Site::Local).collect();
+    let local = claims
+        .iter()
+        .filter(|claim| claim.location.site == Site::Local)
+        .collect();
     // From a source through one of its targets to another source.
     let mut feeds: Feeds = BTreeMap::new();
     location::nested(local, |outer, inner| {
@@ -28,11 +31,17 @@ pub(super) fn check(lowered: &[Lowered<'_>], claims: &[Claim<'_>], out: &mut Col
                 let inside = source.location.contains(&target.location);
                 out.push(own(&lowered[source.source], index, inside));
             } else {
-                feeds.entry(target.source).or_default().insert((index, source.source));
+                feeds
+                    .entry(target.source)
+                    .or_default()
+                    .insert((index, source.source));
             }
         }
     });
-    let feeds = feeds.into_iter().map(|(source, to)| (source, to.into_iter().collect())).collect();
+    let feeds = feeds
+        .into_iter()
+        .map(|(source, to)| (source, to.into_iter().collect()))
+        .collect();
     rings(lowered, &feeds, out);
 }
 
@@ -41,18 +50,35 @@ fn own(item: &Lowered<'_>, target: usize, inside: bool) -> Diagnostic {
     let written = &item.source.targets[target];
     let route = format!("{}/{}", item.source.name.value, written.name.value);
     let (code, message) = if inside {
-        (Code::TargetInsideSource, format!("the target of `{route}` lies inside its source"))
+        (
+            Code::TargetInsideSource,
+            format!("the target of `{route}` lies inside its source"),
+        )
     } else {
-        (Code::SourceInsideTarget, format!("the source of `{route}` lies inside its target"))
+        (
+            Code::SourceInsideTarget,
+            format!("the source of `{route}` lies inside its target"),
+        )
     };
     Diagnostic::new(code, message)
-        .primary(&written.url.at, if inside { "what is sent would be seen as a change and sent again" } else { "what is sent here may overwrite it" })
+        .primary(
+            &written.url.at,
+            if inside {
+                "what is sent would be seen as a change and sent again"
+            } else {
+                "what is sent here may overwrite it"
+            },
+        )
         .secondary(&item.source.path.at, "the source")
         .help("move one out of the other; an exclude is not enough")
 }
 
 /// Finds rings among the sources; each source is named in one at most.
-fn rings(lowered: &[Lowered<'_>], feeds: &BTreeMap<usize, Vec<(usize, usize)>>, out: &mut Collector<'_>) {
+fn rings(
+    lowered: &[Lowered<'_>],
+    feeds: &BTreeMap<usize, Vec<(usize, usize)>>,
+    out: &mut Collector<'_>,
+) {
     let mut state = vec![State::New; lowered.len()];
     for start in feeds.keys() {
         // The way from `start`: source, and which of its feeds is next. An own stack: chains may be long.
@@ -92,15 +118,28 @@ fn ring(
     way: &[(usize, usize)],
     back_to: usize,
 ) -> Diagnostic {
-    let from = way.iter().position(|(source, _)| *source == back_to).unwrap_or(0);
-    let steps = || way[from..].iter().map(|(source, next)| (*source, feeds[source][*next - 1].0));
+    let from = way
+        .iter()
+        .position(|(source, _)| *source == back_to)
+        .unwrap_or(0);
+    let steps = || {
+        way[from..]
+            .iter()
+            .map(|(source, next)| (*source, feeds[source][*next - 1].0))
+    };
     let names: Vec<String> = steps()
         .map(|(source, target)| {
             let source = lowered[source].source;
-            format!("`{}/{}`", source.name.value, source.targets[target].name.value)
+            format!(
+                "`{}/{}`",
+                source.name.value, source.targets[target].name.value
+            )
         })
         .collect();
-    let message = format!("{} feed one another: a change would go round without an end", names.join(" and "));
+    let message = format!(
+        "{} feed one another: a change would go round without an end",
+        names.join(" and ")
+    );
     let mut diagnostic = Diagnostic::new(Code::TargetInsideSource, message);
     for (nth, (source, target)) in steps().enumerate() {
         let place = &lowered[source].source.targets[target].url.at;
