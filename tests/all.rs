@@ -2,4 +2,10 @@
 
 mod engine;
 mod filter;
+mod house;
+mod local;
+mod manifest;
 mod plan;
+mod rig;
+mod transfer;
+mod watch;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::client::Format;
 use super::load::{self, Compiled};
-use super::{exit, files};
+use super::exit;
 use crate::diagnostic;
 use crate::engine::{RelPath, escape};
 use crate::filter::{Decision, Filter, FilterSpec, Verdict};
@@ -63,36 +63,19 @@ struct Line {
 }
 
 /// Prints the verdicts. Good if each path belongs to a route at least.
-pub fn run(
-    args: &MatchArgs,
-    colour: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<u8> {
+pub fn run(args: &MatchArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let (agent, host) = match load::read_agent(args.agent.as_deref(), colour, err)? {
         Ok(found) => found,
         Err(code) => return Ok(code),
     };
-    let files = match files::read(&load::manifest_paths(&args.manifest, &agent)) {
-        Ok(files) => files,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(exit::USAGE);
-        }
-    };
-    let compiled = Compiled::new(
-        &files,
-        &HostFacts {
-            name: host,
-            labels: agent.labels,
-        },
-    );
+    let paths = load::manifest_paths(&args.manifest, &agent);
+    let compiled = Compiled::read(&paths, &HostFacts { name: host, labels: agent.labels });
     let Some(plan) = &compiled.plan else {
         match args.format {
             Format::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
             Format::Human => write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?,
         }
-        return Ok(exit::NEGATIVE);
+        return Ok(compiled.code());
     };
     let working = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let mut paths = Vec::new();
@@ -105,17 +88,11 @@ pub fn run(
         paths.push(matched(plan, &path, is_dir));
     }
     let included = paths.iter().all(|path| {
-        path.matches
-            .iter()
-            .any(|line| line.name.contains('/') && line.verdict != "excluded")
+        path.matches.iter().any(|line| line.name.contains('/') && line.verdict != "excluded")
     });
     match args.format {
         Format::Json => {
-            let document = Document {
-                format_version: FORMAT_VERSION,
-                included,
-                paths,
-            };
+            let document = Document { format_version: FORMAT_VERSION, included, paths };
             serde_json::to_writer_pretty(&mut *out, &document)?;
             writeln!(out)?;
         }
@@ -144,23 +121,13 @@ fn matched(plan: &Plan, path: &Path, is_dir: bool) -> Matched {
     let mut matches = Vec::new();
     for source in plan.sources.values() {
         let root = Path::new(OsStr::from_bytes(source.path.as_bytes()));
-        let Some(below) = RelPath::below(root, path) else {
-            continue;
-        };
-        matches.extend(line(
-            source.name.to_string(),
-            &source.filter,
-            &below,
-            is_dir,
-        ));
+        let Some(below) = RelPath::below(root, path) else { continue };
+        matches.extend(line(source.name.to_string(), &source.filter, &below, is_dir));
         for route in source.routes.values() {
             matches.extend(line(route.name.to_string(), &route.filter, &below, is_dir));
         }
     }
-    Matched {
-        path: escape(path.as_os_str().as_bytes()).into_owned(),
-        matches,
-    }
+    Matched { path: escape(path.as_os_str().as_bytes()).into_owned(), matches }
 }
 
 /// The compiler has made sure that the filter is good.
@@ -201,10 +168,7 @@ fn words(decision: Decision<'_>, path: &RelPath) -> String {
 fn human(paths: &[Matched]) -> String {
     let mut out = String::new();
     let names = paths.iter().flat_map(|path| &path.matches);
-    let width = names
-        .map(|line| line.name.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = names.map(|line| line.name.chars().count()).max().unwrap_or(0);
     for path in paths {
         out.push_str(&format!("{}\n", path.path));
         if path.matches.is_empty() {
@@ -220,6 +184,7 @@ fn human(paths: &[Matched]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::files::Inputs;
     use crate::manifest::SourceFile;
 
     fn plan() -> Plan {
@@ -234,29 +199,13 @@ sources:
       web98: {url: "file:///t", exclude: ["/videos/"]}
       dr: {url: "file:///v"}
 "#;
-        let file = SourceFile {
-            name: "web.yaml".into(),
-            text: text.into(),
-        };
-        Compiled::new(
-            &[file],
-            &HostFacts {
-                name: "h".into(),
-                ..HostFacts::default()
-            },
-        )
-        .plan
-        .unwrap()
+        let file = SourceFile { name: "web.yaml".into(), text: text.into() };
+        Compiled::new(Inputs { files: vec![file], problems: Vec::new() }, &HostFacts { name: "h".into(), ..HostFacts::default() }).plan.unwrap()
     }
 
     fn show(paths: &[(&str, bool)]) -> String {
         let plan = plan();
-        human(
-            &paths
-                .iter()
-                .map(|(path, is_dir)| matched(&plan, Path::new(path), *is_dir))
-                .collect::<Vec<_>>(),
-        )
+        human(&paths.iter().map(|(path, is_dir)| matched(&plan, Path::new(path), *is_dir)).collect::<Vec<_>>())
     }
 
     #[test]
@@ -276,11 +225,7 @@ sources:
 
     #[test]
     fn paths_are_taken_by_the_letter() {
-        let absolute = |named: &str| {
-            absolute(Path::new("/w/x"), Path::new(named))
-                .display()
-                .to_string()
-        };
+        let absolute = |named: &str| absolute(Path::new("/w/x"), Path::new(named)).display().to_string();
         assert_eq!(absolute("a/./b/"), "/w/x/a/b");
         assert_eq!(absolute("../a"), "/w/a");
         assert_eq!(absolute("/../../a"), "/a");

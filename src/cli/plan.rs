@@ -10,7 +10,7 @@ use jiff::{Timestamp, Zoned, civil};
 use serde::Serialize;
 
 use super::load::{self, Compiled};
-use super::{exit, files};
+use super::exit;
 use crate::diagnostic;
 use crate::plan::{Explain, HostFacts, NextTime, Plan, next_times};
 use crate::service::protocol::FORMAT_VERSION;
@@ -59,34 +59,17 @@ struct Document<'a> {
 }
 
 /// Prints the plan, or what is wrong with the manifests.
-pub fn run(
-    args: &PlanArgs,
-    colour: bool,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<u8> {
+pub fn run(args: &PlanArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let (agent, own_name) = match load::read_agent(args.agent.as_deref(), colour, err)? {
         Ok(found) => found,
         Err(code) => return Ok(code),
     };
-    let files = match files::read(&load::manifest_paths(&args.paths, &agent)) {
-        Ok(files) => files,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(exit::USAGE);
-        }
-    };
+    let paths = load::manifest_paths(&args.paths, &agent);
     let host = args.host.clone().unwrap_or_else(|| own_name.clone());
     // This host's labels are not another one's, unless its settings were named.
     let own = host == own_name || args.agent.is_some();
     let labels = if own { agent.labels } else { BTreeMap::new() };
-    let compiled = Compiled::new(
-        &files,
-        &HostFacts {
-            name: host.clone(),
-            labels,
-        },
-    );
+    let compiled = Compiled::read(&paths, &HostFacts { name: host.clone(), labels });
     let Some(plan) = &compiled.plan else {
         match args.format {
             PlanFormat::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
@@ -94,16 +77,11 @@ pub fn run(
                 write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
             }
         }
-        return Ok(exit::NEGATIVE);
+        return Ok(compiled.code());
     };
     write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
     let now = args.at.unwrap_or_else(Timestamp::now);
-    let explain = Explain {
-        plan,
-        now,
-        host: &host,
-        command_lines: &transfer::command_lines,
-    };
+    let explain = Explain { plan, now, host: &host, command_lines: &transfer::command_lines };
     match args.format {
         PlanFormat::Human => write!(out, "{}", explain.human())?,
         PlanFormat::Markdown => write!(out, "{}", explain.markdown())?,
@@ -120,10 +98,7 @@ fn document<'a>(explain: &Explain<'a>) -> Document<'a> {
     let mut command_lines = BTreeMap::new();
     for (source, route) in explain.plan.routes() {
         next.extend(next_times(route, explain.now, explain.host));
-        command_lines.insert(
-            route.name.to_string(),
-            (explain.command_lines)(source, route),
-        );
+        command_lines.insert(route.name.to_string(), (explain.command_lines)(source, route));
     }
     next.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.route.cmp(&b.route)));
     Document {
@@ -148,9 +123,7 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok()
         .and_then(|time| time.to_zoned(TimeZone::system()).ok())
         .map(|zoned| zoned.timestamp())
-        .ok_or_else(|| {
-            format!("`{text}` is no time: write it as `2026-03-02T09:00:00Z` or `2026-03-02 09:00`")
-        })
+        .ok_or_else(|| format!("`{text}` is no time: write it as `2026-03-02T09:00:00Z` or `2026-03-02 09:00`"))
 }
 
 #[cfg(test)]
@@ -160,11 +133,7 @@ mod tests {
     #[test]
     fn instants() {
         let nine: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
-        for text in [
-            "2026-03-02T09:00:00Z",
-            "2026-03-02T10:00:00+01:00",
-            "2026-03-02T10:00[Europe/Berlin]",
-        ] {
+        for text in ["2026-03-02T09:00:00Z", "2026-03-02T10:00:00+01:00", "2026-03-02T10:00[Europe/Berlin]"] {
             assert_eq!(instant(text), Ok(nine), "{text}");
         }
         assert!(instant("2026-03-02 09:00").is_ok() && instant("2026-03-02").is_ok());

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::ask::Waits;
 use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
 use super::route::{Due, Kind, Route, Running, until};
@@ -26,7 +24,7 @@ pub struct Engine {
     plan: Plan,
     limits: Limits,
     transfers: BTreeMap<TransferId, RouteName>,
-    wall: Option<Timestamp>,
+    stepped: Option<Now>,
     seq: u64,
     last_id: u64,
     draining: bool,
@@ -50,10 +48,8 @@ impl Engine {
             Input::Tick => {}
         }
         let stamp = self.stamp(now);
-        let set_back = self
-            .wall
-            .replace(now.wall)
-            .is_some_and(|before| now.wall < before);
+        let before = self.stepped.replace(now);
+        let set_back = before.is_some_and(|before| now.wall < before.wall);
         for route in self.routes.values_mut() {
             route.clock(now, set_back, stamp);
         }
@@ -69,7 +65,11 @@ impl Engine {
     }
 
     /// When the engine wants to be stepped again although nothing happened, on the monotonic clock.
-    pub fn deadline(&self, now: Now) -> Option<Duration> {
+    ///
+    /// Reckoned from the last step, not from the present: what has become due since then is a deadline that has passed,
+    /// whereas what was due *at* that step was started, or waits for a transfer to end.
+    pub fn deadline(&self) -> Option<Duration> {
+        let now = self.stepped?;
         let mut soonest: Option<Duration> = None;
         let mut consider = |at: Duration| soonest = Some(soonest.map_or(at, |have| have.min(at)));
         for (name, route) in &self.routes {

@@ -19,11 +19,12 @@ pub trait Shell {
 /// Drives the engine until the shell says that it is over. `look` sees the engine after every step.
 pub async fn drive<S: Shell>(engine: &mut Engine, shell: &mut S, mut look: impl FnMut(&Engine, &mut S)) {
     loop {
-        let deadline = engine.deadline(shell.now());
-        let Some(input) = shell.next(deadline).await else {
+        let Some(input) = shell.next(engine.deadline()).await else {
             return;
         };
+        tracing::trace!(?input, "in");
         for effect in engine.step(shell.now(), input) {
+            tracing::trace!(?effect, "out");
             shell.carry_out(effect);
         }
         look(engine, shell);

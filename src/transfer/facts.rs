@@ -36,6 +36,9 @@ pub fn identity(root: &Path) -> Option<RootId> {
     let mut path = PathBuf::new();
     for component in root.components() {
         path.push(component);
+        if path.parent().is_none() {
+            continue; // `/` itself cannot be replaced
+        }
         let info = path.symlink_metadata().ok()?;
         parts.push((info.dev(), info.ino()));
     }

@@ -170,10 +170,11 @@ impl Worker {
         {
             Whole::Stands => {}
             Whole::Suspect => self.check_root(now),
-            Whole::Void(reason) => {
+            Whole::Replaced => {
+                self.fall();
                 self.check_root(now);
-                self.lost(reason.to_string(), now);
             }
+            Whole::Void(reason) => self.lost(reason.to_string(), now),
         }
     }
 

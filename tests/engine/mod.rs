@@ -37,6 +37,7 @@ fn scripts() {
     for entry in fs::read_dir(&dir).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
+        eprintln!("{}", path.display());
         let trace = run(&text);
         count += 1;
         if trace == text {
@@ -240,7 +241,7 @@ impl World {
                 writeln!(trace, "  {}", show(effect)).unwrap();
             }
         }
-        if let Some(deadline) = self.engine.deadline(now) {
+        if let Some(deadline) = self.engine.deadline() {
             writeln!(trace, "  until @{}", deadline.as_millis()).unwrap();
         }
     }

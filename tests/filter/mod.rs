@@ -14,6 +14,8 @@ use std::process::Command;
 
 use heliostat::filter::{Filter, FilterSpec, Rule, Verdict};
 
+use crate::rig::rsyncd::Rsyncd;
+
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -206,34 +208,63 @@ fn read_back(root: &Path) -> Found {
     found
 }
 
-/// Lets the real rsync bring `target` in step with `source` under the rules; `None` where both forms agree, else how they differ.
-fn divergence(
-    source_root: &Path,
-    source: &Tree,
-    target: &Tree,
-    spec: &FilterSpec,
-) -> Option<String> {
+/// Who receives.
+#[derive(Clone, Copy)]
+enum Receiver<'a> {
+    /// The same program: it has the rules without anybody sending them.
+    Local,
+    /// A daemon whose module is this directory: it is sent the rules.
+    Daemon(&'a Rsyncd, &'a Path),
+}
+
+/// Trees to bring in step; the source is already on disk.
+struct Case<'a> {
+    root: &'a Path,
+    source: &'a Tree,
+    target: &'a Tree,
+    receiver: Receiver<'a>,
+}
+
+/// Lets the real rsync bring the target in step with the source under the rules; `None` where both forms agree, else how
+/// they differ.
+fn divergence(case: &Case<'_>, spec: &FilterSpec) -> Option<String> {
     let filter = Filter::compile(spec).unwrap();
-    let scratch = tempfile::tempdir().unwrap();
-    let target_root = scratch.path().join("target");
-    let target = without_conflicts(source, target);
+    let parent = match case.receiver {
+        Receiver::Local => tempfile::tempdir(),
+        Receiver::Daemon(_, module) => tempfile::tempdir_in(module),
+    };
+    let parent = parent.unwrap();
+    let target_root = parent.path().join("target");
+    let target = without_conflicts(case.source, case.target);
     build(&target_root, &target, TARGET);
-    let output = Command::new("/usr/bin/rsync")
+    let mut command = Command::new("/usr/bin/rsync");
+    command
         .env_clear()
-        .env("HOME", scratch.path())
-        .args(["-r", "--links", "--delete"])
-        .args(
-            filter
-                .rsync_rules()
-                .iter()
-                .map(|rule| format!("--filter={rule}")),
-        )
-        .arg(source_root.join(""))
-        .arg(target_root.join(""))
-        .output()
-        .unwrap();
-    let (expected, found) = (expected(source, &target, &filter), read_back(&target_root));
-    // Nothing but a directory that stays for what is protected in it may be complained about.
+        .env("HOME", case.root)
+        .args(["-r", "--links", "--delete"]);
+    command.args(
+        filter
+            .rsync_rules()
+            .iter()
+            .map(|rule| format!("--filter={rule}")),
+    );
+    command.arg(case.root.join(""));
+    match case.receiver {
+        Receiver::Local => command.arg(target_root.join("")),
+        Receiver::Daemon(daemon, module) => {
+            command.arg(format!(
+                "--password-file={}",
+                daemon.password_file().display()
+            ));
+            let inside = target_root.strip_prefix(module).unwrap().display();
+            command.arg(format!("{}/{inside}/", daemon.url()))
+        }
+    };
+    let output = command.output().unwrap();
+    let (expected, found) = (
+        expected(case.source, &target, &filter),
+        read_back(&target_root),
+    );
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     if expected == found && output.status.success() && complaint.is_empty() {
         return None;
@@ -260,7 +291,14 @@ fn agree(source: &[&str], target: &[&str], include: &[&str], exclude: &[&str]) {
     let root = scratch.path().join("source");
     let source = tree(source);
     build(&root, &source, SOURCE);
-    if let Some(report) = divergence(&root, &source, &tree(target), &spec(include, exclude)) {
+    let target = tree(target);
+    let case = Case {
+        root: &root,
+        source: &source,
+        target: &target,
+        receiver: Receiver::Local,
+    };
+    if let Some(report) = divergence(&case, &spec(include, exclude)) {
         panic!("{report}");
     }
 }

@@ -7,9 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use super::{Kind, SOURCE, Tree, build, divergence, plant};
+use super::{Case, Kind, Receiver, SOURCE, Tree, build, divergence, plant};
+use crate::rig::Scratch;
+use crate::rig::rsyncd::Rsyncd;
 
 const CASES: u32 = 150;
+
+const DAEMON_CASES: u32 = 30;
 
 /// Rule sets tried on one tree, at the same time.
 const SPECS: usize = 3;
@@ -178,27 +182,56 @@ fn run<S: Strategy>(
     }
 }
 
+/// Some rule sets on one pair of trees, at the same time.
+fn all_agree(
+    receiver: Receiver<'_>,
+    source: &Tree,
+    target: &Tree,
+    specs: &[FilterSpec],
+) -> Result<(), TestCaseError> {
+    let scratch = Scratch::new();
+    let root = scratch.dir("source");
+    build(&root, source, SOURCE);
+    let case = Case {
+        root: &root,
+        source,
+        target,
+        receiver,
+    };
+    let reports: Vec<String> = std::thread::scope(|scope| {
+        let runs: Vec<_> = specs
+            .iter()
+            .map(|spec| scope.spawn(|| divergence(&case, spec)))
+            .collect();
+        runs.into_iter()
+            .filter_map(|run| run.join().unwrap())
+            .collect()
+    });
+    if reports.is_empty() {
+        Ok(())
+    } else {
+        Err(TestCaseError::fail(reports.join("\n")))
+    }
+}
+
 #[test]
 fn decide_and_rsync_agree_on_random_trees_and_rules() {
     let strategy = (trees(), trees(), prop::collection::vec(specs(), SPECS));
     run(CASES, &strategy, |(source, target, specs)| {
-        let scratch = tempfile::tempdir().unwrap();
-        let root = scratch.path().join("source");
-        build(&root, &source, SOURCE);
-        let reports: Vec<String> = std::thread::scope(|scope| {
-            let runs: Vec<_> = specs
-                .iter()
-                .map(|spec| scope.spawn(|| divergence(&root, &source, &target, spec)))
-                .collect();
-            runs.into_iter()
-                .filter_map(|run| run.join().unwrap())
-                .collect()
-        });
-        if reports.is_empty() {
-            Ok(())
-        } else {
-            Err(TestCaseError::fail(reports.join("\n")))
-        }
+        all_agree(Receiver::Local, &source, &target, &specs)
+    });
+}
+
+/// Between two programs the rules are written out once more, by rsync, and read again.
+#[test]
+fn a_daemon_that_is_sent_the_rules_agrees_too() {
+    let scratch = Scratch::new();
+    let module = scratch.dir("module");
+    let mut daemon = Rsyncd::new(&scratch.dir("daemon"), &module);
+    daemon.start();
+    let strategy = (trees(), trees(), prop::collection::vec(specs(), SPECS));
+    run(DAEMON_CASES, &strategy, |(source, target, specs)| {
+        all_agree(Receiver::Daemon(&daemon, &module), &source, &target, &specs)
     });
 }
 
