@@ -3,7 +3,8 @@
 //! Only spellings can be seen here. Two names of one machine, two modules on one directory, a symlink or a bind mount in
 //! the way are for the guards on the host.
 
-use std::net::IpAddr;
+// From `core`: the type of an address, without the network.
+use core::net::IpAddr;
 
 use super::path;
 use super::source::Lowered;
