@@ -94,7 +94,8 @@ fn wrong(pattern: &Spanned<String>, root: &str) -> Option<Diagnostic> {
 
 /// What is left of a pattern when the source's own path is taken off, with the slash that follows; `None` if it does not begin so.
 fn below_root<'a>(pattern: &'a str, root: &str) -> Option<&'a str> {
-    if root.is_empty() || !pattern.starts_with('/') {
+    // Every anchored pattern begins with `/`, also where that is the source.
+    if matches!(root, "" | "/") || !pattern.starts_with('/') {
         return None;
     }
     let mut rest = pattern;
@@ -193,6 +194,7 @@ mod tests {
         assert_eq!(below_root("/data/website2/x", "/data/website"), None);
         assert_eq!(below_root("data/website/x", "/data/website"), None);
         assert_eq!(below_root("/data/x", "/data/website"), None);
+        assert_eq!(below_root("/etc/x", "/"), None);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) fn lower(
     };
     let built = build(parts, &target.options);
     if let Target::Local { path: at } | Target::Ssh { path: at, .. } = &built
-        && path::normalise(at).is_err()
+        && path::normalise(at).is_ok_and(|at| at == "/")
     {
         out.push(
             Diagnostic::new(
