@@ -1,5 +1,8 @@
-//! Integration tests.
+//! The one integration binary: a module a subject.
 
+mod engine;
 mod filter;
+mod house;
 mod local;
+mod rig;
 mod transfer;

@@ -1,1 +1,123 @@
-//! Under construction.
+//! The command line: one file a subcommand.
+//!
+//! Owns flags, texts and exit codes. Results go to stdout, talk and logs to stderr. Everything a command does is done
+//! by the rooms below; a command reads files, calls them and prints.
+
+pub mod approve;
+pub mod bar;
+pub mod client;
+pub mod exit;
+pub mod files;
+pub mod load;
+pub mod rescan;
+pub mod run;
+pub mod status;
+pub mod trigger;
+pub mod version;
+pub mod wait;
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Keeps directory trees reflected on many targets, live and on schedule.
+#[derive(Debug, Parser)]
+#[command(
+    name = "heliostat",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Colour {
+    /// Whether to colour what goes to `stream`.
+    pub fn wanted(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                stream.is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        }
+    }
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Keep every target in step with its source, until ended
+    Run(run::RunArgs),
+    /// Show how every route is
+    Status(status::StatusArgs),
+    /// Send what is pending now
+    Trigger(trigger::TriggerArgs),
+    /// Compare with the targets now
+    Rescan(rescan::RescanArgs),
+    /// Return when everything up to now is on the targets
+    Wait(wait::WaitArgs),
+    /// Release a hold
+    Approve(approve::ApproveArgs),
+    /// Print the version
+    Version(version::VersionArgs),
+}
+
+/// Runs the command line; the exit code. A reader of stdout that went away is no failure.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to be said where even this cannot be printed.
+            let _ = error.print();
+            return if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::GOOD
+            };
+        }
+    };
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    let ended = dispatch(&cli, &mut out, &mut err).and_then(|code| out.flush().map(|()| code));
+    match ended {
+        Ok(code) => code,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::GOOD,
+        Err(error) => {
+            // As above.
+            let _ = writeln!(err, "error: cannot write the result: {error}");
+            exit::USAGE
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let colour_out = cli.color.wanted(&io::stdout());
+    let colour_err = cli.color.wanted(&io::stderr());
+    match &cli.command {
+        Command::Run(args) => run::run(args, colour_err, out, err),
+        Command::Status(args) => status::run(args, colour_out, out, err),
+        Command::Trigger(args) => trigger::run(args, out, err),
+        Command::Rescan(args) => rescan::run(args, out, err),
+        Command::Wait(args) => wait::run(args, out, err),
+        Command::Approve(args) => approve::run(args, out, err),
+        Command::Version(args) => version::run(args, out),
+    }
+}

@@ -27,27 +27,54 @@ pub fn refuse(job: &Job, facts: &GuardFacts) -> Option<GuardRefusal> {
     let SourcePlan { path, guard, .. } = job.source.as_ref();
     let refusal = |guard, message| Some(GuardRefusal { guard, message });
     let Some(root) = &facts.root else {
-        return refusal("rootMissing", format!("the source `{path}` is not there: mount or create it"));
+        return refusal(
+            "rootMissing",
+            format!("the source `{path}` is not there: mount or create it"),
+        );
     };
     if job.root.as_ref().is_some_and(|expected| expected != root) {
-        return refusal("rootReplaced", format!("the source `{path}` is another directory than the one watched: looking at it anew"));
+        return refusal(
+            "rootReplaced",
+            format!(
+                "the source `{path}` is another directory than the one watched: looking at it anew"
+            ),
+        );
     }
     if guard.require_mount && !facts.root_mounted {
-        return refusal("mount", format!("no file system is mounted at the source `{path}`: mount it"));
+        return refusal(
+            "mount",
+            format!("no file system is mounted at the source `{path}`: mount it"),
+        );
     }
     if !facts.marker {
         let marker = guard.marker.as_deref().unwrap_or_default();
-        return refusal("marker", format!("the marker `{path}/{marker}` is not there: mount the source, or create the marker"));
+        return refusal(
+            "marker",
+            format!(
+                "the marker `{path}/{marker}` is not there: mount the source, or create the marker"
+            ),
+        );
     }
     if !facts.target_mounted
         && let Target::Local { path } = &job.route.target
     {
-        return refusal("targetMount", format!("no file system is mounted at the target `{path}`: mount it"));
+        return refusal(
+            "targetMount",
+            format!("no file system is mounted at the target `{path}`: mount it"),
+        );
     }
     if job.route.delete != DeletePolicy::Never
-        && let Some(lost) = job.mounts.iter().find(|mount| !facts.mounts.contains(mount))
+        && let Some(lost) = job
+            .mounts
+            .iter()
+            .find(|mount| !facts.mounts.contains(mount))
     {
-        return refusal("lostMount", format!("the mount at `{path}/{lost}` is gone: mount it again, or approve that it is gone"));
+        return refusal(
+            "lostMount",
+            format!(
+                "the mount at `{path}/{lost}` is gone: mount it again, or approve that it is gone"
+            ),
+        );
     }
     None
 }
@@ -81,20 +108,30 @@ pub fn deletions(case: DeleteCase<'_>, paths: &[RelPath]) -> Result<(), DeleteRe
     if paths.is_empty() {
         return Ok(());
     }
-    if case.leave.approved.as_ref().is_some_and(|plan| plan.covers(paths.iter())) {
+    let approved = case.leave.approved.as_deref();
+    let count = paths
+        .iter()
+        .filter(|path| !approved.is_some_and(|plan| plan.covers(path)))
+        .count() as u64;
+    if count == 0 {
         return Ok(());
     }
-    let count = paths.len() as u64;
     if case.source_empty && !case.source.guard.allow_empty {
         let path = &case.source.path;
         return Err(DeleteRefusal::Empty(GuardRefusal {
             guard: "empty",
-            message: format!("the source `{path}` has become empty, and {count} entries would be deleted: mount it, or set `allowEmpty: true`"),
+            message: format!(
+                "the source `{path}` has become empty, and {count} entries would be deleted: mount it, or set `allowEmpty: true`"
+            ),
         }));
     }
     let allowed = case.route.max_delete.allows(case.target_entries);
     if case.leave.spent + count > allowed {
-        let plan = DeletePlan::new(&case.route.name.to_string(), paths.to_vec(), case.target_entries);
+        let plan = DeletePlan::new(
+            &case.route.name.to_string(),
+            paths.to_vec(),
+            case.target_entries,
+        );
         return Err(DeleteRefusal::Budget(Arc::new(plan)));
     }
     Ok(())

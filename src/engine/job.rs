@@ -49,7 +49,7 @@ pub struct DeleteLeave {
     pub spent: u64,
     /// Entries (in the route's scope) on the target after the last full pass; `None`: not known yet.
     pub target_entries: Option<u64>,
-    /// A plan that an operator approved: its deletions, and no others, are free.
+    /// A plan that an operator approved: its deletions are free, all others count against the budget as ever.
     pub approved: Option<Arc<DeletePlan>>,
 }
 
@@ -88,12 +88,18 @@ impl DeletePlan {
         hashes.sort_unstable();
         let count = paths.len() as u64;
         paths.truncate(Self::SAMPLE_MAX);
-        DeletePlan { id: hasher.finalize().to_hex()[..8].to_string(), count, of, sample: paths, hashes }
+        DeletePlan {
+            id: hasher.finalize().to_hex()[..8].to_string(),
+            count,
+            of,
+            sample: paths,
+            hashes,
+        }
     }
 
-    /// Whether every one of `paths` is among its deletions.
-    pub fn covers<'a>(&self, mut paths: impl Iterator<Item = &'a RelPath>) -> bool {
-        paths.all(|path| self.hashes.binary_search(&Self::hash(path)).is_ok())
+    /// Whether `path` is among its deletions.
+    pub fn covers(&self, path: &RelPath) -> bool {
+        self.hashes.binary_search(&Self::hash(path)).is_ok()
     }
 
     fn hash(path: &RelPath) -> u64 {
@@ -218,6 +224,13 @@ pub struct Stats {
 impl Outcome {
     /// An outcome with nothing but its verdict.
     pub fn bare(verdict: Verdict) -> Outcome {
-        Outcome { verdict, failed: Vec::new(), again: Vec::new(), notes: Vec::new(), stats: Stats::default(), mounts: None }
+        Outcome {
+            verdict,
+            failed: Vec::new(),
+            again: Vec::new(),
+            notes: Vec::new(),
+            stats: Stats::default(),
+            mounts: None,
+        }
     }
 }

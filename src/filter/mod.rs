@@ -2,7 +2,12 @@
 //!
 //! One set of rules has two forms: [`Filter`], compiled once, which prunes watches, decides events and walks local
 //! trees; and the rsync filter rules that [`Filter::rsync_rules`] writes. A property test holds both to the same
-//! verdicts on the real rsync. The room knows nothing of the file system: paths and "is a directory" come in.
+//! verdicts on the real rsync. The room knows nothing of the file system: paths and "is a directory" come in. Called by
+//! the plan (checks, `match`), the watcher and the transfers.
+//!
+//! The way through: text ─[`check`]→ `Pattern`s (braces expanded, `**` and `[…]` made explicit) → globset (`globs`) and
+//! rsync rules (`rsync`), each spelled anew, because the two read what a user writes in different ways. Names are bytes:
+//! `?` is one byte and a set holds ASCII only, as in rsync.
 
 mod class;
 mod decide;
@@ -27,7 +32,7 @@ pub struct Origin {
     pub line: u32,
 }
 
-/// One glob as written in the manifest, already checked by [`check`](self).
+/// One glob as written in the manifest, already checked by [`check`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {

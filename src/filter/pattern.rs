@@ -118,7 +118,7 @@ pub(super) fn parse(pattern: &str) -> Result<Vec<Pattern>, PatternError> {
         ));
     }
     let mut rest = &tokenize(pattern)?[..];
-    let expanded = alternatives(&mut rest, 0)?;
+    let expanded = alternatives(&mut rest)?;
     let patterns = expanded
         .iter()
         .map(|tokens| assemble(tokens))
@@ -197,15 +197,15 @@ fn tokenize(pattern: &str) -> Result<Vec<Token>, PatternError> {
 }
 
 /// Expands up to the end of the group that `tokens` stand in, as a shell would: `a{b,c{d,e}}` is `ab`, `acd`, `ace`.
-/// At depth 0 the group is the whole pattern. The depth is bounded by [`PATTERN_BYTES_MAX`].
-fn alternatives(tokens: &mut &[Token], depth: usize) -> Result<Vec<Vec<Token>>, PatternError> {
+/// The outermost group is the whole pattern. The depth is bounded by [`PATTERN_BYTES_MAX`].
+fn alternatives(tokens: &mut &[Token]) -> Result<Vec<Vec<Token>>, PatternError> {
     let mut done: Vec<Vec<Token>> = Vec::new();
     let mut current: Vec<Vec<Token>> = vec![Vec::new()];
     while let Some((token, rest)) = tokens.split_first() {
         *tokens = rest;
         match token {
             Token::Open => {
-                let inner = alternatives(tokens, depth + 1)?;
+                let inner = alternatives(tokens)?;
                 if current.len() * inner.len() > EXPANSION_MAX {
                     return Err(too_many());
                 }

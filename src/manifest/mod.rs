@@ -1,1 +1,158 @@
-//! Under construction.
+//! What was written: from manifest texts to [`Manifest`] and [`Agent`] values with places, collecting every error.
+//!
+//! The way through: text → events (granit-parser) → spanned tree, with limits (`yaml`) → lowering, key by key, with
+//! `defaults` merged (`document`, `source`, `target`, `agent`). Owns the language's keys, values and urls, and the
+//! schema. It must not know plans, hosts, globs or schedules: patterns and cron expressions stay texts, and whatever
+//! needs more than one document is the compiler's. Called by the commands and the service, which hand the manifests to
+//! the compiler. Pure: texts come in as values.
+
+mod agent;
+pub mod defaults;
+mod document;
+mod fields;
+pub mod name;
+mod paths;
+mod reading;
+mod rsync_args;
+mod source;
+mod target;
+mod timing;
+mod types;
+pub mod unit;
+mod url;
+mod yaml;
+mod yaml_error;
+
+pub use document::API_VERSION;
+pub use types::*;
+pub use url::{Url, UrlParts, UrlProblem};
+pub use yaml::MAX_FILE_BYTES;
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, Place, Severity};
+use document::{Document, Wanted, document};
+use reading::Reading;
+
+/// Nobody reads more, and a file of 1 MiB can hold a hundred thousand mistakes.
+const MAX_PROBLEMS: usize = 200;
+
+/// A file's name, as it was named to the program, and its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As it was named; `-` is the standard input.
+    pub name: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// Reads manifests, collecting every error. Sources and targets with errors are left out: with an error among the
+/// diagnostics nothing may be run from what is returned, but it may be checked further.
+pub fn load(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
+    let mut manifests = Vec::new();
+    let mut problems = Vec::new();
+    for file in files {
+        for document in read(file, Wanted::Manifest, &mut problems) {
+            if let Document::Manifest(manifest) = document {
+                manifests.push(manifest);
+            }
+        }
+    }
+    if manifests.is_empty()
+        && !problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
+    {
+        problems.clear();
+        problems.push(
+            Diagnostic::new(Code::NoManifest, "there is no manifest to read")
+                .help("write one with `heliostat init SOURCE URL`"),
+        );
+    }
+    (manifests, bounded(problems))
+}
+
+/// Reads a host's settings.
+pub fn load_agent(file: &SourceFile) -> (Option<Agent>, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    let mut agents = read(file, Wanted::Agent, &mut problems)
+        .into_iter()
+        .filter_map(|document| match document {
+            Document::Agent(agent) => Some(agent),
+            Document::Manifest(_) => None,
+        });
+    let first = agents.next();
+    if let Some(second) = agents.next() {
+        let start = second.at.span.start;
+        let at = Place {
+            span: start..start + 1,
+            ..second.at
+        };
+        problems.push(
+            Diagnostic::new(Code::Kind, "a host has one `kind: Agent`")
+                .primary(&at, "a second one"),
+        );
+    }
+    (first, bounded(problems))
+}
+
+fn read(file: &SourceFile, wanted: Wanted, problems: &mut Vec<Diagnostic>) -> Vec<Document> {
+    let name: Arc<str> = file.name.as_str().into();
+    let before = problems.len();
+    let nodes = yaml::documents(&name, &file.text, problems);
+    if nodes.is_empty() && problems.len() == before {
+        // A file that was emptied by mistake looks like this; one that is commented out, too.
+        let mut problem = Diagnostic::new(Code::NoManifest, "the file holds no document").primary(
+            &Place {
+                file: name.clone(),
+                span: 0..0,
+            },
+            "only blanks and comments",
+        );
+        problem.severity = Severity::Warning;
+        problems.push(problem);
+    }
+    let mut reading = Reading {
+        text: &file.text,
+        problems,
+    };
+    nodes
+        .iter()
+        .filter_map(|node| document(&mut reading, node, wanted))
+        .collect()
+}
+
+/// Sorted by place within each file, and cut.
+fn bounded(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut order: Vec<Arc<str>> = Vec::new();
+    for label in problems.iter().filter_map(Diagnostic::place) {
+        if !order.contains(&label.file) {
+            order.push(label.file.clone());
+        }
+    }
+    problems.sort_by_key(|problem| {
+        problem.place().map(|label| {
+            (
+                order.iter().position(|file| *file == label.file),
+                label.span.start,
+            )
+        })
+    });
+    if problems.len() > MAX_PROBLEMS {
+        let more = problems.len() - MAX_PROBLEMS;
+        let mut cut = Diagnostic::new(
+            Code::TooManyProblems,
+            format!("{more} more problems are not shown"),
+        );
+        // Warnings do not become an error by being many.
+        if problems[MAX_PROBLEMS..]
+            .iter()
+            .all(|problem| problem.severity == Severity::Warning)
+        {
+            cut.severity = Severity::Warning;
+        }
+        problems.truncate(MAX_PROBLEMS);
+        problems.push(cut);
+    }
+    problems
+}

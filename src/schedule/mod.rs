@@ -1,6 +1,24 @@
 //! When things happen by the clock: five-field cron and `every`, time zones, jitter, and windows of the day.
 //!
-//! Everything here is a pure function of an instant that comes in.
+//! Owns what schedules and windows mean; it must not know manifests, routes or the clock: everything here is a pure
+//! function of an instant that comes in. Called by the plan compiler (is this one sound?), the engine (when is it due?)
+//! and the explanation of a plan. The one thing read from outside is the zones' data ([`check_zone`]).
+
+mod crontab;
+mod error;
+mod field;
+mod next;
+mod open;
+mod wall;
+mod zone;
+
+pub use error::{Problem, ScheduleError};
+pub use next::{check_expression, check_period};
+pub use open::{next_change, open};
+pub use zone::check_zone;
+
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 

@@ -1,1 +1,33 @@
-//! Under construction.
+//! The thin shell around the engine: it carries effects out and reports back. It decides nothing.
+//!
+//! Owns the driver loop, the production [`World`](world::World) (watches, transfers, answers), the state directory,
+//! the control socket with its client, signals and log lines. Called by the commands `run`, `status`, `trigger`,
+//! `rescan`, `wait` and `approve`. It must not know manifests: a compiled plan comes in.
+
+pub mod client;
+pub mod clock;
+pub mod control;
+pub mod driver;
+pub mod logs;
+pub mod once;
+pub mod orphans;
+pub mod preview;
+
+pub mod protocol;
+pub mod runtime;
+pub mod state;
+pub mod world;
+
+/// Why a command of the service ended without doing its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The surroundings are not right: a directory, a lock, a socket.
+    #[error("{0}")]
+    Setup(String),
+    /// Nobody answers at the control socket.
+    #[error("{0}")]
+    NotReachable(String),
+    /// The service refused, with its reason.
+    #[error("{0}")]
+    Refused(String),
+}

@@ -1,0 +1,356 @@
+//! The state machine: [`Engine::step`] takes one input and says what is to be done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ask::Waits;
+use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
+use super::route::{Due, Kind, Route, Running, until};
+use super::source::Source;
+use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, WatchId};
+use crate::plan::{Limits, OnStart, Plan, RouteName, SourceName, Sync, Target};
+
+/// Schedules are looked at again at the latest after so long, so that a step of the wall clock is noticed.
+const CLOCK_LOOK: Duration = Duration::from_secs(60);
+
+/// The engine. Invariant: everything it does follows from its inputs in their order; the same inputs give the same effects.
+#[derive(Debug, Default)]
+pub struct Engine {
+    pub(super) sources: BTreeMap<SourceName, Source>,
+    pub(super) routes: BTreeMap<RouteName, Route>,
+    pub(super) waits: Waits,
+    pub(super) generation: u64,
+    plan: Plan,
+    limits: Limits,
+    transfers: BTreeMap<TransferId, RouteName>,
+    stepped: Option<Now>,
+    seq: u64,
+    last_id: u64,
+    draining: bool,
+    drained: bool,
+}
+
+impl Engine {
+    /// One input in, what is to be done out.
+    pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.seq += 1;
+        match input {
+            Input::Reload(reload) => self.reload(now, reload, &mut effects),
+            Input::Watch(watch, notice) => self.notice(now, watch, notice, &mut effects),
+            Input::Finished(transfer, outcome) => {
+                self.finished(now, transfer, outcome, &mut effects)
+            }
+            Input::Ask(request, ask) => self.ask(now, request, ask, &mut effects),
+            Input::Forget(request) => self.waits.forget(request),
+            Input::Drain => self.drain(),
+            Input::Tick => {}
+        }
+        let stamp = self.stamp(now);
+        let before = self.stepped.replace(now);
+        let set_back = before.is_some_and(|before| now.wall < before.wall);
+        for route in self.routes.values_mut() {
+            route.clock(now, set_back, stamp);
+        }
+        if !self.drained {
+            self.start(now, &mut effects);
+        }
+        self.answer_waits(&mut effects);
+        if self.draining && !self.drained && self.transfers.is_empty() {
+            self.drained = true;
+            effects.push(Effect::Drained);
+        }
+        effects
+    }
+
+    /// When the engine wants to be stepped again although nothing happened, on the monotonic clock.
+    ///
+    /// Reckoned from the last step, not from the present: what has become due since then is a deadline that has passed,
+    /// whereas what was due *at* that step was started, or waits for a transfer to end.
+    pub fn deadline(&self) -> Option<Duration> {
+        let now = self.stepped?;
+        let mut soonest: Option<Duration> = None;
+        let mut consider = |at: Duration| soonest = Some(soonest.map_or(at, |have| have.min(at)));
+        for (name, route) in &self.routes {
+            if let Some(at) = route.next_by_wall() {
+                consider(now.mono + until(now.wall, at).min(CLOCK_LOOK));
+            }
+            if !self.sources.get(&name.source).is_some_and(Source::is_ready) {
+                continue;
+            }
+            if let Due::At(at) = route.due(now) {
+                consider(at.max(now.mono));
+            }
+        }
+        soonest
+    }
+
+    /// Transfers that run.
+    pub fn running(&self) -> impl Iterator<Item = TransferId> {
+        self.transfers.keys().copied()
+    }
+
+    /// Windows are closed, so that what is pending leaves; from now on only batches start.
+    fn drain(&mut self) {
+        self.draining = true;
+        for route in self
+            .routes
+            .values_mut()
+            .filter(|route| route.plan.sync == Sync::Live)
+        {
+            route.flush = true;
+        }
+    }
+
+    fn stamp(&self, now: Now) -> Stamp {
+        Stamp {
+            seq: self.seq,
+            at: now.mono,
+        }
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Takes a plan over. What is equal is left alone; a source that differs is watched anew, a route that differs
+    /// begins anew; nothing on a target is deleted by it.
+    fn reload(&mut self, now: Now, reload: Reload, effects: &mut Vec<Effect>) {
+        self.generation += 1;
+        self.limits = reload.limits;
+        let old = std::mem::replace(&mut self.plan, reload.plan);
+        let gone: Vec<SourceName> = old
+            .sources
+            .iter()
+            .filter(|(name, source)| self.plan.sources.get(*name) != Some(*source))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in gone {
+            if let Some(source) = self.sources.remove(&name) {
+                effects.push(Effect::Unwatch(source.watch));
+            }
+            for (_, route) in self.routes.extract_if(.., |route, _| route.source == name) {
+                effects.extend(route.running.map(|running| Effect::Cancel(running.id)));
+            }
+        }
+        for (name, plan) in self.plan.sources.clone() {
+            if self.sources.contains_key(&name) {
+                continue;
+            }
+            let plan = Arc::new(plan);
+            let watch = WatchId(self.next_id());
+            let mounts = reload
+                .memory
+                .get(&name)
+                .map(|memory| memory.mounts.clone())
+                .unwrap_or_default();
+            self.sources
+                .insert(name, Source::new(plan.clone(), watch, mounts));
+            for route in plan.routes.values() {
+                self.routes.insert(
+                    route.name.clone(),
+                    Route::new(plan.clone(), Arc::new(route.clone()), now),
+                );
+            }
+            effects.push(Effect::Watch(watch, plan));
+        }
+    }
+
+    fn notice(&mut self, now: Now, watch: WatchId, notice: Notice, effects: &mut Vec<Effect>) {
+        let stamp = self.stamp(now);
+        let Some((name, source)) = self
+            .sources
+            .iter_mut()
+            .find(|(_, source)| source.watch == watch)
+        else {
+            return; // a late event of an old watch
+        };
+        let routes = self
+            .routes
+            .iter_mut()
+            .filter(|(route, _)| route.source == *name)
+            .map(|(_, route)| route);
+        match notice {
+            Notice::Ready(report) => {
+                let first = !source.seen;
+                source.ready(report.clone());
+                effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
+                for route in routes {
+                    if first && route.plan.rescan.on_start == OnStart::Never {
+                        continue;
+                    }
+                    let trigger = if first { "start" } else { "lost" };
+                    route.want_pass(super::START_COMPARE, stamp, trigger);
+                }
+            }
+            Notice::Changed(marks) => {
+                for route in routes {
+                    route.mark(&marks, stamp);
+                }
+            }
+            Notice::Lost { reason } => {
+                effects.push(Effect::Tell(Event::Lost(name.clone(), reason)))
+            }
+            Notice::Waiting { reason } => {
+                if source.waiting(&reason) {
+                    effects.push(Effect::Tell(Event::Waiting(name.clone(), reason)));
+                }
+            }
+            Notice::Barrier(id) => {
+                let name = name.clone();
+                self.waits.barrier(&name, id, self.seq);
+            }
+            Notice::Report(report) => source.report = Some(report),
+        }
+    }
+
+    fn finished(
+        &mut self,
+        now: Now,
+        transfer: TransferId,
+        outcome: Outcome,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(name) = self.transfers.remove(&transfer) else {
+            return;
+        };
+        let Some(route) = self.routes.get_mut(&name).filter(|route| {
+            route
+                .running
+                .as_ref()
+                .is_some_and(|running| running.id == transfer)
+        }) else {
+            return; // the route was removed meanwhile
+        };
+        let fresh = outcome
+            .mounts
+            .as_ref()
+            .zip(self.sources.get_mut(&name.source))
+            .and_then(|(mounts, source)| source.remember(mounts));
+        if let Some(memory) = fresh {
+            effects.push(Effect::Remember(name.source.clone(), memory));
+        }
+        route.finished(now, outcome, effects);
+    }
+
+    fn ask(&mut self, now: Now, request: RequestId, ask: Ask, effects: &mut Vec<Effect>) {
+        let stamp = self.stamp(now);
+        let answer = match ask {
+            Ask::Status => Answer::Status(Box::new(self.status(now))),
+            Ask::Trigger(selector) => self.each(&selector, |route| route.force()),
+            Ask::Rescan(selector, compare) => self.each(&selector, |route| {
+                route.want_pass(compare, stamp, "trigger");
+                route.force();
+            }),
+            Ask::Wait(selector) => return self.begin_wait(request, selector, effects),
+            Ask::Approve(name, id) => match self.routes.get_mut(&name) {
+                None => Answer::NoSuchRoute,
+                Some(route) => match route.approve(&id) {
+                    Err(other) => Answer::NotHeld(other),
+                    Ok(forget_mounts) => {
+                        if let Some(source) =
+                            self.sources.get_mut(&name.source).filter(|_| forget_mounts)
+                        {
+                            let memory = source.forget_mounts();
+                            effects.push(Effect::Remember(name.source.clone(), memory));
+                        }
+                        Answer::Accepted(1)
+                    }
+                },
+            },
+        };
+        effects.push(Effect::Answer(request, answer));
+    }
+
+    fn each(&mut self, selector: &Selector, mut act: impl FnMut(&mut Route)) -> Answer {
+        let mut count = 0;
+        for (_, route) in self
+            .routes
+            .iter_mut()
+            .filter(|(name, _)| selector.matches(name))
+        {
+            act(route);
+            count += 1;
+        }
+        if count == 0 {
+            Answer::NoSuchRoute
+        } else {
+            Answer::Accepted(count)
+        }
+    }
+
+    /// Starts what is due, the oldest change first, within the limits.
+    fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let mut due: Vec<(Option<Stamp>, RouteName, Kind)> = Vec::new();
+        for (name, route) in &self.routes {
+            if !self.sources.get(&name.source).is_some_and(Source::is_ready) {
+                continue;
+            }
+            if let Due::Now(kind) = route.due(now)
+                && (kind == Kind::Batch || !self.draining)
+            {
+                due.push((route.oldest(), name.clone(), kind));
+            }
+        }
+        due.sort();
+        for (_, name, kind) in due {
+            if !self.has_room(&name) {
+                continue;
+            }
+            let id = TransferId(self.next_id());
+            let (Some(route), Some(source)) =
+                (self.routes.get_mut(&name), self.sources.get(&name.source))
+            else {
+                continue;
+            };
+            let (load, approved) = route.take(kind, now);
+            let trigger = match (&approved, load.pass, load.marks.is_empty()) {
+                (Some(_), ..) => "approve",
+                (None, Some(pass), _) => pass.trigger,
+                (None, None, true) => "retry",
+                (None, None, false) => "change",
+            };
+            let job = Job {
+                id,
+                source: route.source.clone(),
+                route: route.plan.clone(),
+                work: Route::work_of(&load),
+                deletes: route.delete_leave(now, approved.clone()),
+                root: source.report.as_ref().map(|report| report.root.clone()),
+                mounts: source.mounts.iter().cloned().collect::<Vec<RelPath>>(),
+                bandwidth: self.limits.bandwidth,
+            };
+            route.running = Some(Running {
+                id,
+                started: now.mono,
+                load,
+                trigger,
+                approved,
+            });
+            self.transfers.insert(id, name);
+            effects.push(Effect::Start(Box::new(job)));
+        }
+    }
+
+    /// Whether the limits let a transfer of this route start.
+    fn has_room(&self, name: &RouteName) -> bool {
+        let host = |name: &RouteName| match self.routes.get(name).map(|route| &route.plan.target) {
+            Some(Target::Daemon { host, .. } | Target::Ssh { host, .. }) => Some(host.clone()),
+            Some(Target::Local { .. }) | None => None,
+        };
+        if self.transfers.len() >= self.limits.transfers as usize {
+            return false;
+        }
+        let Some(mine) = host(name) else {
+            return true;
+        };
+        let same = self
+            .transfers
+            .values()
+            .filter(|other| host(other).as_ref() == Some(&mine))
+            .count();
+        same < self.limits.transfers_per_host as usize
+    }
+}

@@ -1,0 +1,107 @@
+//! Paths that a transfer could not bring in step, each with its reason and its own next try.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::change_set::Pending;
+use super::{RelPath, Stamp};
+
+/// Above so many, failing paths are remembered as their directories.
+pub const FAILING_MAX: usize = 10_000;
+
+/// One failing path.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// What is dirty about it, since when.
+    pub pending: Pending,
+    /// The last reason.
+    pub reason: String,
+    /// No fault: it changed while it was sent, and is merely looked at again.
+    pub changing: bool,
+    /// When it first failed.
+    pub since: Timestamp,
+    /// How many tries failed.
+    pub tries: u32,
+    /// When it is tried again.
+    pub next: Duration,
+}
+
+/// The failing paths of a route.
+#[derive(Clone, Debug, Default)]
+pub struct Failing(BTreeMap<RelPath, Failed>);
+
+impl Failing {
+    /// Adds a path; what is known of an earlier failure of it is kept.
+    pub fn insert(&mut self, path: RelPath, failed: Failed) {
+        let path = if self.0.len() >= FAILING_MAX && !self.0.contains_key(&path) {
+            path.parent().unwrap_or(path)
+        } else {
+            path
+        };
+        self.0
+            .entry(path)
+            .and_modify(|have| {
+                have.pending = have.pending.join(failed.pending);
+                have.next = have.next.max(failed.next);
+            })
+            .or_insert(failed);
+    }
+
+    /// Takes one out.
+    pub fn remove(&mut self, path: &RelPath) -> Option<Failed> {
+        self.0.remove(path)
+    }
+
+    /// One of them.
+    pub fn get(&self, path: &RelPath) -> Option<&Failed> {
+        self.0.get(path)
+    }
+
+    /// Takes out those whose time has come, or all.
+    pub fn take_due(&mut self, now: Duration, all: bool) -> Failing {
+        Failing(
+            self.0
+                .extract_if(.., |_, failed| all || failed.next <= now)
+                .collect(),
+        )
+    }
+
+    /// Takes in others.
+    pub fn merge(&mut self, other: Failing) {
+        for (path, failed) in other.0 {
+            self.insert(path, failed);
+        }
+    }
+
+    /// When the next try is.
+    pub fn next(&self) -> Option<Duration> {
+        self.0.values().map(|failed| failed.next).min()
+    }
+
+    /// The oldest undelivered change.
+    pub fn oldest(&self) -> Option<Stamp> {
+        self.0.values().map(|failed| failed.pending.since).min()
+    }
+
+    /// The first that is a fault.
+    pub fn first_fault(&self) -> Option<(&RelPath, &Failed)> {
+        self.0.iter().find(|(_, failed)| !failed.changing)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// In the order of their paths.
+    pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Failed)> {
+        self.0.iter()
+    }
+}

@@ -1,0 +1,292 @@
+//! What a transfer's end means for its route.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::change_set::Pending;
+use super::failing::Failed;
+use super::input::{Effect, Event, Sent};
+use super::route::{Backoff, Held, Load, Route, Running};
+use super::{Dirt, Hold, Now, Outcome, RelPath, Trouble, Verdict, backoff};
+
+/// A guard is asked again after this, doubling up to [`GUARD_CHECK_MAX`]: it costs a few system calls.
+const GUARD_CHECK: Duration = Duration::from_secs(1);
+const GUARD_CHECK_MAX: Duration = Duration::from_secs(10);
+/// A plan of deletions is counted again after this, doubling up to [`PLAN_CHECK_MAX`]: it may cost a full pass.
+const PLAN_CHECK: Duration = Duration::from_secs(60);
+const PLAN_CHECK_MAX: Duration = Duration::from_secs(3600);
+/// What changed under the transfer is first looked at again after this, doubling: a file that is written for an hour is
+/// not sent for an hour; the end of the writing is an event of its own.
+const AGAIN_MS: u64 = 100;
+
+impl Route {
+    /// Takes an outcome in. Only [`Verdict::Done`] clears marks, and only those that the transfer carried.
+    pub fn finished(&mut self, now: Now, outcome: Outcome, effects: &mut Vec<Effect>) {
+        let Some(running) = self.running.take() else {
+            return;
+        };
+        let name = self.plan.name.clone();
+        let took = now.mono.saturating_sub(running.started);
+        effects.extend(
+            outcome
+                .notes
+                .iter()
+                .map(|note| Effect::Tell(Event::Note(name.clone(), note.clone()))),
+        );
+        let held = self.held.take();
+        match outcome.verdict.clone() {
+            Verdict::Done => {
+                let lag = running
+                    .load
+                    .oldest
+                    .map_or(Duration::ZERO, |oldest| now.mono.saturating_sub(oldest.at));
+                self.done(
+                    now,
+                    &outcome,
+                    running.load,
+                    running.trigger == "approve",
+                    effects,
+                );
+                effects.extend(held.map(|_| Effect::Tell(Event::Released(name.clone()))));
+                if self.backoff.take().is_some() {
+                    effects.push(Effect::Tell(Event::Recovered(name.clone())));
+                }
+                let sent = Sent {
+                    route: name,
+                    trigger: running.trigger,
+                    stats: outcome.stats,
+                    took,
+                    lag,
+                    failed: outcome.failed.len(),
+                };
+                effects.push(Effect::Tell(Event::Sent(sent)));
+            }
+            Verdict::Retry(trouble) => {
+                let wait = self.failed(now, trouble, false, effects);
+                self.keep(running, held, now.mono + wait);
+            }
+            Verdict::Permanent(trouble) => {
+                let wait = self.failed(now, trouble, true, effects);
+                self.keep(running, held, now.mono + wait);
+            }
+            Verdict::Held(hold) => self.hold(now, running.load, hold, held, effects),
+            Verdict::Cancelled => self.keep(running, held, now.mono),
+        }
+    }
+
+    fn done(
+        &mut self,
+        now: Now,
+        outcome: &Outcome,
+        load: Load,
+        approved: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.book(now, &outcome.stats, approved);
+        self.last_good = Some(now.wall);
+        self.compared |= load.pass.is_some();
+        for path in &outcome.again {
+            self.fail(now, &load, path, None);
+        }
+        for failure in &outcome.failed {
+            self.fail(now, &load, &failure.path, Some(&failure.reason));
+        }
+        if let Some(first) = outcome.failed.first() {
+            effects.push(Effect::Tell(Event::PathsFailing {
+                route: self.plan.name.clone(),
+                count: self.failing.len(),
+                first: (first.path.clone(), first.reason.clone()),
+            }));
+        }
+    }
+
+    /// Books a path that stays dirty: a fault with its reason, or one that changed while it was sent.
+    fn fail(&mut self, now: Now, load: &Load, path: &RelPath, fault: Option<&str>) {
+        let before = load
+            .retried
+            .get(path)
+            .filter(|failed| failed.changing == fault.is_none());
+        let tries = before.map_or(0, |failed| failed.tries) + 1;
+        let mut retry = self.plan.retry;
+        if fault.is_none() {
+            retry.initial_ms = retry.initial_ms.min(AGAIN_MS);
+        }
+        let wait = backoff::delay(retry, tries, false, &format!("{}/{path}", self.plan.name));
+        let failed = Failed {
+            pending: cover(load, path, now),
+            reason: fault.unwrap_or("it changed while it was sent").to_owned(),
+            changing: fault.is_none(),
+            since: before.map_or(now.wall, |failed| failed.since),
+            tries,
+            next: now.mono + wait,
+        };
+        self.failing.insert(path.clone(), failed);
+    }
+
+    /// Keeps what a transfer carried: under its hold where an operator's word is bound to it, else as dirt.
+    fn keep(&mut self, running: Running, held: Option<Held>, next_check: Duration) {
+        match held.filter(|_| running.approved.is_some()) {
+            Some(held) => {
+                let approved = running.approved;
+                self.held = Some(Held {
+                    load: running.load,
+                    approved,
+                    next_check,
+                    ..held
+                });
+            }
+            None => self.put_back(running.load),
+        }
+    }
+
+    /// Books a failure as a whole; the time until the next try.
+    fn failed(
+        &mut self,
+        now: Now,
+        trouble: Trouble,
+        permanent: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Duration {
+        let before = self.backoff.take();
+        let tries = before.as_ref().map_or(0, |backoff| backoff.tries) + 1;
+        let name = self.plan.name.clone();
+        let counted = if trouble.soon { 1 } else { tries };
+        let wait = backoff::delay(self.plan.retry, counted, permanent, &name.to_string());
+        let since = before.map_or(now.wall, |backoff| backoff.since);
+        self.backoff = Some(Backoff {
+            trouble: trouble.clone(),
+            permanent,
+            tries,
+            next: now.mono + wait,
+            since,
+        });
+        self.forced = false;
+        effects.push(Effect::Tell(Event::Failed {
+            route: name,
+            trouble,
+            tries,
+            wait,
+        }));
+        wait
+    }
+
+    fn hold(
+        &mut self,
+        now: Now,
+        load: Load,
+        hold: Hold,
+        before: Option<Held>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let id = hold_id(&self.plan.name.to_string(), &hold);
+        let same = before.as_ref().is_some_and(|held| held.id == id);
+        let checks = if same {
+            before.as_ref().map_or(0, |held| held.checks) + 1
+        } else {
+            0
+        };
+        let (first, most) = match hold {
+            Hold::Deletes(_) => (PLAN_CHECK, PLAN_CHECK_MAX),
+            Hold::Guard(_) => (GUARD_CHECK, GUARD_CHECK_MAX),
+        };
+        let wait = first.saturating_mul(1 << checks.min(16)).min(most);
+        let since = before.filter(|_| same).map_or(now.wall, |held| held.since);
+        if !same {
+            effects.push(Effect::Tell(Event::Held {
+                route: self.plan.name.clone(),
+                hold: hold.clone(),
+                id: id.clone(),
+            }));
+        }
+        self.backoff = None;
+        self.forced = false;
+        self.held = Some(Held {
+            hold,
+            id,
+            load,
+            since,
+            next_check: now.mono + wait,
+            checks,
+            approved: None,
+        });
+    }
+
+    /// An operator releases the hold with this id. `Err` with the id that is held, if one is. `Ok(true)`: the mounts that
+    /// are gone are meant to be.
+    pub fn approve(&mut self, id: &str) -> Result<bool, Option<String>> {
+        let Some(held) = &mut self.held else {
+            return Err(None);
+        };
+        if held.id != id {
+            return Err(Some(held.id.clone()));
+        }
+        held.next_check = Duration::ZERO;
+        match &held.hold {
+            Hold::Deletes(plan) => {
+                held.approved = Some(Arc::clone(plan));
+                Ok(false)
+            }
+            Hold::Guard(refusal) => Ok(refusal.guard == "lostMount"),
+        }
+    }
+
+    /// The next start passes over windows, schedules and backoff; a hold is looked at again.
+    pub fn force(&mut self) {
+        self.forced = self.held.is_some()
+            || self.pass.is_some()
+            || !self.pending.is_empty()
+            || !self.failing.is_empty()
+            || self.running.is_some();
+    }
+}
+
+/// The name of a hold: the same reason has the same name.
+fn hold_id(route: &str, hold: &Hold) -> String {
+    match hold {
+        Hold::Deletes(plan) => plan.id.clone(),
+        Hold::Guard(refusal) => {
+            blake3::hash(format!("{route}\0{}", refusal.guard).as_bytes()).to_hex()[..8].to_string()
+        }
+    }
+}
+
+/// What is dirty about a path that a load did not bring in step: the mark that covered it, or for a pass everything at
+/// or below it by the quick check.
+fn cover(load: &Load, path: &RelPath, now: Now) -> Pending {
+    let below = Dirt::ATTRIBUTES | Dirt::SUBTREE;
+    let mut at = Some(path.clone());
+    while let Some(here) = at {
+        let mark = load
+            .marks
+            .get(&here)
+            .copied()
+            .or_else(|| load.retried.get(&here).map(|failed| failed.pending));
+        if let Some(mark) = mark {
+            let dirt = if here == *path {
+                mark.dirt
+            } else {
+                mark.dirt | below
+            };
+            return Pending {
+                dirt,
+                since: mark.since,
+            };
+        }
+        at = here.parent();
+    }
+    let since = load.pass.map(|pass| pass.since).unwrap_or(super::Stamp {
+        seq: 0,
+        at: now.mono,
+    });
+    let checksum = load
+        .pass
+        .is_some_and(|pass| pass.compare == crate::plan::Compare::Checksum);
+    Pending {
+        dirt: if checksum {
+            below | Dirt::CONTENT
+        } else {
+            below
+        },
+        since,
+    }
+}

@@ -1,0 +1,194 @@
+//! What goes into the engine and what comes out of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::status::Status;
+use super::{
+    Hold, Job, Notice, Outcome, PathNote, RelPath, Stats, TransferId, Trouble, WatchId, WatchReport,
+};
+use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName};
+
+/// What happens to the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// This plan is to be carried out from now on. Start-up is a reload from the empty plan.
+    Reload(Reload),
+    /// A watch tells something.
+    Watch(WatchId, Notice),
+    /// A transfer ended.
+    Finished(TransferId, Outcome),
+    /// Somebody asks for something, and hears of it under this number.
+    Ask(RequestId, Ask),
+    /// Nobody waits for this answer any more.
+    Forget(RequestId),
+    /// Send what can be sent now, start nothing after it, and say [`Effect::Drained`].
+    Drain,
+    /// Only time has passed.
+    Tick,
+}
+
+/// A plan with what surrounds it.
+#[derive(Debug)]
+pub struct Reload {
+    /// The plan.
+    pub plan: Plan,
+    /// Bounds of the whole service.
+    pub limits: Limits,
+    /// What was remembered of each source before; a cache.
+    pub memory: BTreeMap<SourceName, SourceMemory>,
+}
+
+/// What is remembered of a source across restarts; losing it costs nothing but one guard's knowledge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceMemory {
+    /// Mount points seen below its root.
+    pub mounts: Vec<RelPath>,
+}
+
+/// Names an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Which routes a request means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selector {
+    /// `None`: every source.
+    pub source: Option<SourceName>,
+    /// `None`: every target of it.
+    pub target: Option<TargetName>,
+}
+
+impl Selector {
+    /// Whether it means this route.
+    pub fn matches(&self, name: &RouteName) -> bool {
+        self.source
+            .as_ref()
+            .is_none_or(|source| *source == name.source)
+            && self
+                .target
+                .as_ref()
+                .is_none_or(|target| *target == name.target)
+    }
+}
+
+/// What can be asked of the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// The picture.
+    Status,
+    /// Send now what is pending: windows, schedules and backoff are passed over once.
+    Trigger(Selector),
+    /// Compare with the target itself now.
+    Rescan(Selector, Compare),
+    /// Answer when everything that has changed up to now is on the targets.
+    Wait(Selector),
+    /// Release the hold whose id this is.
+    Approve(RouteName, String),
+}
+
+/// What the engine wants done. In the order given.
+#[derive(Debug)]
+pub enum Effect {
+    /// Begin to watch.
+    Watch(WatchId, Arc<SourcePlan>),
+    /// End it.
+    Unwatch(WatchId),
+    /// Ask the watch for [`Notice::Barrier`] with this number.
+    Barrier(WatchId, u64),
+    /// Begin a transfer.
+    Start(Box<Job>),
+    /// End it soon; its outcome still comes.
+    Cancel(TransferId),
+    /// Tell who asked.
+    Answer(RequestId, Answer),
+    /// Keep for the next start.
+    Remember(SourceName, SourceMemory),
+    /// A line for the log.
+    Tell(Event),
+    /// Nothing runs any more and nothing will.
+    Drained,
+}
+
+/// What who asked hears.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// The picture.
+    Status(Box<Status>),
+    /// It is begun, for so many routes.
+    Accepted(usize),
+    /// Everything is on the targets.
+    Reached,
+    /// These routes are held; everything else is on its target.
+    Held(Vec<RouteName>),
+    /// There is no such route.
+    NoSuchRoute,
+    /// The route is not held, or holds another plan: then its id.
+    NotHeld(Option<String>),
+}
+
+/// What operators read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A source is watched whole.
+    Ready(SourceName, WatchReport),
+    /// A source's root is not there.
+    Waiting(SourceName, String),
+    /// Events of a source were lost; the marks that make up for it are set.
+    Lost(SourceName, String),
+    /// A transfer brought things in step.
+    Sent(Sent),
+    /// A transfer failed as a whole.
+    Failed {
+        /// Which route.
+        route: RouteName,
+        /// Why.
+        trouble: Trouble,
+        /// Tries so far.
+        tries: u32,
+        /// Until the next.
+        wait: Duration,
+    },
+    /// Paths failed.
+    PathsFailing {
+        /// Which route.
+        route: RouteName,
+        /// How many there are now.
+        count: usize,
+        /// The first, with its reason.
+        first: (RelPath, String),
+    },
+    /// A route waits.
+    Held {
+        /// Which.
+        route: RouteName,
+        /// Why.
+        hold: Hold,
+        /// For `approve`.
+        id: String,
+    },
+    /// A route goes on.
+    Released(RouteName),
+    /// A failure is over.
+    Recovered(RouteName),
+    /// Worth saying.
+    Note(RouteName, PathNote),
+}
+
+/// One line a transfer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    /// Which route.
+    pub route: RouteName,
+    /// `change`, `start`, `rescan`, `lost`, `retry`, `trigger`, `approve`.
+    pub trigger: &'static str,
+    /// What was done.
+    pub stats: Stats,
+    /// How long it took.
+    pub took: Duration,
+    /// The age of its oldest change when it ended.
+    pub lag: Duration,
+    /// Paths that failed.
+    pub failed: usize,
+}

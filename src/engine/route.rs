@@ -1,0 +1,497 @@
+//! One route's state: what is dirty, what runs, what keeps it from running.
+//!
+//! Invariants: a mark is in exactly one of `pending`, `failing`, the running transfer or the hold; it leaves them only
+//! in [`Route::finished`], and only for [`Verdict::Done`]. At most one transfer runs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::change_set::{ChangeSet, MARKS_MAX, Pending};
+use super::failing::Failing;
+use super::{
+    DeleteLeave, DeletePlan, Dirt, Hold, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble,
+    Work,
+};
+use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync};
+use crate::schedule::{self, Schedule};
+
+/// The state of one route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its plan.
+    pub plan: Arc<RoutePlan>,
+    /// Its source's plan.
+    pub source: Arc<SourcePlan>,
+    /// What no transfer has taken yet.
+    pub pending: ChangeSet,
+    /// What a transfer could not bring in step, path by path.
+    pub failing: Failing,
+    /// A full pass that is wanted.
+    pub pass: Option<PassDue>,
+    /// The transfer that runs.
+    pub running: Option<Running>,
+    /// After a failure as a whole.
+    pub backoff: Option<Backoff>,
+    /// What waits for an operator or a guard.
+    pub held: Option<Held>,
+    /// Whether the next start passes over windows, schedules and backoff.
+    pub forced: bool,
+    /// Whether a gathered send is due.
+    pub flush: bool,
+    /// The next periodic pass.
+    pub next_rescan: Option<Timestamp>,
+    /// The next gathered send.
+    pub next_sync: Option<Timestamp>,
+    /// Whether a full pass has succeeded since the start, so that "in sync" is known.
+    pub compared: bool,
+    /// When a transfer last succeeded.
+    pub last_good: Option<Timestamp>,
+    /// Entries on the target after the last full pass.
+    pub target_entries: Option<u64>,
+    /// What was done since the start.
+    pub totals: Stats,
+    /// Transfers since the start.
+    pub transfers: u64,
+    spent: VecDeque<(Duration, i64)>,
+    batch_before: bool,
+}
+
+/// A full pass that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct PassDue {
+    /// How files are compared.
+    pub compare: Compare,
+    /// Since when; everything older is covered by it.
+    pub since: Stamp,
+    /// `start`, `rescan`, `lost`, `trigger`.
+    pub trigger: &'static str,
+}
+
+/// The transfer that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Its name.
+    pub id: TransferId,
+    /// When it began.
+    pub started: Duration,
+    /// What it carries.
+    pub load: Load,
+    /// For the log.
+    pub trigger: &'static str,
+    /// The plan of deletions that it may carry out: a try that fails keeps the operator's word.
+    pub approved: Option<Arc<DeletePlan>>,
+}
+
+/// What a transfer carries, to be put back if it fails.
+#[derive(Debug, Default)]
+pub struct Load {
+    /// The marks of a batch.
+    pub marks: BTreeMap<RelPath, Pending>,
+    /// The full pass.
+    pub pass: Option<PassDue>,
+    /// Failing paths that are tried again with it.
+    pub retried: Failing,
+    /// The oldest change that it carries.
+    pub oldest: Option<Stamp>,
+}
+
+/// After a failure as a whole.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    /// Why.
+    pub trouble: Trouble,
+    /// Whether only a change outside helps.
+    pub permanent: bool,
+    /// How many failed in a row.
+    pub tries: u32,
+    /// When it is tried again.
+    pub next: Duration,
+    /// When the first failed.
+    pub since: Timestamp,
+}
+
+/// What waits for an operator or a guard.
+#[derive(Debug)]
+pub struct Held {
+    /// Why.
+    pub hold: Hold,
+    /// For `approve`.
+    pub id: String,
+    /// What is kept back. An approved plan is carried out for exactly this.
+    pub load: Load,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is looked at again by itself.
+    pub next_check: Duration,
+    /// How often it was looked at.
+    pub checks: u32,
+    /// The operator's word.
+    pub approved: Option<Arc<DeletePlan>>,
+}
+
+/// When a route can start its next transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Now, with this.
+    Now(Kind),
+    /// Not before then.
+    At(Duration),
+    /// Not before something else happens.
+    Idle,
+}
+
+/// What a transfer will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The pending marks and the failing paths that are due.
+    Batch,
+    /// The full pass that is wanted.
+    Pass,
+    /// What is held, again.
+    Held,
+}
+
+/// Deletions count against the budget for so long, so that a removal cut into many batches is still one removal.
+const SPENT_FOR: Duration = Duration::from_secs(60);
+
+impl Route {
+    /// A route that knows nothing yet.
+    pub fn new(source: Arc<SourcePlan>, plan: Arc<RoutePlan>, now: Now) -> Route {
+        let key = plan.name.to_string();
+        let mut route = Route {
+            next_rescan: plan
+                .rescan
+                .schedule
+                .as_ref()
+                .and_then(|schedule| schedule.next_after(now.wall, &key)),
+            next_sync: None,
+            // A period counts from the last time; nothing is known of that, so the first send is due at once.
+            flush: matches!(&plan.sync, Sync::Scheduled(Schedule::Every { .. })),
+            plan,
+            source,
+            pending: ChangeSet::default(),
+            failing: Failing::default(),
+            pass: None,
+            running: None,
+            backoff: None,
+            held: None,
+            forced: false,
+            compared: false,
+            last_good: None,
+            target_entries: None,
+            totals: Stats::default(),
+            transfers: 0,
+            spent: VecDeque::new(),
+            batch_before: false,
+        };
+        if let Sync::Scheduled(schedule) = &route.plan.sync {
+            route.next_sync = schedule.next_after(now.wall, &key);
+        }
+        route
+    }
+
+    /// Look here.
+    pub fn mark(&mut self, marks: &[Mark], stamp: Stamp) {
+        let mut here = Vec::with_capacity(marks.len());
+        for mark in marks {
+            if mark.path.is_root() && mark.dirt.has(Dirt::SUBTREE) {
+                let compare = if mark.dirt.has(Dirt::CONTENT) {
+                    Compare::Checksum
+                } else {
+                    Compare::Quick
+                };
+                self.want_pass(compare, stamp, "lost");
+                continue;
+            }
+            let mut mark = mark.clone();
+            if let Some(failed) = self.failing.remove(&mark.path) {
+                mark.dirt |= failed.pending.dirt;
+                self.pending.put_back(mark.path.clone(), failed.pending);
+            }
+            here.push(mark);
+        }
+        self.pending.add(&here, stamp);
+        if self.pending.len() > MARKS_MAX {
+            self.pending
+                .collapse(MARKS_MAX, self.plan.delete == DeletePolicy::Propagate);
+            if let Some(all) = self.pending.remove(&RelPath::root()) {
+                if all.dirt.has(Dirt::SUBTREE) {
+                    self.want_pass(Compare::Checksum, all.since, "lost");
+                } else {
+                    self.pending.put_back(RelPath::root(), all);
+                }
+            }
+        }
+    }
+
+    /// A full pass is wanted; two become one that is as thorough as both, and as old as the older.
+    pub fn want_pass(&mut self, compare: Compare, since: Stamp, trigger: &'static str) {
+        let stronger = |a, b| if a == Compare::Checksum { a } else { b };
+        self.pass = Some(match self.pass {
+            Some(have) => PassDue {
+                compare: stronger(have.compare, compare),
+                since: have.since.min(since),
+                trigger: have.trigger,
+            },
+            None => PassDue {
+                compare,
+                since,
+                trigger,
+            },
+        });
+    }
+
+    /// Schedules that have come due. Each fires once, however far the clock jumped; where it was `set_back`, the next
+    /// time is reckoned anew.
+    pub fn clock(&mut self, now: Now, set_back: bool, stamp: Stamp) {
+        let past = |next: Option<Timestamp>| next.is_some_and(|next| now.wall >= next);
+        let (rescan, sync) = (past(self.next_rescan), past(self.next_sync));
+        if !(rescan || sync || set_back) {
+            return;
+        }
+        let key = self.plan.name.to_string();
+        if let Some(schedule) = self
+            .plan
+            .rescan
+            .schedule
+            .as_ref()
+            .filter(|_| rescan || set_back)
+        {
+            self.next_rescan = schedule.next_after(now.wall, &key);
+        }
+        if let Sync::Scheduled(schedule) = &self.plan.sync
+            && (sync || set_back)
+        {
+            self.next_sync = schedule.next_after(now.wall, &key);
+        }
+        if rescan {
+            self.want_pass(self.plan.rescan.compare, stamp, "rescan");
+        }
+        self.flush |= sync;
+    }
+
+    /// When and with what the next transfer can start, as far as the route itself is concerned.
+    pub fn due(&self, now: Now) -> Due {
+        if self.running.is_some() {
+            return Due::Idle;
+        }
+        if let Some(held) = &self.held {
+            let ready = self.forced || held.next_check <= now.mono;
+            return if ready {
+                Due::Now(Kind::Held)
+            } else {
+                Due::At(held.next_check)
+            };
+        }
+        let work = self.work(now);
+        if matches!(work, Due::Idle) || self.forced {
+            return work;
+        }
+        if let Some(backoff) = self
+            .backoff
+            .as_ref()
+            .filter(|backoff| backoff.next > now.mono)
+        {
+            return Due::At(backoff.next);
+        }
+        if !schedule::open(&self.plan.windows, now.wall) {
+            return match schedule::next_change(&self.plan.windows, now.wall) {
+                Some(at) => Due::At(now.mono + until(now.wall, at)),
+                None => Due::Idle,
+            };
+        }
+        work
+    }
+
+    /// What there is to do, leaving aside what keeps the whole route back.
+    fn work(&self, now: Now) -> Due {
+        let gathered = matches!(self.plan.sync, Sync::Scheduled(_));
+        let sends = !gathered || self.flush || self.forced;
+        let pass = self
+            .pass
+            .filter(|pass| sends || pass.trigger != "start")
+            .is_some();
+        let mut soonest = None;
+        if sends {
+            let debounce = self.plan.debounce;
+            let closes = self.pending.closes(
+                Duration::from_millis(debounce.quiet_ms),
+                Duration::from_millis(debounce.max_wait_ms),
+            );
+            let closes = closes.map(|at| {
+                if self.forced || self.flush {
+                    Duration::ZERO
+                } else {
+                    at
+                }
+            });
+            let retry = self
+                .failing
+                .next()
+                .map(|at| if self.forced { Duration::ZERO } else { at });
+            soonest = closes.into_iter().chain(retry).min();
+        }
+        match soonest {
+            Some(at) if at <= now.mono && !(pass && self.batch_before) => Due::Now(Kind::Batch),
+            _ if pass => Due::Now(Kind::Pass),
+            Some(at) => Due::At(at),
+            None => Due::Idle,
+        }
+    }
+
+    /// Takes out what the transfer will carry.
+    pub fn take(&mut self, kind: Kind, now: Now) -> (Load, Option<Arc<DeletePlan>>) {
+        let mut approved = None;
+        let mut load = Load::default();
+        match kind {
+            Kind::Pass => {
+                load.pass = self.pass.take();
+                load.oldest = load.pass.map(|pass| pass.since);
+            }
+            Kind::Batch => {
+                load.retried = self.failing.take_due(now.mono, self.forced);
+                load.oldest = self
+                    .pending
+                    .oldest()
+                    .into_iter()
+                    .chain(load.retried.oldest())
+                    .min();
+                load.marks = self.pending.take();
+            }
+            Kind::Held => {
+                if let Some(held) = &mut self.held {
+                    load = std::mem::take(&mut held.load);
+                    approved = held.approved.take();
+                }
+            }
+        }
+        self.batch_before = kind == Kind::Batch;
+        if self.pass.is_none() && self.pending.is_empty() {
+            self.flush = false;
+            self.forced = false;
+        }
+        if self.held.is_some() {
+            self.forced = false;
+        }
+        (load, approved)
+    }
+
+    /// The job's side of a load.
+    pub fn work_of(load: &Load) -> Work {
+        match load.pass {
+            Some(pass) => Work::Pass(pass.compare),
+            None => {
+                let mut marks: BTreeMap<RelPath, Dirt> = load
+                    .marks
+                    .iter()
+                    .map(|(path, pending)| (path.clone(), pending.dirt))
+                    .collect();
+                for (path, failed) in load.retried.iter() {
+                    *marks.entry(path.clone()).or_default() |= failed.pending.dirt;
+                }
+                Work::Batch(
+                    marks
+                        .into_iter()
+                        .map(|(path, dirt)| Mark { path, dirt })
+                        .collect(),
+                )
+            }
+        }
+    }
+
+    /// What bounds the deletions of a transfer that starts now.
+    pub fn delete_leave(&mut self, now: Now, approved: Option<Arc<DeletePlan>>) -> DeleteLeave {
+        while self
+            .spent
+            .front()
+            .is_some_and(|(at, _)| *at + SPENT_FOR < now.mono)
+        {
+            self.spent.pop_front();
+        }
+        let spent = self.spent.iter().map(|(_, net)| net).sum::<i64>().max(0) as u64;
+        DeleteLeave {
+            spent,
+            target_entries: self.target_entries,
+            approved,
+        }
+    }
+
+    /// Books what a transfer did.
+    pub fn book(&mut self, now: Now, stats: &Stats, approved: bool) {
+        self.transfers += 1;
+        self.totals.files += stats.files;
+        self.totals.bytes += stats.bytes;
+        self.totals.created += stats.created;
+        self.totals.deleted += stats.deleted;
+        match stats.target_entries {
+            Some(entries) => self.target_entries = Some(entries),
+            None => {
+                self.target_entries = self
+                    .target_entries
+                    .map(|entries| (entries + stats.created).saturating_sub(stats.deleted));
+            }
+        }
+        let net = stats.deleted as i64 - stats.created as i64;
+        if approved {
+            self.spent.clear();
+        } else if net != 0 {
+            self.spent.push_back((now.mono, net));
+        }
+    }
+
+    /// Puts a load back: nothing of it is known to be in step.
+    pub fn put_back(&mut self, load: Load) {
+        for (path, pending) in load.marks {
+            self.pending.put_back(path, pending);
+        }
+        if let Some(pass) = load.pass {
+            self.want_pass(pass.compare, pass.since, pass.trigger);
+        }
+        self.failing.merge(load.retried);
+    }
+
+    /// The oldest change that is not known to be on the target.
+    pub fn oldest(&self) -> Option<Stamp> {
+        let running = self
+            .running
+            .as_ref()
+            .and_then(|running| running.load.oldest);
+        let held = self.held.as_ref().and_then(|held| held.load.oldest);
+        let pass = self.pass.map(|pass| pass.since);
+        [
+            self.pending.oldest(),
+            self.failing.oldest(),
+            running,
+            held,
+            pass,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// How many marks wait, run, fail or are held.
+    pub fn pending_len(&self) -> usize {
+        let load = |load: &Load| load.marks.len() + load.retried.len();
+        self.pending.len()
+            + self.failing.len()
+            + self
+                .running
+                .as_ref()
+                .map_or(0, |running| load(&running.load))
+            + self.held.as_ref().map_or(0, |held| load(&held.load))
+    }
+
+    /// The next instant at which only the wall clock makes something happen.
+    pub fn next_by_wall(&self) -> Option<Timestamp> {
+        self.next_rescan.into_iter().chain(self.next_sync).min()
+    }
+}
+
+/// The time from one instant to a later one; zero if it is not later.
+pub fn until(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,78 @@
+//! One source's state: its watch, and what is remembered of its root.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::input::SourceMemory;
+use super::{RelPath, WatchId, WatchReport};
+use crate::plan::SourcePlan;
+
+/// The state of one source.
+#[derive(Debug)]
+pub struct Source {
+    /// Its plan.
+    pub plan: Arc<SourcePlan>,
+    /// The watch that speaks for it.
+    pub watch: WatchId,
+    /// The watch's numbers; `None` until it first stood.
+    pub report: Option<WatchReport>,
+    /// Why the root is not watched now, if it is not.
+    pub waiting: Option<String>,
+    /// Whether the watch ever stood.
+    pub seen: bool,
+    /// Mount points that were seen below the root.
+    pub mounts: BTreeSet<RelPath>,
+}
+
+impl Source {
+    /// A source whose watch is being set up.
+    pub fn new(plan: Arc<SourcePlan>, watch: WatchId, mounts: Vec<RelPath>) -> Source {
+        Source {
+            plan,
+            watch,
+            report: None,
+            waiting: None,
+            seen: false,
+            mounts: mounts.into_iter().collect(),
+        }
+    }
+
+    /// Whether transfers may start from it.
+    pub fn is_ready(&self) -> bool {
+        self.report.is_some() && self.waiting.is_none()
+    }
+
+    /// The watch stands.
+    pub fn ready(&mut self, report: WatchReport) {
+        self.report = Some(report);
+        self.waiting = None;
+        self.seen = true;
+    }
+
+    /// The root is not there; true if that is news.
+    pub fn waiting(&mut self, reason: &str) -> bool {
+        let news = self.waiting.as_deref() != Some(reason);
+        self.waiting = Some(reason.to_owned());
+        news
+    }
+
+    /// Adds mount points that were seen; what is to be kept, if that is news. A mount that is gone stays remembered:
+    /// its absence is what the guard looks for.
+    pub fn remember(&mut self, mounts: &[RelPath]) -> Option<SourceMemory> {
+        let before = self.mounts.len();
+        self.mounts.extend(mounts.iter().cloned());
+        (self.mounts.len() != before).then(|| self.memory())
+    }
+
+    /// An operator said that the lost mounts are meant to be gone; those that are there are seen again by the next transfer.
+    pub fn forget_mounts(&mut self) -> SourceMemory {
+        self.mounts.clear();
+        self.memory()
+    }
+
+    fn memory(&self) -> SourceMemory {
+        SourceMemory {
+            mounts: self.mounts.iter().cloned().collect(),
+        }
+    }
+}

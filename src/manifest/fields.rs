@@ -1,0 +1,105 @@
+//! A mapping's keys: each is taken by whoever knows it, and what is left over is an error.
+
+use super::reading::{Reading, Scalar, is_secret_key, nearest, scalar};
+use super::yaml::{Key, Kind, Node};
+use crate::diagnostic::{Code, Diagnostic, Place};
+
+/// The fields of a mapping.
+pub(super) struct Fields<'n> {
+    /// For messages: `a source`.
+    what: &'static str,
+    left: Vec<(&'n Key, &'n Node)>,
+    asked: Vec<&'static str>,
+}
+
+/// A field that was given.
+#[derive(Clone, Copy)]
+pub(super) struct Field<'n> {
+    pub(super) key: &'n Key,
+    pub(super) node: &'n Node,
+}
+
+impl<'n> Fields<'n> {
+    /// The fields of a node that must be a mapping.
+    pub(super) fn of(
+        reading: &mut Reading<'_>,
+        key: &str,
+        what: &'static str,
+        node: &'n Node,
+    ) -> Option<Fields<'n>> {
+        match &node.kind {
+            Kind::Mapping(entries) if entries.is_empty() => reading.empty(key, &node.at),
+            Kind::Mapping(entries) => {
+                let left = entries.iter().map(|(key, value)| (key, value)).collect();
+                Some(Fields {
+                    what,
+                    left,
+                    asked: Vec::new(),
+                })
+            }
+            Kind::Broken => None,
+            _ if matches!(scalar(node), Scalar::Null) => reading.empty(key, &node.at),
+            _ => reading.wrong_type(key, "a mapping", node),
+        }
+    }
+
+    /// The field of this name, if it was given.
+    pub(super) fn take(&mut self, name: &'static str) -> Option<Field<'n>> {
+        self.asked.push(name);
+        let index = self.left.iter().position(|(key, _)| key.text == name)?;
+        let (key, node) = self.left.remove(index);
+        Some(Field { key, node })
+    }
+
+    /// As [`Fields::take`], and reads its value.
+    pub(super) fn read<T>(
+        &mut self,
+        reading: &mut Reading<'_>,
+        name: &'static str,
+        read: impl FnOnce(&mut Reading<'_>, &str, &'n Node) -> Option<T>,
+    ) -> Option<T> {
+        let field = self.take(name)?;
+        read(reading, name, field.node)
+    }
+
+    /// Reports a field that has no default and was not given.
+    pub(super) fn missing(&self, reading: &mut Reading<'_>, name: &str, at: &Place) {
+        let message = format!("missing field `{name}`");
+        reading.wrong(
+            Code::MissingField,
+            at,
+            message,
+            format!("{} needs `{name}`", self.what),
+        );
+    }
+
+    /// Reports what nobody asked for. `elsewhere` names fields that belong to another place, with that place.
+    pub(super) fn finish(self, reading: &mut Reading<'_>, elsewhere: &[(&str, &str)]) {
+        for (key, node) in &self.left {
+            reading.report(self.unknown(key, node, elsewhere));
+        }
+    }
+
+    fn unknown(&self, key: &Key, node: &Node, elsewhere: &[(&str, &str)]) -> Diagnostic {
+        if is_secret_key(&key.text) && !matches!(node.kind, Kind::Mapping(_) | Kind::Sequence(_)) {
+            return Diagnostic::new(Code::InlinePassword, "a password is written in the manifest")
+                .primary(&key.at, "name where it is kept instead")
+                .mask(node.at.clone())
+                .help("write `passwordFile: /etc/heliostat/secrets/NAME`, and change the password: it was readable here");
+        }
+        let label = if let Some((_, place)) = elsewhere.iter().find(|(name, _)| *name == key.text) {
+            format!("belongs to {place}")
+        } else if let Some(name) = nearest(&key.text, self.asked.iter().copied()) {
+            format!("did you mean `{name}`?")
+        } else if let Some((name, place)) =
+            nearest(&key.text, elsewhere.iter().map(|(name, _)| *name))
+                .and_then(|name| elsewhere.iter().find(|(other, _)| *other == name))
+        {
+            format!("did you mean `{name}`, which belongs to {place}?")
+        } else {
+            format!("{} has no such field", self.what)
+        };
+        Diagnostic::new(Code::UnknownField, format!("unknown field `{}`", key.text))
+            .primary(&key.at, label)
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the compiler puts what it finds, and where it looks up places.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Place, Sources};
+use crate::filter::Origin;
+
+/// The diagnostics so far, with the texts that places point into.
+pub(super) struct Collector<'a> {
+    texts: &'a Sources,
+    /// The offsets of the line breaks, by file: found once, because every pattern asks for its line.
+    breaks: BTreeMap<Arc<str>, Vec<usize>>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Collector<'a> {
+    pub fn new(texts: &'a Sources) -> Collector<'a> {
+        Collector {
+            texts,
+            breaks: BTreeMap::new(),
+            diagnostics: Vec::new(),
+        }
+    }
+
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Everything that was found, by file and place; what has no place comes last.
+    pub fn finish(mut self) -> Vec<Diagnostic> {
+        self.diagnostics.sort_by_key(|diagnostic| {
+            diagnostic
+                .place()
+                .map_or((true, Arc::from(""), 0), |label| {
+                    (false, label.file.clone(), label.span.start)
+                })
+        });
+        self.diagnostics.dedup();
+        self.diagnostics
+    }
+
+    /// The file and line of a place, for rules that name the line which made a verdict.
+    pub fn origin(&mut self, place: &Place) -> Origin {
+        let texts = self.texts;
+        let breaks = self.breaks.entry(place.file.clone()).or_insert_with(|| {
+            let text = texts.text(&place.file).unwrap_or_default();
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(at, _)| at)
+                .collect()
+        });
+        let line = breaks.partition_point(|at| *at < place.span.start) + 1;
+        Origin {
+            file: place.file.to_string(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The place of a part of a value. Where the text is not the value (escapes, folded lines) it is the whole value's.
+    pub fn within(&self, place: &Place, value: &str, part: Range<usize>) -> Place {
+        let written = self
+            .texts
+            .text(&place.file)
+            .and_then(|text| text.get(place.span.clone()));
+        let shift = match written {
+            Some(written) if written == value => 0,
+            Some(written)
+                if written.len() == value.len() + 2
+                    && written.get(1..written.len() - 1) == Some(value) =>
+            {
+                1
+            }
+            _ => return place.clone(),
+        };
+        let start = place.span.start + shift;
+        Place {
+            file: place.file.clone(),
+            span: start + part.start..start + part.end,
+        }
+    }
+}

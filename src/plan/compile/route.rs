@@ -1,0 +1,122 @@
+//! One route: a target as written, with its source, becomes a [`RoutePlan`].
+
+use super::collector::Collector;
+use super::substitute::Variables;
+use super::{rules, target as place, timing};
+use crate::filter::FilterSpec;
+use crate::manifest::{self, Attribute, MaxDelete, defaults};
+use crate::plan::{
+    Attributes, Compress, DeleteBudget, DeletePolicy, Retry, RouteName, RoutePlan, SourceName,
+    TargetName,
+};
+
+/// Lowers a target. `None` where it is not known where it leads; everything else that is wrong is left out of it.
+pub(super) fn lower(
+    source: &manifest::Source,
+    target: &manifest::Target,
+    root: &str,
+    base: &FilterSpec,
+    variables: Variables<'_>,
+    out: &mut Collector<'_>,
+) -> Option<RoutePlan> {
+    let options = &target.options;
+    // Everything is looked at before the url can end it, so that all errors are collected.
+    let filter = rules::route(target, base, root, out);
+    let sync = timing::sync(options.sync.as_ref(), out);
+    let windows = timing::windows(&options.windows, out);
+    let debounce = timing::debounce(&options.debounce.over(&source.options.debounce), out);
+    let rescan = options.rescan.over(&source.options.rescan);
+    timing::lag(&sync, debounce, &rescan, options, out);
+    let rescan = timing::rescan(&rescan, out);
+    let retry = retry(&options.retry, out);
+    let url = place::lower(target, variables, out)?;
+    Some(RoutePlan {
+        name: RouteName {
+            source: SourceName(source.name.value.clone()),
+            target: TargetName(target.name.value.clone()),
+        },
+        target: url,
+        filter,
+        delete: options
+            .delete
+            .as_ref()
+            .map_or(DeletePolicy::Never, |delete| policy(delete.value)),
+        max_delete: match options.max_delete.as_ref().map(|budget| budget.value) {
+            None => DeleteBudget::Default,
+            Some(MaxDelete::Count(count)) => DeleteBudget::Count(count),
+            Some(MaxDelete::Share(share)) => DeleteBudget::Share(share),
+        },
+        sync,
+        windows,
+        debounce,
+        rescan,
+        bandwidth: options.bandwidth.as_ref().map(|bandwidth| bandwidth.value),
+        compress: options
+            .compress
+            .as_ref()
+            .map_or(Compress::None, |compress| compression(compress.value)),
+        attributes: options
+            .attributes
+            .as_ref()
+            .map_or_else(Attributes::default, |list| attributes(&list.value)),
+        timeout_ms: options
+            .timeout_ms
+            .as_ref()
+            .map_or(defaults::TIMEOUT_MS, |timeout| timeout.value),
+        retry,
+        rsync_args: options
+            .rsync_args
+            .iter()
+            .map(|arg| arg.value.clone())
+            .collect(),
+        require_mount: options
+            .require_mount
+            .as_ref()
+            .is_some_and(|require| require.value),
+    })
+}
+
+fn policy(written: manifest::DeletePolicy) -> DeletePolicy {
+    match written {
+        manifest::DeletePolicy::Never => DeletePolicy::Never,
+        manifest::DeletePolicy::Propagate => DeletePolicy::Propagate,
+        manifest::DeletePolicy::Mirror => DeletePolicy::Mirror,
+    }
+}
+
+fn compression(written: manifest::Compress) -> Compress {
+    match written {
+        manifest::Compress::None => Compress::None,
+        manifest::Compress::Auto => Compress::Auto,
+        manifest::Compress::Zstd => Compress::Zstd,
+        manifest::Compress::Lz4 => Compress::Lz4,
+        manifest::Compress::Zlib => Compress::Zlib,
+    }
+}
+
+fn attributes(list: &[manifest::Spanned<Attribute>]) -> Attributes {
+    let has = |attribute: Attribute| list.iter().any(|item| item.value == attribute);
+    Attributes {
+        archive: has(Attribute::Archive),
+        acls: has(Attribute::Acls),
+        xattrs: has(Attribute::Xattrs),
+        hard_links: has(Attribute::HardLinks),
+        devices: has(Attribute::Devices),
+        numeric_ids: has(Attribute::NumericIds),
+    }
+}
+
+/// A bound that was not given makes way for one that was.
+fn retry(written: &manifest::Retry, out: &mut Collector<'_>) -> Retry {
+    let bounds = timing::Bounds {
+        low: (
+            "initial",
+            written.initial_ms.as_ref(),
+            defaults::RETRY_INITIAL_MS,
+        ),
+        high: ("max", written.max_ms.as_ref(), defaults::RETRY_MAX_MS),
+        code: crate::diagnostic::Code::OutOfRange,
+    };
+    let (initial_ms, max_ms) = bounds.lower(out);
+    Retry { initial_ms, max_ms }
+}

@@ -1,0 +1,167 @@
+//! One source: from what was written to what will happen.
+
+use std::collections::BTreeMap;
+
+use super::collector::Collector;
+use super::substitute::{self, Home, Variables};
+use super::{HostFacts, lints, path, route, rules};
+use crate::manifest::{self, EventName, Manifest};
+use crate::plan::{EventSet, SourceGuard, SourceName, SourcePlan};
+
+/// How many of a source's hosts are held against other sources. A source on more hosts is one on any of them for that
+/// purpose, and each host looks again for itself; without a bound the work would grow with hosts times hosts.
+const HOMES: usize = 16;
+
+/// A source on its way into the plan.
+pub(super) struct Lowered<'a> {
+    pub manifest: &'a Manifest,
+    pub source: &'a manifest::Source,
+    /// Lowered for the host that is compiled for if it runs there, else for the first that it runs on. What was wrong is
+    /// left out of it, and among the diagnostics.
+    pub plan: SourcePlan,
+    /// Whether it is part of the plan.
+    pub runs_here: bool,
+    /// The hosts that it runs on; at least one, and at most [`HOMES`].
+    pub homes: Vec<Home<'a>>,
+}
+
+impl<'a> Lowered<'a> {
+    /// Whether it runs at all.
+    pub fn suspended(&self) -> bool {
+        self.source
+            .options
+            .suspend
+            .as_ref()
+            .is_some_and(|suspend| suspend.value)
+    }
+
+    /// The targets that are in the plan, as written and as planned.
+    pub fn targets(
+        &self,
+    ) -> impl Iterator<Item = (usize, &'a manifest::Target, &crate::plan::RoutePlan)> {
+        let routes = &self.plan.routes;
+        self.source
+            .targets
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, target)| {
+                let name = crate::plan::TargetName(target.name.value.clone());
+                Some((index, target, routes.get(&name)?))
+            })
+    }
+}
+
+pub(super) fn lower<'a>(
+    manifest: &'a Manifest,
+    source: &'a manifest::Source,
+    host: Option<&'a HostFacts>,
+    out: &mut Collector<'_>,
+) -> Lowered<'a> {
+    let homes = homes(source, host);
+    let on_this_host = homes.iter().find(|home| home.labels.is_some()).copied();
+    let home = on_this_host.or(homes.first().copied()).unwrap_or(Home {
+        name: None,
+        labels: None,
+    });
+    let variables = Variables {
+        manifest,
+        source: &source.name.value,
+        target: None,
+        home,
+    };
+    let root = substitute::substituted(&source.path, variables, out)
+        .and_then(|done| path::source(&done.text, &source.path.at, out))
+        .unwrap_or_default();
+    let filter = rules::source(source, &root, out);
+    let events = events(source);
+    lints::events(source, events, out);
+    let mut routes = BTreeMap::new();
+    for target in &source.targets {
+        let variables = Variables {
+            target: Some(&target.name.value),
+            ..variables
+        };
+        if let Some(route) = route::lower(source, target, &root, &filter, variables, out) {
+            lints::route(source, target, events, route.delete, out);
+            routes.insert(route.name.target.clone(), route);
+        }
+    }
+    let guard = &source.options.guard;
+    let flag = |value: &Option<manifest::Spanned<bool>>, default: bool| {
+        value.as_ref().map_or(default, |value| value.value)
+    };
+    let plan = SourcePlan {
+        name: SourceName(source.name.value.clone()),
+        path: root,
+        filter,
+        events,
+        one_file_system: flag(&source.options.one_file_system, true),
+        guard: SourceGuard {
+            marker: guard.marker.as_ref().map(|marker| marker.value.clone()),
+            allow_empty: flag(&guard.allow_empty, false),
+            require_mount: flag(&guard.require_mount, false),
+        },
+        labels: manifest
+            .labels
+            .iter()
+            .map(|(name, value)| (name.clone(), value.value.clone()))
+            .collect(),
+        routes,
+    };
+    let suspended = flag(&source.options.suspend, false);
+    let runs_here = host.is_some() && on_this_host.is_some() && !suspended;
+    Lowered {
+        manifest,
+        source,
+        plan,
+        runs_here,
+        homes,
+    }
+}
+
+/// The hosts that it runs on, the one that is compiled for first.
+fn homes<'a>(source: &'a manifest::Source, host: Option<&'a HostFacts>) -> Vec<Home<'a>> {
+    let Some(names) = &source.options.hosts else {
+        return vec![host.map_or(
+            Home {
+                name: None,
+                labels: None,
+            },
+            Home::here,
+        )];
+    };
+    let here = |name: &str| host.filter(|host| host.name == name);
+    let mut names: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.sort_by_key(|name| here(name).is_none());
+    names
+        .into_iter()
+        .take(HOMES)
+        .map(|name| {
+            here(name).map_or(
+                Home {
+                    name: Some(name),
+                    labels: None,
+                },
+                Home::here,
+            )
+        })
+        .collect()
+}
+
+fn events(source: &manifest::Source) -> EventSet {
+    let Some(names) = &source.options.events else {
+        return EventSet::default();
+    };
+    let has = |name: EventName| names.value.iter().any(|event| event.value == name);
+    EventSet {
+        create: has(EventName::Create),
+        close_write: has(EventName::CloseWrite),
+        attrib: has(EventName::Attrib),
+        moved_from: has(EventName::Move) || has(EventName::MovedFrom),
+        moved_to: has(EventName::Move) || has(EventName::MovedTo),
+        delete: has(EventName::Delete),
+        modify: has(EventName::Modify),
+    }
+}

@@ -1,0 +1,329 @@
+//! The control socket's server side.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tokio::net::UnixListener;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::Failure;
+use super::protocol::{
+    ApproveBody, Done, FORMAT_VERSION, Refusal, RescanBody, Routes, StatusAnswer, WaitAnswer,
+    WaitBody, WaitResult, selector,
+};
+use crate::engine::status::{State as RouteState, Status};
+use crate::engine::{Answer, Ask, Selector};
+use crate::plan::{Compare, RouteName, SourceName, TargetName};
+
+/// A request's body; the largest true one is a few hundred bytes.
+const BODY_MAX: usize = 16 << 10;
+/// Requests at once: each waiter costs a task and an entry in the engine.
+const REQUESTS_MAX: usize = 256;
+/// The longest wait that can be asked for.
+const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// One question to the engine, with where its answer goes. Dropping the receiver is saying that nobody waits any more.
+#[derive(Debug)]
+pub struct Question {
+    /// What.
+    pub ask: Ask,
+    /// To whom.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What the server knows of the service.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The host's name.
+    pub host: String,
+    /// Of the plan.
+    pub digest: String,
+    /// When the service started.
+    pub started: std::time::Instant,
+    /// Watches that this user may have.
+    pub watch_limit: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Server {
+    questions: mpsc::Sender<Question>,
+    facts: Arc<Facts>,
+    room: Arc<Semaphore>,
+}
+
+/// The socket as long as it is served; removed when dropped.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.task.abort();
+        // Whoever comes next removes a stale one as well.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Serves the socket at `path`: for this user alone. Called with the state directory's lock held; a socket that nobody
+/// serves any more is replaced, one that is served is an error.
+pub async fn serve(
+    path: &Path,
+    questions: mpsc::Sender<Question>,
+    facts: Facts,
+) -> Result<Control, Failure> {
+    let fail = |act: &str, error: &dyn std::fmt::Display| {
+        Failure::Setup(format!(
+            "cannot {act} the control socket `{}`: {error}; choose another with `--socket`",
+            path.display()
+        ))
+    };
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        super::state::private_dir_or_existing(parent)
+            .map_err(|error| fail("create the directory of", &error))?;
+    }
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.file_type().is_socket() => {
+            if tokio::net::UnixStream::connect(path).await.is_ok() {
+                return Err(fail("take", &"another heliostat serves it"));
+            }
+            fs::remove_file(path).map_err(|error| fail("replace", &error))?;
+        }
+        Ok(_) => return Err(fail("create", &"something else is there")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(fail("look at", &error)),
+    }
+    // Narrow from its first moment: bound under another name in a private place would cross file systems, so the mask does it.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(before);
+    let listener = bound.map_err(|error| fail("create", &error))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .map_err(|error| fail("protect", &error))?;
+    let server = Server {
+        questions,
+        facts: Arc::new(facts),
+        room: Arc::new(Semaphore::new(REQUESTS_MAX)),
+    };
+    let router = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/trigger", post(trigger))
+        .route("/v1/rescan", post(rescan))
+        .route("/v1/wait", post(wait))
+        .route("/v1/approve", post(approve))
+        .fallback(|| async { refuse(StatusCode::NOT_FOUND, "no such request") })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(server);
+    let task = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!("the control socket ended: {error}");
+        }
+    });
+    Ok(Control {
+        path: path.to_path_buf(),
+        task,
+    })
+}
+
+fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
+    (
+        status,
+        Json(Refusal {
+            format_version: FORMAT_VERSION,
+            error: error.into(),
+        }),
+    )
+        .into_response()
+}
+
+impl Server {
+    async fn ask(&self, ask: Ask) -> Result<Answer, Response> {
+        let Ok(_room) = self.room.try_acquire() else {
+            return Err(refuse(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests at once: try again",
+            ));
+        };
+        let (sender, receiver) = oneshot::channel();
+        let ending = || refuse(StatusCode::SERVICE_UNAVAILABLE, "the service is ending");
+        self.questions
+            .send(Question {
+                ask,
+                answer: sender,
+            })
+            .await
+            .map_err(|_| ending())?;
+        receiver.await.map_err(|_| ending())
+    }
+
+    async fn picture(&self) -> Result<Status, Response> {
+        match self.ask(Ask::Status).await? {
+            Answer::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    async fn begin(&self, ask: Ask) -> Response {
+        match self.ask(ask).await {
+            Ok(Answer::Accepted(routes)) => Json(Done {
+                format_version: FORMAT_VERSION,
+                routes,
+            })
+            .into_response(),
+            Ok(Answer::NoSuchRoute) => no_such_route(),
+            Ok(Answer::NotHeld(None)) => refuse(
+                StatusCode::CONFLICT,
+                "the route is not held: nothing to approve",
+            ),
+            Ok(Answer::NotHeld(Some(id))) => refuse(
+                StatusCode::CONFLICT,
+                format!(
+                    "the route holds another plan by now, `{id}`: look at `heliostat status` and approve that one"
+                ),
+            ),
+            Ok(other) => unexpected(&other),
+            Err(response) => response,
+        }
+    }
+}
+
+fn unexpected(answer: &Answer) -> Response {
+    tracing::error!(?answer, "an answer to another question");
+    refuse(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the engine gave an answer to another question",
+    )
+}
+
+fn no_such_route() -> Response {
+    refuse(
+        StatusCode::NOT_FOUND,
+        "there is no such route: `heliostat status` lists them",
+    )
+}
+
+fn chosen(route: Option<&str>) -> Result<Selector, Response> {
+    selector(route).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))
+}
+
+async fn status(State(server): State<Server>) -> Response {
+    let status = match server.picture().await {
+        Ok(status) => status,
+        Err(response) => return response,
+    };
+    Json(StatusAnswer {
+        format_version: FORMAT_VERSION,
+        host: server.facts.host.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_seconds: server.facts.started.elapsed().as_secs(),
+        digest: server.facts.digest.clone(),
+        watch_limit: server.facts.watch_limit,
+        status,
+    })
+    .into_response()
+}
+
+async fn trigger(State(server): State<Server>, Json(body): Json<Routes>) -> Response {
+    match chosen(body.route.as_deref()) {
+        Ok(selector) => server.begin(Ask::Trigger(selector)).await,
+        Err(response) => response,
+    }
+}
+
+async fn rescan(State(server): State<Server>, Json(body): Json<RescanBody>) -> Response {
+    let compare = if body.checksum {
+        Compare::Checksum
+    } else {
+        Compare::Quick
+    };
+    match chosen(body.route.as_deref()) {
+        Ok(selector) => server.begin(Ask::Rescan(selector, compare)).await,
+        Err(response) => response,
+    }
+}
+
+async fn approve(State(server): State<Server>, Json(body): Json<ApproveBody>) -> Response {
+    let Some((source, target)) = body.route.split_once('/') else {
+        return refuse(StatusCode::BAD_REQUEST, "name one route: SOURCE/TARGET");
+    };
+    let name = RouteName {
+        source: SourceName(source.to_owned()),
+        target: TargetName(target.to_owned()),
+    };
+    server.begin(Ask::Approve(name, body.id)).await
+}
+
+async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> Response {
+    let selector = match chosen(body.route.as_deref()) {
+        Ok(selector) => selector,
+        Err(response) => return response,
+    };
+    let timeout = Duration::try_from_secs_f64(body.timeout_seconds)
+        .unwrap_or(WAIT_MAX)
+        .min(WAIT_MAX);
+    let (result, held) =
+        match tokio::time::timeout(timeout, server.ask(Ask::Wait(selector.clone()))).await {
+            Ok(Ok(Answer::Reached)) => (WaitResult::Reached, Vec::new()),
+            Ok(Ok(Answer::Held(routes))) => (WaitResult::Held, routes),
+            Ok(Ok(Answer::NoSuchRoute)) => return no_such_route(),
+            Ok(Ok(other)) => return unexpected(&other),
+            Ok(Err(response)) => return response,
+            Err(_) => (WaitResult::TimedOut, Vec::new()),
+        };
+    let late = match result {
+        WaitResult::Reached => Vec::new(),
+        WaitResult::Held | WaitResult::TimedOut => match server.picture().await {
+            Ok(status) => late(&status, &selector, &held),
+            Err(response) => return response,
+        },
+    };
+    Json(WaitAnswer {
+        format_version: FORMAT_VERSION,
+        result,
+        late,
+    })
+    .into_response()
+}
+
+/// The routes that keep a wait waiting, one line each.
+fn late(status: &Status, selector: &Selector, held: &[RouteName]) -> Vec<String> {
+    let held: BTreeMap<String, ()> = held.iter().map(|name| (name.to_string(), ())).collect();
+    let meant = |route: &str| {
+        let Some((source, target)) = route.split_once('/') else {
+            return false;
+        };
+        selector.matches(&RouteName {
+            source: SourceName(source.to_owned()),
+            target: TargetName(target.to_owned()),
+        })
+    };
+    status
+        .routes
+        .iter()
+        .filter(|route| {
+            if held.is_empty() {
+                meant(&route.route) && route.state != RouteState::InSync
+            } else {
+                held.contains_key(&route.route)
+            }
+        })
+        .map(|route| match &route.why {
+            Some(why) => format!("{}: {}: {why}", route.route, route.state.word()),
+            None => format!("{}: {}", route.route, route.state.word()),
+        })
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! What goes over the control socket: HTTP/1.1 with JSON bodies, so that `curl --unix-socket` is a client too.
+//!
+//! | request | body | answer |
+//! | --- | --- | --- |
+//! | `GET /v1/status` | – | [`StatusAnswer`] |
+//! | `POST /v1/trigger` | [`Routes`] | [`Done`] |
+//! | `POST /v1/rescan` | [`RescanBody`] | [`Done`] |
+//! | `POST /v1/wait` | [`WaitBody`] | [`WaitAnswer`] |
+//! | `POST /v1/approve` | [`ApproveBody`] | [`Done`] |
+//!
+//! Errors come as [`Refusal`] with a 4xx status.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Selector;
+use crate::engine::status::Status;
+use crate::plan::{SourceName, TargetName};
+
+/// Counts changes that a reader of an older version would misread.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Which routes a request means.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Routes {
+    /// `SOURCE` or `SOURCE/TARGET`; none: all.
+    pub route: Option<String>,
+}
+
+/// `POST /v1/rescan`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RescanBody {
+    /// As in [`Routes`].
+    pub route: Option<String>,
+    /// Compare contents.
+    #[serde(default)]
+    pub checksum: bool,
+}
+
+/// `POST /v1/wait`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WaitBody {
+    /// As in [`Routes`].
+    pub route: Option<String>,
+    /// At most so long.
+    pub timeout_seconds: f64,
+}
+
+/// `POST /v1/approve`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApproveBody {
+    /// `SOURCE/TARGET`.
+    pub route: String,
+    /// The hold's id.
+    pub id: String,
+}
+
+/// It is begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Done {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// For so many routes.
+    pub routes: usize,
+}
+
+/// How a wait ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitAnswer {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// How.
+    pub result: WaitResult,
+    /// The routes that are not there yet, each with its reason.
+    pub late: Vec<String>,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WaitResult {
+    /// Everything is on the targets.
+    Reached,
+    /// Everything but what is held.
+    Held,
+    /// Not in time.
+    TimedOut,
+}
+
+/// The whole picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusAnswer {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The host's name.
+    pub host: String,
+    /// The program's version.
+    pub version: String,
+    /// Since the start.
+    pub uptime_seconds: u64,
+    /// Of the plan that runs: its content's hash, shortened.
+    pub digest: String,
+    /// Watches that this user may have; `None`: unknown.
+    pub watch_limit: Option<u64>,
+    /// The rest.
+    #[serde(flatten)]
+    pub status: Status,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// One line, with the way out.
+    pub error: String,
+}
+
+/// Reads `SOURCE` or `SOURCE/TARGET`.
+pub fn selector(route: Option<&str>) -> Result<Selector, String> {
+    let Some(route) = route else {
+        return Ok(Selector::default());
+    };
+    let (source, target) = match route.split_once('/') {
+        Some((source, target)) => (source, Some(target)),
+        None => (route, None),
+    };
+    if source.is_empty() || target.is_some_and(|target| target.is_empty() || target.contains('/')) {
+        return Err(format!(
+            "`{}` is no route: give SOURCE or SOURCE/TARGET",
+            route.escape_default()
+        ));
+    }
+    Ok(Selector {
+        source: Some(SourceName(source.to_owned())),
+        target: target.map(|target| TargetName(target.to_owned())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_read() {
+        assert_eq!(selector(None), Ok(Selector::default()));
+        assert_eq!(selector(Some("a")).unwrap().target, None);
+        assert_eq!(
+            selector(Some("a/b")).unwrap().target,
+            Some(TargetName("b".into()))
+        );
+        for wrong in ["", "/b", "a/", "a/b/c"] {
+            assert!(selector(Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The state directory: one service at a time, and a cache of what it remembered.
+//!
+//! State is a cache: whatever is missing or damaged in it costs scanning, never a change and never a deletion.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use super::Failure;
+use crate::engine::{RelPath, SourceMemory};
+use crate::plan::SourceName;
+
+/// More than any true memory; a larger file is damaged.
+const MEMORY_BYTES_MAX: u64 = 16 << 20;
+
+/// The state directory, held by this process alone.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDir {
+    /// Creates what is missing and takes the lock.
+    pub fn open(path: &Path) -> Result<StateDir, Failure> {
+        let fail = |act: &str, at: &Path, error: io::Error| {
+            Failure::Setup(format!(
+                "cannot {act} `{}`: {error}; choose another with `--state-dir`",
+                at.display()
+            ))
+        };
+        private_dir(path).map_err(|error| fail("create the state directory", path, error))?;
+        let path = path
+            .canonicalize()
+            .map_err(|error| fail("find the state directory", path, error))?;
+        let at = path.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&at)
+            .map_err(|error| fail("open the lock", &at, error))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(Failure::Setup(format!(
+                    "another heliostat runs with the state directory `{}`: stop it, or choose another with `--state-dir`",
+                    path.display()
+                )));
+            }
+            Err(error) => return Err(fail("lock", &at, error.into())),
+        }
+        for name in ["run", "cookies"] {
+            let at = path.join(name);
+            private_dir(&at).map_err(|error| fail("create", &at, error))?;
+        }
+        Ok(StateDir { path, _lock: lock })
+    }
+
+    /// For transfers: sockets of ssh masters, the empty home.
+    pub fn run_dir(&self) -> PathBuf {
+        self.path.join("run")
+    }
+
+    /// For one source's barrier cookies.
+    pub fn cookies(&self, source: &SourceName) -> PathBuf {
+        self.path.join("cookies").join(&source.0)
+    }
+
+    /// Marks the processes that belong to this directory's service.
+    pub fn owner_tag(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// What was remembered; nothing if it is missing or damaged, with the reason.
+    pub fn memory(&self) -> (BTreeMap<SourceName, SourceMemory>, Option<String>) {
+        let at = self.path.join("memory.json");
+        match read_memory(&at) {
+            Ok(memory) => (memory, None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (BTreeMap::new(), None),
+            Err(error) => (
+                BTreeMap::new(),
+                Some(format!(
+                    "cannot read `{}`: {error}; going on without it",
+                    at.display()
+                )),
+            ),
+        }
+    }
+
+    /// Keeps what is remembered: a new file in the old one's place.
+    pub fn remember(&self, memory: &BTreeMap<SourceName, SourceMemory>) -> io::Result<()> {
+        let data: BTreeMap<&str, Vec<Vec<u8>>> = memory
+            .iter()
+            .map(|(name, memory)| {
+                (
+                    name.0.as_str(),
+                    memory
+                        .mounts
+                        .iter()
+                        .map(|mount| mount.as_bytes().to_vec())
+                        .collect(),
+                )
+            })
+            .collect();
+        let text = serde_json::to_vec(&data).map_err(io::Error::other)?;
+        let new = self.path.join("memory.json.new");
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(&text)?;
+        fs::rename(&new, self.path.join("memory.json"))
+    }
+}
+
+fn read_memory(at: &Path) -> io::Result<BTreeMap<SourceName, SourceMemory>> {
+    if fs::metadata(at)?.len() > MEMORY_BYTES_MAX {
+        return Err(io::Error::other("it is too large to be true"));
+    }
+    let data: BTreeMap<String, Vec<Vec<u8>>> = serde_json::from_slice(&fs::read(at)?)?;
+    let memory = |mounts: Vec<Vec<u8>>| SourceMemory {
+        mounts: mounts
+            .iter()
+            .filter_map(|mount| RelPath::new(mount))
+            .collect(),
+    };
+    Ok(data
+        .into_iter()
+        .map(|(name, mounts)| (SourceName(name), memory(mounts)))
+        .collect())
+}
+
+/// Creates a directory for this user alone, and narrows one that is wider.
+pub fn private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let mode = fs::metadata(path)?.permissions().mode();
+    if mode & 0o022 != 0 {
+        let text = path.as_os_str().as_bytes();
+        return Err(io::Error::other(format!(
+            "`{}` can be written by others (mode {:o})",
+            crate::engine::escape(text),
+            mode & 0o7777
+        )));
+    }
+    Ok(())
+}
+
+/// As [`private_dir`] where the directory is missing; one that is there is somebody's decision (`/run`, a test's).
+pub fn private_dir_or_existing(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        Ok(())
+    } else {
+        private_dir(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_service_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        let first = StateDir::open(&path).unwrap();
+        let second = StateDir::open(&path).unwrap_err();
+        assert!(
+            second.to_string().contains("another heliostat runs"),
+            "{second}"
+        );
+        drop(first);
+        StateDir::open(&path).unwrap();
+    }
+
+    #[test]
+    fn memory_comes_back_and_damage_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(dir.path()).unwrap();
+        assert_eq!(state.memory(), (BTreeMap::new(), None));
+        let mounts = vec![RelPath::new(b"m\xff\n/x").unwrap()];
+        let memory = BTreeMap::from([(SourceName("site".into()), SourceMemory { mounts })]);
+        state.remember(&memory).unwrap();
+        assert_eq!(state.memory(), (memory, None));
+        fs::write(dir.path().join("memory.json"), b"{\"site\": [[1,").unwrap();
+        let (empty, why) = state.memory();
+        assert!(empty.is_empty() && why.unwrap().contains("going on without it"));
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(
+            StateDir::open(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("written by others")
+        );
+    }
+}

@@ -1,0 +1,367 @@
+//! The production shell: watches, transfers and answers of the real host.
+
+use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::clock::Clock;
+use super::control::Question;
+use super::driver::Shell;
+use super::logs::Log;
+use super::state::StateDir;
+use crate::engine::{
+    Answer, Effect, Input, Job, Notice, Now, Outcome, RequestId, SourceMemory, TransferId, Trouble,
+    Verdict, WatchId, WatchReport,
+};
+use crate::plan::{RouteName, SourceName, SourcePlan};
+use crate::transfer::progress::{Cancel, Progress};
+use crate::transfer::{self, Context};
+use crate::watch::{self, WatchHandle, WatchOptions};
+
+/// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
+const INPUTS_MAX: usize = 4096;
+/// Questions from the control socket that wait for the engine.
+const QUESTIONS_MAX: usize = 256;
+
+/// A transfer that runs.
+#[derive(Debug)]
+pub struct Transfer {
+    /// Of which route.
+    pub route: RouteName,
+    /// Whether it is a full pass.
+    pub pass: bool,
+    /// How far it is.
+    pub progress: Arc<Progress>,
+    cancel: Cancel,
+}
+
+/// What ends the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// What runs may end by itself until then.
+    Draining {
+        until: Duration,
+    },
+    /// Everything was told to end; what has not by then is left behind.
+    Cancelling {
+        until: Duration,
+    },
+    Over,
+}
+
+/// At SIGTERM, what runs and what is pending gets so long…
+const DRAIN: Duration = Duration::from_secs(7);
+/// …and what was told to end gets so long again.
+const CANCEL: Duration = Duration::from_secs(4);
+
+/// The real host.
+#[derive(Debug)]
+pub struct World {
+    clock: Clock,
+    state: StateDir,
+    context: Arc<Context>,
+    watch_limit: Option<u64>,
+    log: Log,
+    inputs: mpsc::Receiver<Input>,
+    sender: mpsc::Sender<Input>,
+    questions: mpsc::Receiver<Question>,
+    asker: mpsc::Sender<Question>,
+    answers: HashMap<RequestId, oneshot::Sender<Answer>>,
+    last_request: u64,
+    watches: HashMap<WatchId, WatchHandle>,
+    transfers: HashMap<TransferId, Transfer>,
+    memory: BTreeMap<SourceName, SourceMemory>,
+    ending: Ending,
+    drain_asked: bool,
+    signals: super::runtime::Signals,
+    watched: bool,
+}
+
+/// What a world is made of.
+#[derive(Debug)]
+pub struct WorldParts {
+    /// From the service's start.
+    pub clock: Clock,
+    /// Held for as long as the world lives.
+    pub state: StateDir,
+    /// For transfers.
+    pub context: Context,
+    /// Watches each source may have.
+    pub watch_limit: Option<u64>,
+    /// What was remembered before.
+    pub memory: BTreeMap<SourceName, SourceMemory>,
+    /// SIGTERM, SIGINT.
+    pub signals: super::runtime::Signals,
+    /// Whether sources are watched; else each is taken as it is, once.
+    pub watched: bool,
+}
+
+impl World {
+    /// A world in which nothing has happened yet.
+    pub fn new(parts: WorldParts) -> World {
+        let (sender, inputs) = mpsc::channel(INPUTS_MAX);
+        let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
+        World {
+            clock: parts.clock,
+            state: parts.state,
+            context: Arc::new(parts.context),
+            watch_limit: parts.watch_limit,
+            log: Log::default(),
+            inputs,
+            sender,
+            questions,
+            asker,
+            answers: HashMap::new(),
+            last_request: 0,
+            watches: HashMap::new(),
+            transfers: HashMap::new(),
+            memory: parts.memory,
+            ending: Ending::No,
+            drain_asked: false,
+            signals: parts.signals,
+            watched: parts.watched,
+        }
+    }
+
+    /// Where the control socket puts its questions.
+    pub fn asker(&self) -> mpsc::Sender<Question> {
+        self.asker.clone()
+    }
+
+    /// Where inputs from outside go.
+    pub fn sender(&self) -> mpsc::Sender<Input> {
+        self.sender.clone()
+    }
+
+    /// For transfers.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// What runs now.
+    pub fn transfers(&self) -> impl Iterator<Item = &Transfer> {
+        self.transfers.values()
+    }
+
+    /// What was remembered of the sources.
+    pub fn remembered(&self) -> BTreeMap<SourceName, SourceMemory> {
+        self.memory.clone()
+    }
+
+    /// Ends watches and whatever transfers left running beside them.
+    pub async fn close(self) {
+        for (_, watch) in self.watches {
+            // Nobody takes inputs any more, so its thread is not held up by them.
+            tokio::task::spawn_blocking(move || watch.stop());
+        }
+        drop(self.inputs);
+        transfer::close(&self.context).await;
+    }
+
+    /// Ends the loop at the next turn.
+    pub fn finish(&mut self) {
+        self.ending = Ending::Over;
+    }
+
+    /// Whether somebody asked for the end.
+    pub fn interrupted(&self) -> bool {
+        self.drain_asked
+    }
+
+    fn watch(&mut self, id: WatchId, source: &Arc<SourcePlan>) {
+        let sender = self.sender.clone();
+        if !self.watched {
+            let source = Arc::clone(source);
+            tokio::task::spawn_blocking(move || {
+                let notice = match transfer::identity(std::path::Path::new(&source.path)) {
+                    Some(root) => Notice::Ready(WatchReport {
+                        root,
+                        directories: 0,
+                        unwatched: 0,
+                    }),
+                    None => Notice::Waiting {
+                        reason: format!("`{}` is not there, or not a directory", source.path),
+                    },
+                };
+                // Nobody hears it only when the service is over.
+                let _ = sender.blocking_send(Input::Watch(id, notice));
+            });
+            return;
+        }
+        let sink = move |notice: Notice| sender.blocking_send(Input::Watch(id, notice)).is_ok();
+        let options = WatchOptions {
+            cookies: self.state.cookies(&source.name),
+            watch_limit: self.watch_limit,
+        };
+        self.watches.insert(
+            id,
+            watch::spawn(Arc::clone(source), options, Box::new(sink)),
+        );
+    }
+
+    fn start(&mut self, job: Job) {
+        let (progress, cancel) = (Arc::new(Progress::new()), Cancel::new());
+        let transfer = Transfer {
+            route: job.route.name.clone(),
+            pass: matches!(job.work, crate::engine::Work::Pass(_)),
+            progress: Arc::clone(&progress),
+            cancel: cancel.clone(),
+        };
+        self.transfers.insert(job.id, transfer);
+        let (sender, context) = (self.sender.clone(), Arc::clone(&self.context));
+        tokio::spawn(async move {
+            let id = job.id;
+            let task =
+                tokio::spawn(
+                    async move { transfer::run(&job, &context, &cancel, &progress).await },
+                );
+            let outcome = task.await.unwrap_or_else(|error| {
+                let message = format!("the transfer broke off: {error}; please report it");
+                Outcome::bare(Verdict::Retry(Trouble {
+                    code: "internal",
+                    message,
+                    soon: false,
+                }))
+            });
+            // Nobody hears it only when the service is over.
+            let _ = sender.send(Input::Finished(id, outcome)).await;
+        });
+    }
+
+    fn remember(&mut self, source: SourceName, memory: SourceMemory) {
+        self.memory.insert(source, memory);
+        if let Err(error) = self.state.remember(&self.memory) {
+            tracing::warn!("cannot keep what was seen of the mounts: {error}");
+        }
+    }
+
+    fn cancel_all(&mut self) {
+        for transfer in self.transfers.values() {
+            transfer.cancel.cancel();
+        }
+    }
+
+    /// The step after a signal, or after its time is up.
+    fn end_harder(&mut self) {
+        let now = self.clock.now().mono;
+        self.ending = match self.ending {
+            Ending::No => Ending::Draining { until: now + DRAIN },
+            Ending::Draining { .. } => {
+                tracing::info!(transfers = self.transfers.len(), "ending what still runs");
+                self.cancel_all();
+                Ending::Cancelling {
+                    until: now + CANCEL,
+                }
+            }
+            Ending::Cancelling { .. } | Ending::Over => Ending::Over,
+        };
+    }
+
+    fn question(&mut self, question: Question) -> Input {
+        self.last_request += 1;
+        let id = RequestId(self.last_request);
+        self.answers.insert(id, question.answer);
+        Input::Ask(id, question.ask)
+    }
+
+    /// An answer that nobody waits for any more.
+    fn abandoned(&mut self) -> Option<RequestId> {
+        let id = *self
+            .answers
+            .iter()
+            .find(|(_, answer)| answer.is_closed())?
+            .0;
+        self.answers.remove(&id);
+        Some(id)
+    }
+}
+
+impl Shell for World {
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Watch(id, source) => self.watch(id, &source),
+            Effect::Unwatch(id) => {
+                if let Some(watch) = self.watches.remove(&id) {
+                    // Its thread may wait for room among the inputs, which only this loop makes.
+                    tokio::task::spawn_blocking(move || watch.stop());
+                }
+            }
+            Effect::Barrier(id, barrier) => {
+                if let Some(watch) = self.watches.get(&id) {
+                    watch.barrier(barrier);
+                }
+            }
+            Effect::Start(job) => self.start(*job),
+            Effect::Cancel(id) => {
+                if let Some(transfer) = self.transfers.get(&id) {
+                    transfer.cancel.cancel();
+                }
+            }
+            Effect::Answer(id, answer) => {
+                if let Some(waiting) = self.answers.remove(&id) {
+                    // Who went away does not want it.
+                    let _ = waiting.send(answer);
+                }
+            }
+            Effect::Remember(source, memory) => self.remember(source, memory),
+            Effect::Tell(event) => self.log.tell(&event),
+            Effect::Drained => self.ending = Ending::Over,
+        }
+    }
+
+    async fn next(&mut self, deadline: Option<Duration>) -> Option<Input> {
+        loop {
+            if self.ending == Ending::Over {
+                return None;
+            }
+            if let Some(id) = self.abandoned() {
+                return Some(Input::Forget(id));
+            }
+            let end = match self.ending {
+                Ending::Draining { until } | Ending::Cancelling { until } => Some(until),
+                Ending::No | Ending::Over => None,
+            };
+            let wake = deadline.into_iter().chain(end).min();
+            let clock = self.clock;
+            let timer = async move {
+                match wake {
+                    Some(at) => tokio::time::sleep_until(clock.instant(at).into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let timer = pin!(timer);
+            tokio::select! {
+                biased;
+                signal = self.signals.next() => {
+                    tracing::info!("{signal}: ending");
+                    self.end_harder();
+                    if !std::mem::replace(&mut self.drain_asked, true) {
+                        return Some(Input::Drain);
+                    }
+                }
+                Some(question) = self.questions.recv() => return Some(self.question(question)),
+                Some(input) = self.inputs.recv() => {
+                    if let Input::Finished(id, _) = &input {
+                        self.transfers.remove(id);
+                    }
+                    return Some(input);
+                }
+                () = timer => {
+                    if end.is_some_and(|end| self.clock.now().mono >= end) {
+                        self.end_harder();
+                    } else {
+                        return Some(Input::Tick);
+                    }
+                }
+            }
+        }
+    }
+}

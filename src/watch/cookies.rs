@@ -1,0 +1,150 @@
+//! Barriers: a file made in a private directory that the same backend watches.
+//!
+//! Its event stands in the kernel's queue behind everything that happened before it was made, so when it arrives,
+//! everything before has arrived too. One cookie is out at a time; what is asked for meanwhile waits for the next one.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::backend::{Backend, RawEvent};
+
+/// A cookie that has not come by then is made anew: its directory may have been replaced.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+const PREFIX: &str = "barrier-";
+
+/// Barriers that were asked for and not answered.
+#[derive(Debug)]
+pub(crate) struct Cookies {
+    directory: PathBuf,
+    /// Asked for, no cookie made for them yet.
+    asked: Vec<u64>,
+    /// The cookie that is out.
+    out: Option<Cookie>,
+    made: u64,
+}
+
+#[derive(Debug)]
+struct Cookie {
+    path: PathBuf,
+    barriers: Vec<u64>,
+    since: Instant,
+}
+
+impl Cookies {
+    /// Cookies in `directory`, which is made when first needed.
+    pub(crate) fn new(directory: PathBuf) -> Cookies {
+        Cookies {
+            directory,
+            asked: Vec::new(),
+            out: None,
+            made: 0,
+        }
+    }
+
+    /// Makes the directory, clears away what a killed process left there, and has it watched afresh.
+    pub(crate) fn watch(&mut self, backend: &mut dyn Backend) -> Result<(), String> {
+        let shown = super::root::shown(&self.directory);
+        let made = fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory);
+        made.map_err(|error| format!("`{shown}` cannot be made: {error}"))?;
+        self.sweep();
+        backend.unwatch(&self.directory);
+        backend
+            .watch(&self.directory)
+            .map_err(|error| format!("`{shown}` cannot be watched: {error:?}"))
+    }
+
+    /// Asks for barriers.
+    pub(crate) fn ask(&mut self, barriers: Vec<u64>) {
+        self.asked.extend(barriers);
+    }
+
+    /// Whether anything waits for an answer.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.asked.is_empty() && self.out.is_none()
+    }
+
+    /// Makes a cookie if one is needed and none is out.
+    pub(crate) fn issue(&mut self, now: Instant) -> io::Result<()> {
+        if self.out.is_some() || self.asked.is_empty() {
+            return Ok(());
+        }
+        self.made += 1;
+        let path = self
+            .directory
+            .join(format!("{PREFIX}{}-{}", std::process::id(), self.made));
+        self.out = Some(Cookie {
+            path: path.clone(),
+            barriers: std::mem::take(&mut self.asked),
+            since: now,
+        });
+        fs::File::create_new(path)
+            .map(drop)
+            .inspect_err(|_| self.recall())
+    }
+
+    /// Whether the cookie that is out is overdue.
+    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
+        self.out
+            .as_ref()
+            .is_some_and(|cookie| now.saturating_duration_since(cookie.since) >= PATIENCE)
+    }
+
+    /// The cookie that is out means nothing any more: events were lost. Its barriers are asked for anew.
+    pub(crate) fn recall(&mut self) {
+        if let Some(cookie) = self.out.take() {
+            let _ = fs::remove_file(&cookie.path); // swept at the next start otherwise
+            self.asked.splice(0..0, cookie.barriers);
+        }
+    }
+
+    /// The barriers asked for without any cookie: nothing is watched, so nothing can be behind.
+    pub(crate) fn all(&mut self) -> Vec<u64> {
+        self.recall();
+        std::mem::take(&mut self.asked)
+    }
+
+    /// Whether the event concerns the cookies' directory; if it is the cookie's, the barriers it stands for.
+    pub(crate) fn arrived(&mut self, event: &RawEvent) -> Option<Vec<u64>> {
+        if !event.path.starts_with(&self.directory) {
+            return None;
+        }
+        match self.out.take_if(|cookie| cookie.path == event.path) {
+            Some(cookie) => {
+                let _ = fs::remove_file(&cookie.path); // swept at the next start otherwise
+                Some(cookie.barriers)
+            }
+            None => Some(Vec::new()),
+        }
+    }
+
+    /// Removes the cookies and their directory.
+    pub(crate) fn close(&mut self) {
+        self.sweep();
+        let _ = fs::remove_dir(&self.directory); // stays where something else is in it
+    }
+
+    /// The directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn sweep(&mut self) {
+        self.recall();
+        for entry in fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                let _ = fs::remove_file(entry.path()); // tried again at the next start
+            }
+        }
+    }
+}

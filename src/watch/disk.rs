@@ -1,0 +1,293 @@
+//! Looks at directories below the root, never through a symlink.
+//!
+//! Stateless: no descriptor stays open, or the root could not be unmounted. Every look opens the root by its path and
+//! holds it against the root that the watch stands on; another root reads as [`Look::Gone`], and the worker's own
+//! check finds out why.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat, openat2, statat,
+};
+use rustix::io::Errno;
+
+use crate::engine::RelPath;
+
+/// Which directory it is: device and inode.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Identity {
+    /// Of the file system.
+    pub(crate) device: u64,
+    /// On that file system.
+    pub(crate) inode: u64,
+}
+
+/// Why a directory cannot be looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Look {
+    /// Not there, not a directory, or behind a symlink.
+    Gone,
+    /// It may not be read, or reading failed.
+    Unreadable,
+}
+
+/// A directory's state, so far as its own listing shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Signature {
+    hash: u64,
+    /// Something in it changed so short before the look that a later change could bear the same time.
+    racy: bool,
+}
+
+impl Signature {
+    /// Whether what was seen later proves that nothing changed in between.
+    pub(crate) fn proves(self, later: Signature) -> bool {
+        !self.racy && self.hash == later.hash
+    }
+}
+
+/// Times on common file systems are as coarse as this.
+const RACY: Duration = Duration::from_secs(2);
+
+/// The tree below one root.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    root: PathBuf,
+    expected: Identity,
+}
+
+impl Disk {
+    /// The tree below the directory at `root`, which is `expected`.
+    pub(crate) fn new(root: PathBuf, expected: Identity) -> Disk {
+        Disk { root, expected }
+    }
+
+    /// The root's path.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The root's identity.
+    pub(crate) fn root_identity(&self) -> Identity {
+        self.expected
+    }
+
+    /// Which directory is at `path` now.
+    pub(crate) fn identity(&self, path: &RelPath) -> Result<Identity, Look> {
+        let directory = self.open(path, OFlags::PATH)?;
+        fstat(&directory)
+            .map(|stat| identity_of(&stat))
+            .map_err(look)
+    }
+
+    /// Whether a directory is at `path` now, and which one, so far as that may be seen.
+    pub(crate) fn presence(&self, path: &RelPath) -> Option<Option<Identity>> {
+        match self.identity(path) {
+            Ok(identity) => Some(Some(identity)),
+            Err(Look::Unreadable) => Some(None),
+            Err(Look::Gone) => None,
+        }
+    }
+
+    /// Which directory is at `path` now, and its directories' names.
+    pub(crate) fn list(&self, path: &RelPath) -> Result<(Identity, Vec<Vec<u8>>), Look> {
+        let directory = self.open(path, OFlags::RDONLY)?;
+        let identity = fstat(&directory)
+            .map(|stat| identity_of(&stat))
+            .map_err(look)?;
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&directory).map_err(look)? {
+            let entry = entry.map_err(look)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let is_directory = match entry.file_type() {
+                FileType::Unknown => {
+                    statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|s| is_dir(&s))
+                }
+                kind => kind == FileType::Directory,
+            };
+            if is_directory {
+                names.push(name.to_bytes().to_vec());
+            }
+        }
+        Ok((identity, names))
+    }
+
+    /// The state of the directory at `path`, and its directories' names. Entries that are not `wanted` (name, whether
+    /// it is a directory) do not count; of directories in it their times do not count, for they are looked at themselves.
+    pub(crate) fn sign(
+        &self,
+        path: &RelPath,
+        wanted: impl Fn(&[u8], bool) -> bool,
+    ) -> Result<(Signature, Vec<Vec<u8>>), Look> {
+        let directory = self.open(path, OFlags::RDONLY)?;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let young = now.saturating_sub(RACY).as_secs() as i64;
+        let own = fstat(&directory).map_err(look)?;
+        let mut racy = own.st_ctime >= young;
+        let mut sum = digest(b"", &own, true);
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&directory).map_err(look)? {
+            let entry = entry.map_err(look)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Ok(stat) = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) else {
+                racy = true; // it vanished just now
+                continue;
+            };
+            if !wanted(name.to_bytes(), is_dir(&stat)) {
+                continue;
+            }
+            if is_dir(&stat) {
+                names.push(name.to_bytes().to_vec());
+            } else {
+                racy |= stat.st_ctime >= young;
+            }
+            sum = sum.wrapping_add(digest(name.to_bytes(), &stat, !is_dir(&stat))); // in whatever order
+        }
+        Ok((Signature { hash: sum, racy }, names))
+    }
+
+    /// Whether there is a directory at `path`; `None` if nothing is there.
+    pub(crate) fn is_directory(&self, path: &RelPath) -> Option<bool> {
+        let parent = self.open(&path.parent()?, OFlags::PATH).ok()?;
+        statat(&parent, path.name(), AtFlags::SYMLINK_NOFOLLOW)
+            .ok()
+            .map(|stat| is_dir(&stat))
+    }
+
+    fn open(&self, path: &RelPath, access: OFlags) -> Result<OwnedFd, Look> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = open(&self.root, flags | OFlags::PATH, Mode::empty()).map_err(look)?;
+        let found = fstat(&root).map_err(look)?;
+        if identity_of(&found) != self.expected {
+            return Err(Look::Gone);
+        }
+        let flags = flags | OFlags::NOFOLLOW | access;
+        match openat2(
+            &root,
+            path.as_path(),
+            flags,
+            Mode::empty(),
+            ResolveFlags::NO_SYMLINKS,
+        ) {
+            // Before Linux 5.6, or behind a filter of system calls: then only the last component is kept from being a link.
+            Err(Errno::NOSYS | Errno::PERM) => openat(&root, path.as_path(), flags, Mode::empty()),
+            other => other,
+        }
+        .map_err(look)
+    }
+}
+
+fn look(error: Errno) -> Look {
+    match error {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE => Look::Gone,
+        _ => Look::Unreadable,
+    }
+}
+
+fn is_dir(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+}
+
+fn identity_of(stat: &Stat) -> Identity {
+    Identity {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+    }
+}
+
+fn digest(name: &[u8], stat: &Stat, times: bool) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (
+        name,
+        stat.st_mode,
+        stat.st_uid,
+        stat.st_gid,
+        stat.st_ino,
+        stat.st_dev,
+    )
+        .hash(&mut hasher);
+    if times {
+        (
+            stat.st_size,
+            stat.st_mtime,
+            stat.st_mtime_nsec,
+            stat.st_ctime,
+            stat.st_ctime_nsec,
+        )
+            .hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    fn disk(root: &Path) -> Disk {
+        let stat = fs::metadata(root).unwrap();
+        Disk::new(
+            root.into(),
+            Identity {
+                device: stat.dev(),
+                inode: stat.ino(),
+            },
+        )
+    }
+
+    fn p(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn nothing_is_seen_through_a_symlink() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("real/sub")).unwrap();
+        std::os::unix::fs::symlink("real", dir.path().join("link")).unwrap();
+        let disk = disk(dir.path());
+        assert!(disk.identity(&p("real/sub")).is_ok());
+        assert_eq!(disk.identity(&p("link")), Err(Look::Gone));
+        assert_eq!(disk.identity(&p("link/sub")), Err(Look::Gone));
+        assert_eq!(disk.list(&RelPath::root()).unwrap().1, [b"real".to_vec()]);
+        assert_eq!(disk.is_directory(&p("link")), Some(false));
+        assert_eq!(disk.is_directory(&p("nothing")), None);
+    }
+
+    #[test]
+    fn another_root_at_the_same_path_is_not_looked_into() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir_all(root.join("a")).unwrap();
+        let disk = disk(&root);
+        fs::rename(&root, dir.path().join("away")).unwrap();
+        fs::create_dir_all(root.join("a")).unwrap();
+        assert_eq!(disk.identity(&p("a")), Err(Look::Gone));
+    }
+
+    #[test]
+    fn a_fresh_change_is_never_proof_of_sameness() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("f"), "1").unwrap();
+        let disk = disk(dir.path());
+        let (first, _) = disk.sign(&RelPath::root(), |_, _| true).unwrap();
+        let (second, _) = disk.sign(&RelPath::root(), |_, _| true).unwrap();
+        assert_eq!(first.hash, second.hash);
+        assert!(
+            !first.proves(second),
+            "the file is younger than its file system's clock may tell apart"
+        );
+    }
+}

@@ -1,0 +1,314 @@
+//! One tree under watch: raw events become marks, and every directory in scope has its watch.
+//!
+//! Invariants:
+//! - A directory is listed after its watch exists, and whatever is found in it is placed in the same way, before the
+//!   `SUBTREE` mark on the topmost new directory is made: what happened before is covered by that mark, what happens
+//!   later by events.
+//! - An event is a hint that a path is to be looked at. Only the *structure* (which directory has a watch) is acted on,
+//!   and then what is on disk now decides, never what the event says.
+//! - A backend may end the watches at and below a path whenever it tells that the path was deleted or renamed away, be
+//!   that event ever so old. So after each such event the directories known there are forgotten, and what is there now
+//!   is placed afresh.
+//!
+//! The tree does no waiting and knows no clock; the worker calls it.
+
+use std::collections::VecDeque;
+
+use super::backend::{Backend, RawEvent, RawKind};
+use super::directories::Directories;
+use super::disk::Disk;
+use super::marks::Marks;
+use super::scope::Scope;
+use crate::engine::{Dirt, RelPath};
+
+/// A directory that lies differently since a mount changed is placed anew on its own if no more than this are below it.
+/// To end single watches costs notify a look at all of them.
+const UNWATCH_MAX: usize = 256;
+
+/// What the worker must do about the whole tree.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Whole {
+    /// Nothing.
+    #[default]
+    Stands,
+    /// The root was renamed: see whether another one is at its path.
+    Suspect,
+    /// The watches are void, for this reason: all are to be placed anew.
+    Void(&'static str),
+}
+
+/// A new directory and what is below it, on the way to being watched.
+#[derive(Debug)]
+struct Group {
+    number: u64,
+    top: RelPath,
+    /// What is marked on `top` once everything is placed.
+    dirt: Dirt,
+    pending: Vec<RelPath>,
+}
+
+/// One tree under watch.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(super) disk: Disk,
+    pub(super) scope: Scope,
+    pub(super) directories: Directories,
+    pub(super) marks: Marks,
+    pub(super) losses: Losses,
+    groups: VecDeque<Group>,
+    last_group: u64,
+    whole: Whole,
+}
+
+/// Why some directories are not watched, for people.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    pub(super) reasons: Vec<String>,
+    /// The limit is told once, until nothing is unwatched any more.
+    pub(super) limit_told: bool,
+    /// The limit was met in this round: no use in asking for more watches.
+    pub(super) limit_met: bool,
+}
+
+impl Tree {
+    /// A tree of which nothing is watched yet; `dirt` is marked on its root once everything is.
+    pub(crate) fn new(disk: Disk, scope: Scope, dirt: Dirt) -> Tree {
+        let mut tree = Tree {
+            disk,
+            scope,
+            directories: Directories::default(),
+            marks: Marks::default(),
+            losses: Losses::default(),
+            groups: VecDeque::new(),
+            last_group: 0,
+            whole: Whole::Stands,
+        };
+        tree.start(RelPath::root(), dirt, vec![RelPath::root()]);
+        tree
+    }
+
+    /// Takes in one event.
+    pub(crate) fn event(&mut self, event: &RawEvent) {
+        let Some(path) = RelPath::below(self.disk.root(), &event.path) else {
+            return;
+        };
+        let on = self.scope.events;
+        if path.is_root() {
+            match event.kind {
+                RawKind::Attributes if on.attrib => self.marks.add(path, Dirt::ATTRIBUTES),
+                RawKind::SelfMoved => self.whole = Whole::Suspect,
+                RawKind::Deleted { .. } | RawKind::Unmounted | RawKind::MovedFrom => {
+                    self.whole = Whole::Void("the source's root was removed, renamed or unmounted");
+                }
+                _ => {}
+            }
+            return;
+        }
+        match event.kind {
+            RawKind::Created { directory: false } => {
+                self.parent_changed(&path);
+                self.mark_file(path, on.create, Dirt::CONTENT);
+            }
+            RawKind::Created { directory: true } => {
+                self.parent_changed(&path);
+                self.arrived(path, Dirt::none());
+            }
+            RawKind::MovedTo => {
+                self.parent_changed(&path);
+                match self.disk.is_directory(&path) {
+                    Some(true) => self.arrived(path, Dirt::GONE),
+                    _ => self.mark_file(path, on.moved_to, Dirt::CONTENT | Dirt::GONE),
+                }
+            }
+            RawKind::Written => self.mark_file(path, on.close_write, Dirt::CONTENT),
+            RawKind::Modified => self.mark_file(path, on.modify, Dirt::CONTENT),
+            RawKind::Attributes => self.attributes_changed(path),
+            RawKind::MovedFrom => {
+                self.parent_changed(&path);
+                self.left(path, on.moved_from, false);
+            }
+            RawKind::Deleted { directory } => {
+                self.parent_changed(&path);
+                self.left(path, on.delete, directory);
+            }
+            RawKind::Unmounted => self.left(path, false, true),
+            RawKind::SelfMoved => {
+                // Usually it was told already, by its parent, and stands at its new place.
+                let known = self
+                    .directories
+                    .get(&path)
+                    .map(|directory| directory.identity);
+                if known.is_some() && self.disk.identity(&path).ok() != known {
+                    self.left(path, on.moved_from, true);
+                }
+            }
+        }
+    }
+
+    /// The mount at `path` came, went or changed: no event tells that. Ends watches that stand on what is covered now.
+    pub(crate) fn mount_changed(&mut self, backend: &mut dyn Backend, path: &RelPath) {
+        let in_scope = path
+            .parent()
+            .is_some_and(|parent| self.directories.get(&parent).is_some());
+        if !in_scope || !self.scope.wants(path, true) {
+            return;
+        }
+        let known = self
+            .directories
+            .get(path)
+            .map(|directory| directory.identity);
+        if known.is_some() && self.disk.identity(path).ok() == known {
+            return;
+        }
+        if self.directories.count(path, UNWATCH_MAX + 1) > UNWATCH_MAX {
+            self.whole = Whole::Void("a mount below the source came or went");
+            return;
+        }
+        self.forget(backend, path);
+        self.start(
+            path.clone(),
+            Dirt::SUBTREE | Dirt::CONTENT,
+            vec![path.clone()],
+        );
+    }
+
+    /// Places at most `steps` directories that wait for it.
+    pub(crate) fn place(&mut self, backend: &mut dyn Backend, steps: usize) {
+        for _ in 0..steps {
+            let Some(group) = self.groups.front_mut() else {
+                return;
+            };
+            let Some(path) = group.pending.pop() else {
+                let done = self.groups.pop_front().expect("its front was looked at");
+                if self.scope.wants(&done.top, true) {
+                    self.marks.add(done.top, done.dirt);
+                }
+                continue;
+            };
+            let children = self.place_one(backend, &path);
+            if let Some(group) = self.groups.front_mut() {
+                group.pending.extend(children);
+            }
+        }
+    }
+
+    /// Whether everything that was known to need a watch when the last group was `number` has been placed, and marked.
+    pub(crate) fn is_settled(&self, number: u64) -> bool {
+        self.groups
+            .front()
+            .is_none_or(|group| group.number > number)
+    }
+
+    /// The youngest group's number.
+    pub(crate) fn last_group(&self) -> u64 {
+        self.last_group
+    }
+
+    /// What must be done about the whole tree; asked once.
+    pub(crate) fn take_whole(&mut self) -> Whole {
+        std::mem::take(&mut self.whole)
+    }
+
+    /// Why directories are not watched, since it was last asked.
+    pub(crate) fn take_losses(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.losses.reasons)
+    }
+
+    /// How many directories are watched, and how many are polled instead.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.directories.watched(), self.directories.unwatched())
+    }
+
+    /// The marks that wait to be told.
+    pub(crate) fn marks(&mut self) -> &mut Marks {
+        &mut self.marks
+    }
+
+    /// Begins to place `pending`; `dirt` is marked on `top` afterwards.
+    pub(super) fn start(&mut self, top: RelPath, dirt: Dirt, pending: Vec<RelPath>) {
+        self.last_group += 1;
+        self.groups.push_back(Group {
+            number: self.last_group,
+            top,
+            dirt,
+            pending,
+        });
+    }
+
+    /// Something vanished, or what was known at `path` is void. What is there now is placed afresh.
+    pub(super) fn left(&mut self, path: RelPath, tell: bool, was_directory: bool) {
+        let known = !self.directories.remove(&path).is_empty();
+        if tell && self.scope.wants(&path, known || was_directory) {
+            self.marks.add(path.clone(), Dirt::CONTENT | Dirt::GONE);
+        }
+        if known {
+            self.arrived(path, Dirt::none());
+        }
+    }
+
+    /// Ends the watches at and below `path`.
+    pub(super) fn forget(&mut self, backend: &mut dyn Backend, path: &RelPath) {
+        for (path, directory) in self.directories.remove(path) {
+            if directory.watched {
+                backend.unwatch(&path.under(self.disk.root()));
+            }
+        }
+    }
+
+    /// A directory came to be at `path`, if it is still there.
+    fn arrived(&mut self, path: RelPath, dirt: Dirt) {
+        if !self.scope.wants(&path, true) {
+            return;
+        }
+        let Some(found) = self.disk.presence(&path) else {
+            return;
+        }; // a later event says what became of it
+        if self
+            .directories
+            .get(&path)
+            .is_some_and(|known| Some(known.identity) == found)
+        {
+            self.marks.add(path, Dirt::ATTRIBUTES | dirt); // found and placed when its parent was listed
+        } else {
+            self.start(
+                path.clone(),
+                Dirt::SUBTREE | Dirt::CONTENT | dirt,
+                vec![path],
+            );
+        }
+    }
+
+    /// A name came into or went out of the parent: its times changed, also if the name itself is excluded.
+    fn parent_changed(&mut self, path: &RelPath) {
+        if let Some(parent) = path.parent()
+            && (self.directories.get(&parent).is_some() || self.scope.wants(&parent, true))
+        {
+            self.marks.add(parent, Dirt::ATTRIBUTES);
+        }
+    }
+
+    fn mark_file(&mut self, path: RelPath, tell: bool, dirt: Dirt) {
+        if tell && self.scope.wants(&path, false) {
+            self.marks.add(path, dirt);
+        }
+    }
+
+    fn attributes_changed(&mut self, path: RelPath) {
+        if !self.scope.events.attrib {
+            return;
+        }
+        let (as_file, as_directory) = (
+            self.scope.wants(&path, false),
+            self.scope.wants(&path, true),
+        );
+        let wanted = match as_file == as_directory {
+            true => as_file,
+            false if self.directories.get(&path).is_some() => as_directory,
+            false if self.disk.is_directory(&path) == Some(true) => as_directory,
+            false => as_file,
+        };
+        if wanted {
+            self.marks.add(path, Dirt::ATTRIBUTES);
+        }
+    }
+}

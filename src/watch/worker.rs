@@ -1,0 +1,366 @@
+//! The thread of one watch: waits for events, keeps the tree, and tells the engine.
+//!
+//! It alone may be held up by the engine (its sink may block); the kernel's queue is drained by the backend's own
+//! thread into the [`Inbox`]. A turn takes what is there, brings the tree in order, and tells the marks before anything
+//! that claims to stand behind them (`Ready`, `Barrier`).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::backend::{NoBackend, Opener};
+use super::cookies::Cookies;
+use super::disk::{Disk, Identity};
+use super::inbox::Inbox;
+use super::mounts::Mounts;
+use super::pace::Pace;
+use super::root;
+use super::scope::Scope;
+use super::stand::{Stand, Walk};
+use super::tree::{Tree, Whole};
+use crate::engine::{Dirt, Notice, RootId};
+
+/// Events taken in between two looks at everything else.
+const EVENTS_MAX: usize = 4096;
+
+/// Directories placed between two looks at the events, so that these do not pile up behind a long walk.
+const PLACES_MAX: usize = 256;
+
+/// The most marks in one notice.
+pub(crate) const MARKS_MAX: usize = 10_000;
+
+/// How often the root's identity and the mounts below it are looked at; the whole cost of an idle watch.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Where notices go; may block; `false` when nobody listens any more.
+pub type Sink = Box<dyn Fn(Notice) -> bool + Send>;
+
+/// The thread of one watch.
+pub(crate) struct Worker {
+    root: PathBuf,
+    scope: Scope,
+    sink: Sink,
+    inbox: Arc<Inbox>,
+    opener: Opener,
+    cookies: Cookies,
+    /// `None` while the root is waited for.
+    stand: Option<Stand>,
+    /// Why the root is waited for, as it was told.
+    waiting: Option<String>,
+    pace: Pace,
+    tick: Instant,
+    /// Nobody listens any more.
+    unheard: bool,
+}
+
+/// What a worker needs.
+pub(crate) struct WorkerParts {
+    /// The source's root.
+    pub(crate) root: PathBuf,
+    /// What of it is watched.
+    pub(crate) scope: Scope,
+    /// Where notices go.
+    pub(crate) sink: Sink,
+    /// Where events come from.
+    pub(crate) inbox: Arc<Inbox>,
+    /// The mechanism.
+    pub(crate) opener: Opener,
+}
+
+impl Worker {
+    /// A worker that has not begun.
+    pub(crate) fn new(parts: WorkerParts) -> Worker {
+        let WorkerParts {
+            root,
+            scope,
+            sink,
+            inbox,
+            opener,
+        } = parts;
+        let cookies = Cookies::new(scope.private.clone());
+        Worker {
+            root,
+            scope,
+            sink,
+            inbox,
+            opener,
+            cookies,
+            stand: None,
+            waiting: None,
+            pace: Pace::default(),
+            tick: Instant::now(),
+            unheard: false,
+        }
+    }
+
+    /// Works until it is stopped or nobody listens.
+    pub(crate) fn run(mut self) {
+        while self.turn() {}
+    }
+
+    /// One turn; false when it was the last.
+    pub(crate) fn turn(&mut self) -> bool {
+        let mail = self.inbox.take(EVENTS_MAX, self.deadline());
+        if mail.stop || self.unheard {
+            return false;
+        }
+        let now = Instant::now();
+        self.cookies.ask(mail.barriers);
+        if let Some(reason) = mail.lost {
+            self.lost(reason, now);
+        }
+        if let Some(stand) = &mut self.stand {
+            for event in &mail.events {
+                match self.cookies.arrived(event) {
+                    Some(barriers) => stand.arrived(barriers),
+                    None => stand.tree.event(event),
+                }
+            }
+            stand.tree.place(stand.backend.as_mut(), PLACES_MAX);
+        }
+        self.look_at_whole(now);
+        if now >= self.tick {
+            self.tick = now + TICK;
+            self.look_around(now);
+        }
+        if self.pace.due().is_some_and(|due| now >= due) {
+            self.rearm(now);
+        }
+        self.tell(now);
+        !self.unheard
+    }
+
+    fn deadline(&self) -> Instant {
+        let now = Instant::now();
+        let Some(stand) = &self.stand else {
+            return if self.waiting.is_none() {
+                now
+            } else {
+                self.tick
+            };
+        };
+        if stand.is_busy() {
+            return now;
+        }
+        let poll = stand.next_poll();
+        [Some(self.tick), self.pace.due(), poll]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(now)
+    }
+
+    /// Something was lost: everything is to be looked at again, after all watches were placed anew.
+    fn lost(&mut self, reason: String, now: Instant) {
+        let Some(stand) = &mut self.stand else { return };
+        // What stood behind the lost events cannot be told apart from what stood before them.
+        self.cookies.recall();
+        self.cookies.ask(stand.take_arrived());
+        if self.pace.ask(now) {
+            self.send(Notice::Lost { reason });
+        }
+    }
+
+    fn look_at_whole(&mut self, now: Instant) {
+        match self
+            .stand
+            .as_mut()
+            .map(|stand| stand.tree.take_whole())
+            .unwrap_or_default()
+        {
+            Whole::Stands => {}
+            Whole::Suspect => self.check_root(now),
+            Whole::Void(reason) => {
+                self.check_root(now);
+                self.lost(reason.to_string(), now);
+            }
+        }
+    }
+
+    /// What no event tells.
+    fn look_around(&mut self, now: Instant) {
+        self.check_root(now);
+        let Some(stand) = &mut self.stand else { return };
+        let mounts = Mounts::below(&self.root);
+        for place in mounts.changed_since(&stand.mounts) {
+            stand.tree.mount_changed(stand.backend.as_mut(), &place);
+        }
+        stand.mounts = mounts;
+        if !stand.blind && (self.cookies.is_overdue(now) || !stand.cookies_watched) {
+            self.cookies.recall();
+            stand.watch_cookies(&mut self.cookies);
+        }
+    }
+
+    /// Sees whether the watch stands on what the source's path means now; begins anew where it does not.
+    fn check_root(&mut self, now: Instant) {
+        let found = root::identify(&self.root).and_then(|id| match &self.stand {
+            Some(_) => Ok(id),
+            None => root::readable(&self.root).map(|()| id),
+        });
+        match found {
+            Ok(id) if self.stand.as_ref().is_some_and(|stand| stand.root == id) => {}
+            Ok(id) => self.stand_on(id, Dirt::none(), Walk::First),
+            Err(reason) => {
+                self.fall();
+                if self.waiting.as_ref() != Some(&reason) {
+                    self.waiting = Some(reason.clone());
+                    self.send(Notice::Waiting { reason });
+                }
+            }
+        }
+        if self.stand.is_none() {
+            self.tick = now + TICK;
+        }
+    }
+
+    /// Places all watches anew, because events were lost.
+    fn rearm(&mut self, now: Instant) {
+        self.pace.done(now);
+        let Some(stand) = &self.stand else { return };
+        let (id, walk) = (stand.root.clone(), stand.walk);
+        let again = if walk == Walk::First {
+            Walk::First
+        } else {
+            Walk::Again
+        };
+        self.stand_on(id, Dirt::SUBTREE, again);
+    }
+
+    /// Begins to watch the root `id` with a fresh backend.
+    fn stand_on(&mut self, id: RootId, dirt: Dirt, walk: Walk) {
+        self.fall();
+        self.waiting = None;
+        let Some(&(device, inode)) = id.0.last() else {
+            return;
+        };
+        let (backend, blind) = match (self.opener)(self.inbox.feed()) {
+            Ok(backend) => (backend, false),
+            Err(reason) => {
+                self.send(Notice::Lost {
+                    reason: format!("{reason}; the source is polled"),
+                });
+                (Box::new(NoBackend) as Box<_>, true)
+            }
+        };
+        let disk = Disk::new(self.root.clone(), Identity { device, inode });
+        let mut stand = Stand::new(id, backend, Tree::new(disk, self.scope.clone(), dirt), walk);
+        stand.blind = blind;
+        stand.mounts = Mounts::below(&self.root);
+        if !blind {
+            stand.watch_cookies(&mut self.cookies);
+        }
+        self.stand = Some(stand);
+    }
+
+    /// Ends all watches. What was not answered is asked again.
+    fn fall(&mut self) {
+        if let Some(mut stand) = self.stand.take() {
+            self.cookies.recall();
+            self.cookies.ask(stand.take_arrived());
+            drop(stand);
+            self.inbox.feed(); // what still comes from there falls away
+        }
+    }
+
+    /// Tells what there is to tell, marks first.
+    fn tell(&mut self, now: Instant) {
+        let Some(stand) = &mut self.stand else { return };
+        if stand.walk_has_ended() {
+            self.walked(now);
+        }
+        self.poll(now);
+        let behind = self.behind_marks(now);
+        let Some(stand) = &mut self.stand else { return };
+        let mut notices: Vec<Notice> = stand
+            .tree
+            .take_losses()
+            .into_iter()
+            .map(|reason| Notice::Lost { reason })
+            .collect();
+        if stand.walk == Walk::First {
+            stand.tree.marks().clear(); // `Ready` says that everything is dirty
+        }
+        loop {
+            let marks = stand.tree.marks().take(MARKS_MAX);
+            if marks.is_empty() {
+                break;
+            }
+            notices.push(Notice::Changed(marks));
+        }
+        notices.extend(stand.report(now).map(Notice::Report));
+        notices.extend(behind.into_iter().map(Notice::Barrier));
+        for notice in notices {
+            self.send(notice);
+        }
+        if let Some(stand) = &self.stand
+            && stand.walk == Walk::Done
+            && self.pace.due().is_none()
+            && stand.cookies_watched
+            && let Err(error) = self.cookies.issue(now)
+        {
+            tracing::warn!(directory = %root::shown(self.cookies.directory()), %error, "no barrier can be made; tried again");
+        }
+    }
+
+    /// Every directory has its watch, if the root still is the one that was walked.
+    fn walked(&mut self, now: Instant) {
+        self.check_root(now);
+        let Some(stand) = &mut self.stand else { return };
+        if stand.walk_has_ended() {
+            let first = stand.walk == Walk::First;
+            stand.walk = Walk::Done;
+            if first {
+                stand.tree.marks().clear();
+                let report = stand.reported(now);
+                self.send(Notice::Ready(report));
+            }
+        }
+    }
+
+    fn poll(&mut self, now: Instant) {
+        let Some(stand) = &mut self.stand else { return };
+        if stand.next_poll().is_some_and(|due| now >= due) {
+            stand.poll();
+            if stand.blind && (self.opener)(self.inbox.feed()).is_ok() {
+                self.lost("file events can be had again".into(), now);
+            }
+        }
+    }
+
+    /// The barriers that may be told after the marks that are there now.
+    fn behind_marks(&mut self, now: Instant) -> Vec<u64> {
+        let Some(stand) = &mut self.stand else {
+            return Vec::new();
+        };
+        if stand.walk != Walk::Done || self.pace.due().is_some() {
+            return Vec::new();
+        }
+        if stand.tree.counts().0 == 0 && !self.cookies.is_idle() {
+            let all = self.cookies.all();
+            stand.arrived(all);
+        }
+        if !stand.has_passed() {
+            return Vec::new();
+        }
+        self.check_root(now); // a root that was swapped before the barrier is to be told before it
+        match &mut self.stand {
+            Some(stand) if stand.walk == Walk::Done => stand.take_passed(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn send(&mut self, notice: Notice) {
+        if !self.unheard && !self.inbox.is_stopped() && !(self.sink)(notice) {
+            self.unheard = true;
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stand = None;
+        self.cookies.close();
+        self.inbox.ended();
+    }
+}

@@ -1,0 +1,547 @@
+//! Engine scripts: timed inputs and the trace of effects, as text files in `scripts/`.
+//!
+//! A script's `route` lines make the plan; each `@TIME input` line (milliseconds of both clocks) is one step; the
+//! indented lines below it are what the engine did. `HELIOSTAT_UPDATE=1` writes the traces anew: read the difference.
+//!
+//! Inputs: `ready S`, `waiting S`, `change S PATH DIRT…`, `done [failed=PATH] [again=PATH] [deleted=N] [created=N]
+//! [entries=N]`, `retry CODE`, `permanent CODE`, `hold COUNT OF PATH…`, `guard NAME`, `tick`, `trigger [R]`,
+//! `rescan [R]`, `wait [R]`, `approve R`, `status`, `drain`. What ends a transfer names its route: `done R …`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use heliostat::engine::{
+    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Notice,
+    Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, Selector, Stats, TransferId,
+    Trouble, Verdict, WatchId, WatchReport, Work,
+};
+use heliostat::filter::{FilterSpec, Rule};
+use heliostat::plan::{
+    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, EventSet, Limits, OnStart,
+    Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync, Target,
+    TargetName,
+};
+use heliostat::schedule::{Schedule, Window, WindowRule};
+
+/// Midnight of a Monday, UTC.
+const EPOCH: &str = "2026-06-01T00:00:00Z";
+
+#[test]
+fn scripts() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/scripts");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for entry in fs::read_dir(&dir).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        eprintln!("{}", path.display());
+        let trace = run(&text);
+        count += 1;
+        if trace == text {
+            continue;
+        }
+        if std::env::var_os("HELIOSTAT_UPDATE").is_some() {
+            fs::write(&path, &trace).unwrap();
+        } else {
+            wrong.push(format!(
+                "{}:\n{}",
+                path.display(),
+                first_difference(&text, &trace)
+            ));
+        }
+    }
+    assert!(
+        count >= 10,
+        "only {count} scripts found in {}",
+        dir.display()
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn first_difference(expected: &str, got: &str) -> String {
+    let (expected, got): (Vec<_>, Vec<_>) = (expected.lines().collect(), got.lines().collect());
+    let at = expected
+        .iter()
+        .zip(&got)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let around = |lines: &[&str]| lines[at.saturating_sub(3)..(at + 3).min(lines.len())].join("\n");
+    format!(
+        "line {}: expected\n{}\ngot\n{}",
+        at + 1,
+        around(&expected),
+        around(&got)
+    )
+}
+
+/// One script's world.
+struct World {
+    engine: Engine,
+    watches: BTreeMap<String, WatchId>,
+    running: BTreeMap<String, TransferId>,
+    barriers: Vec<(WatchId, u64)>,
+    held: BTreeMap<String, String>,
+    requests: u64,
+    wall_shift: i64,
+}
+
+fn run(script: &str) -> String {
+    let mut plan = Plan::default();
+    let mut limits = Limits::default();
+    let mut world = World {
+        engine: Engine::default(),
+        watches: BTreeMap::new(),
+        running: BTreeMap::new(),
+        barriers: Vec::new(),
+        held: BTreeMap::new(),
+        requests: 0,
+        wall_shift: 0,
+    };
+    let mut trace = String::new();
+    let mut started = false;
+    for line in script.lines() {
+        if line.starts_with("  ") {
+            continue;
+        }
+        trace.push_str(line);
+        trace.push('\n');
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            [] => {}
+            [first, ..] if first.starts_with('#') => {}
+            ["limits", options @ ..] => {
+                for (key, value) in options.iter().map(|option| option.split_once('=').unwrap()) {
+                    match key {
+                        "transfers" => limits.transfers = value.parse().unwrap(),
+                        "perHost" => limits.transfers_per_host = value.parse().unwrap(),
+                        other => panic!("no such limit: {other}"),
+                    }
+                }
+            }
+            ["route", name, options @ ..] => add_route(&mut plan, name, options),
+            [at, input @ ..] if at.starts_with('@') => {
+                if !started {
+                    started = true;
+                    let reload = Reload {
+                        plan: plan.clone(),
+                        limits,
+                        memory: BTreeMap::new(),
+                    };
+                    let effects = world.engine.step(world.now("@0"), Input::Reload(reload));
+                    world.note(&effects);
+                }
+                world.input(at, input, &mut trace);
+            }
+            other => panic!("cannot read {other:?}"),
+        }
+    }
+    trace
+}
+
+fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
+    let name = route_name(name);
+    let everything = FilterSpec {
+        include: vec![Rule {
+            pattern: "**".into(),
+            origin: None,
+        }],
+        exclude: Vec::new(),
+    };
+    let source = plan
+        .sources
+        .entry(name.source.clone())
+        .or_insert_with(|| SourcePlan {
+            name: name.source.clone(),
+            path: format!("/source/{}", name.source),
+            filter: everything.clone(),
+            events: EventSet::default(),
+            one_file_system: true,
+            guard: SourceGuard::default(),
+            labels: BTreeMap::new(),
+            routes: BTreeMap::new(),
+        });
+    let mut route = RoutePlan {
+        name: name.clone(),
+        target: Target::Local {
+            path: format!("/target/{}", name.target),
+        },
+        filter: everything,
+        delete: DeletePolicy::Mirror,
+        max_delete: DeleteBudget::Default,
+        sync: Sync::Live,
+        windows: Vec::new(),
+        debounce: Debounce {
+            quiet_ms: 5,
+            max_wait_ms: 1000,
+        },
+        rescan: Rescan {
+            schedule: None,
+            compare: Compare::Quick,
+            on_start: OnStart::Auto,
+        },
+        bandwidth: None,
+        compress: Compress::None,
+        attributes: Attributes::default(),
+        timeout_ms: 60_000,
+        retry: Retry {
+            initial_ms: 1000,
+            max_ms: 60_000,
+        },
+        rsync_args: Vec::new(),
+        require_mount: false,
+    };
+    let every = |value: &str| Schedule::Every {
+        period_ms: value.parse().unwrap(),
+        jitter_ms: 0,
+    };
+    for (key, value) in options.iter().map(|option| option.split_once('=').unwrap()) {
+        match key {
+            "onStart" if value == "never" => route.rescan.on_start = OnStart::Never,
+            "rescan" => route.rescan.schedule = Some(every(value)),
+            "sync" => route.sync = Sync::Scheduled(every(value)),
+            "host" => {
+                route.target = Target::Daemon {
+                    user: None,
+                    host: value.into(),
+                    port: 873,
+                    module: "m".into(),
+                    path: String::new(),
+                    password: None,
+                };
+            }
+            "deny" => {
+                let (from, to) = value.split_once('-').unwrap();
+                route.windows.push(Window {
+                    rule: WindowRule::Deny,
+                    from_min: from.parse().unwrap(),
+                    to_min: to.parse().unwrap(),
+                    days: [true; 7],
+                    time_zone: "UTC".into(),
+                });
+            }
+            other => panic!("no such option: {other}"),
+        }
+    }
+    source.routes.insert(name.target, route);
+}
+
+fn route_name(text: &str) -> RouteName {
+    let (source, target) = text.split_once('/').unwrap();
+    RouteName {
+        source: SourceName(source.into()),
+        target: TargetName(target.into()),
+    }
+}
+
+fn path(text: &str) -> RelPath {
+    RelPath::new(text.as_bytes()).unwrap()
+}
+
+fn dirt(words: &[&str]) -> Dirt {
+    words.iter().fold(Dirt::none(), |dirt, word| {
+        dirt | match *word {
+            "attributes" => Dirt::ATTRIBUTES,
+            "content" => Dirt::CONTENT,
+            "subtree" => Dirt::SUBTREE,
+            "gone" => Dirt::GONE,
+            other => panic!("no such dirt: {other}"),
+        }
+    })
+}
+
+impl World {
+    fn now(&self, at: &str) -> Now {
+        let ms: u64 = at.strip_prefix('@').unwrap().parse().unwrap();
+        let epoch: jiff::Timestamp = EPOCH.parse().unwrap();
+        let wall = epoch + jiff::SignedDuration::from_millis(ms as i64 + self.wall_shift);
+        Now {
+            mono: Duration::from_millis(ms),
+            wall,
+        }
+    }
+
+    fn input(&mut self, at: &str, words: &[&str], trace: &mut String) {
+        if let ["clock", shift] = words {
+            self.wall_shift += shift.parse::<i64>().unwrap();
+            return self.input(at, &["tick"], trace);
+        }
+        let now = self.now(at);
+        let input = match words {
+            ["status"] => {
+                for route in self.engine.status(now).routes {
+                    let why = route.why.map(|why| format!(": {why}")).unwrap_or_default();
+                    writeln!(
+                        trace,
+                        "  {} {} pending={}{why}",
+                        route.route,
+                        route.state.word(),
+                        route.pending
+                    )
+                    .unwrap();
+                }
+                return;
+            }
+            words => self.read(words),
+        };
+        let effects = self.engine.step(now, input);
+        self.note(&effects);
+        for effect in &effects {
+            writeln!(trace, "  {}", show(effect)).unwrap();
+        }
+        // Barriers come back at once unless the script says otherwise.
+        for (watch, id) in std::mem::take(&mut self.barriers) {
+            let effects = self
+                .engine
+                .step(now, Input::Watch(watch, Notice::Barrier(id)));
+            self.note(&effects);
+            for effect in &effects {
+                writeln!(trace, "  {}", show(effect)).unwrap();
+            }
+        }
+        if let Some(deadline) = self.engine.deadline() {
+            writeln!(trace, "  until @{}", deadline.as_millis()).unwrap();
+        }
+    }
+
+    fn read(&mut self, words: &[&str]) -> Input {
+        let selector = |rest: &[&str]| match rest {
+            [] => Selector::default(),
+            [name] => {
+                let name = route_name(name);
+                Selector {
+                    source: Some(name.source),
+                    target: Some(name.target),
+                }
+            }
+            other => panic!("one route at most: {other:?}"),
+        };
+        match words {
+            ["tick"] => Input::Tick,
+            ["drain"] => Input::Drain,
+            ["ready", source] => {
+                let report = WatchReport {
+                    root: RootId(vec![(1, 2)]),
+                    directories: 3,
+                    unwatched: 0,
+                };
+                Input::Watch(self.watches[*source], Notice::Ready(report))
+            }
+            ["waiting", source] => Input::Watch(
+                self.watches[*source],
+                Notice::Waiting {
+                    reason: "it is not there".into(),
+                },
+            ),
+            ["change", source, at, kinds @ ..] => {
+                let marks = match at.split_once("..") {
+                    None => vec![Mark {
+                        path: path(at),
+                        dirt: dirt(kinds),
+                    }],
+                    Some((stem, count)) => (0..count.parse::<u32>().unwrap())
+                        .map(|number| Mark {
+                            path: path(&format!("{stem}{number}")),
+                            dirt: dirt(kinds),
+                        })
+                        .collect(),
+                };
+                Input::Watch(self.watches[*source], Notice::Changed(marks))
+            }
+            ["done", route, options @ ..] => {
+                let mut outcome = Outcome::bare(Verdict::Done);
+                for (key, value) in options.iter().map(|option| option.split_once('=').unwrap()) {
+                    match key {
+                        "failed" => {
+                            outcome.failed.push(PathFailure {
+                                path: path(value),
+                                reason: "permission denied".into(),
+                            });
+                        }
+                        "again" => outcome.again.push(path(value)),
+                        "deleted" => outcome.stats.deleted = value.parse().unwrap(),
+                        "created" => outcome.stats.created = value.parse().unwrap(),
+                        "entries" => outcome.stats.target_entries = Some(value.parse().unwrap()),
+                        "mount" => outcome.mounts = Some(vec![path(value)]),
+                        other => panic!("no such option: {other}"),
+                    }
+                }
+                self.finished(route, outcome)
+            }
+            [verdict @ ("retry" | "permanent"), route, code] => {
+                let trouble = Trouble {
+                    code: "test",
+                    message: (*code).into(),
+                    soon: *code == "busy",
+                };
+                let verdict = if *verdict == "retry" {
+                    Verdict::Retry(trouble)
+                } else {
+                    Verdict::Permanent(trouble)
+                };
+                self.finished(route, Outcome::bare(verdict))
+            }
+            ["cancelled", route] => self.finished(route, Outcome::bare(Verdict::Cancelled)),
+            ["hold", route, of, paths @ ..] => {
+                let plan = DeletePlan::new(
+                    route,
+                    paths.iter().map(|at| path(at)).collect(),
+                    of.parse().unwrap(),
+                );
+                self.finished(
+                    route,
+                    Outcome::bare(Verdict::Held(Hold::Deletes(Arc::new(plan)))),
+                )
+            }
+            ["guard", route, name] => {
+                let guard = ["marker", "lostMount", "empty"]
+                    .into_iter()
+                    .find(|guard| guard == name)
+                    .unwrap();
+                let refusal = GuardRefusal {
+                    guard,
+                    message: format!("the {guard} guard refused"),
+                };
+                self.finished(route, Outcome::bare(Verdict::Held(Hold::Guard(refusal))))
+            }
+            ["late", route] => {
+                let _ = route;
+                Input::Finished(TransferId(9999), Outcome::bare(Verdict::Done))
+            }
+            ["trigger", rest @ ..] => self.request(Ask::Trigger(selector(rest))),
+            ["rescan", rest @ ..] => self.request(Ask::Rescan(selector(rest), Compare::Quick)),
+            ["wait", rest @ ..] => self.request(Ask::Wait(selector(rest))),
+            ["approve", route] => {
+                let id = self.held[*route].clone();
+                self.request(Ask::Approve(route_name(route), id))
+            }
+            ["approve", route, id] => self.request(Ask::Approve(route_name(route), (*id).into())),
+            other => panic!("no such input: {other:?}"),
+        }
+    }
+
+    fn request(&mut self, ask: Ask) -> Input {
+        self.requests += 1;
+        Input::Ask(RequestId(self.requests), ask)
+    }
+
+    fn finished(&mut self, route: &str, outcome: Outcome) -> Input {
+        let id = self
+            .running
+            .remove(route)
+            .unwrap_or_else(|| panic!("nothing runs for {route}"));
+        Input::Finished(id, outcome)
+    }
+
+    fn note(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            match effect {
+                Effect::Watch(watch, source) => {
+                    self.watches.insert(source.name.to_string(), *watch);
+                }
+                Effect::Barrier(watch, id) => self.barriers.push((*watch, *id)),
+                Effect::Start(job) => {
+                    let before = self.running.insert(job.route.name.to_string(), job.id);
+                    assert!(
+                        before.is_none(),
+                        "two transfers at once for {}",
+                        job.route.name
+                    );
+                }
+                Effect::Tell(Event::Held { route, id, .. }) => {
+                    self.held.insert(route.to_string(), id.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn show(effect: &Effect) -> String {
+    match effect {
+        Effect::Watch(_, source) => format!("watch {}", source.name),
+        Effect::Unwatch(_) => "unwatch".into(),
+        Effect::Barrier(..) => "barrier".into(),
+        Effect::Start(job) => {
+            let work = match &job.work {
+                Work::Pass(compare) => format!("pass {compare:?}").to_lowercase(),
+                Work::Batch(marks) if marks.len() > 4 => format!("{} marks", marks.len()),
+                Work::Batch(marks) => {
+                    let marks: Vec<_> = marks
+                        .iter()
+                        .map(|mark| format!("{} {}", mark.path, mark.dirt))
+                        .collect();
+                    marks.join(", ")
+                }
+            };
+            let mut line = format!("start {}: {work}", job.route.name);
+            if job.deletes.spent > 0 {
+                write!(line, ", {} deletions spent", job.deletes.spent).unwrap();
+            }
+            if let Some(plan) = &job.deletes.approved {
+                write!(line, ", approved {} deletions", plan.count).unwrap();
+            }
+            if !job.mounts.is_empty() {
+                write!(line, ", mounts {:?}", job.mounts).unwrap();
+            }
+            line
+        }
+        Effect::Cancel(_) => "cancel".into(),
+        Effect::Answer(id, answer) => {
+            let answer = match answer {
+                Answer::Status(_) => "status".into(),
+                other => format!("{other:?}"),
+            };
+            format!("answer {}: {answer}", id.0)
+        }
+        Effect::Remember(source, memory) => {
+            format!("remember {source}: mounts {:?}", memory.mounts)
+        }
+        Effect::Tell(event) => match event {
+            Event::Ready(source, _) => format!("told: {source} is watched"),
+            Event::Waiting(source, reason) => format!("told: {source} waits: {reason}"),
+            Event::Lost(source, reason) => format!("told: {source} lost: {reason}"),
+            Event::Sent(sent) => {
+                let Stats { deleted, .. } = sent.stats;
+                let lag = sent.lag.as_millis();
+                format!(
+                    "told: {} sent ({}), deleted {deleted}, failed {}, lag {lag} ms",
+                    sent.route, sent.trigger, sent.failed
+                )
+            }
+            Event::Failed {
+                route,
+                trouble,
+                tries,
+                wait,
+            } => {
+                format!(
+                    "told: {route} failed ({}), try {tries}, again in {} ms",
+                    trouble.message,
+                    wait.as_millis()
+                )
+            }
+            Event::PathsFailing {
+                route,
+                count,
+                first,
+            } => {
+                format!(
+                    "told: {route} has {count} failing: {}: {}",
+                    first.0, first.1
+                )
+            }
+            Event::Held { route, hold, .. } => match hold {
+                Hold::Deletes(plan) => format!("told: {route} held: {} of {}", plan.count, plan.of),
+                Hold::Guard(refusal) => format!("told: {route} held: {}", refusal.message),
+            },
+            Event::Released(route) => format!("told: {route} released"),
+            Event::Recovered(route) => format!("told: {route} recovered"),
+            Event::Note(route, note) => format!("told: {route} note: {}: {}", note.path, note.text),
+        },
+        Effect::Drained => "drained".into(),
+    }
+}
