@@ -14,10 +14,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, String> {
             let mut names: Vec<PathBuf> = fs::read_dir(path)
                 .map_err(fail)?
                 .filter_map(|entry| Some(entry.ok()?.path()))
-                .filter(|path| {
-                    path.extension()
-                        .is_some_and(|end| end == "yaml" || end == "yml")
-                })
+                .filter(|path| path.extension().is_some_and(|end| end == "yaml" || end == "yml"))
                 .collect();
             names.sort();
             for name in names {
@@ -31,8 +28,5 @@ pub fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, String> {
 }
 
 fn one(path: &Path) -> std::io::Result<SourceFile> {
-    Ok(SourceFile {
-        name: path.display().to_string(),
-        text: fs::read_to_string(path)?,
-    })
+    Ok(SourceFile { name: path.display().to_string(), text: fs::read_to_string(path)? })
 }

@@ -50,10 +50,7 @@ pub fn load(
     };
     let mut texts = sources(&files);
     let (manifests, mut diagnostics) = manifest::load(&files);
-    let facts = HostFacts {
-        name: host.clone(),
-        labels: agent.labels.clone(),
-    };
+    let facts = HostFacts { name: host.clone(), labels: agent.labels.clone() };
     let mut plan = None;
     if !has_errors(&diagnostics) {
         let compiled = plan::compile(&manifests, &texts, &facts);
@@ -62,11 +59,7 @@ pub fn load(
     }
     texts.mask(&diagnostics);
     if !diagnostics.is_empty() {
-        let report = Report {
-            sources: &texts,
-            diagnostics: &diagnostics,
-            files: files.len(),
-        };
+        let report = Report { sources: &texts, diagnostics: &diagnostics, files: files.len() };
         write!(err, "{}", terminal(report, colour))?;
     }
     Ok(match plan {
@@ -84,9 +77,7 @@ fn sources(files: &[SourceFile]) -> Sources {
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error)
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
 /// The host's settings, from the file that was named or the one in its usual place, and the host's name.
@@ -121,11 +112,7 @@ fn read_agent(
             let mut texts = sources(&files);
             texts.mask(&diagnostics);
             if !diagnostics.is_empty() {
-                let report = Report {
-                    sources: &texts,
-                    diagnostics: &diagnostics,
-                    files: 1,
-                };
+                let report = Report { sources: &texts, diagnostics: &diagnostics, files: 1 };
                 write!(err, "{}", terminal(report, colour))?;
             }
             match written.filter(|_| !has_errors(&diagnostics)) {
@@ -140,27 +127,15 @@ fn read_agent(
 
 fn take(agent: &mut Agent, written: manifest::Agent) {
     agent.name = written.name.map(|name| name.value);
-    agent.labels = written
-        .labels
-        .into_iter()
-        .map(|(name, value)| (name, value.value))
-        .collect();
-    agent.manifests = written
-        .manifests
-        .into_iter()
-        .map(|path| path.value)
-        .collect();
+    agent.labels = written.labels.into_iter().map(|(name, value)| (name, value.value)).collect();
+    agent.manifests = written.manifests.into_iter().map(|path| path.value).collect();
     agent.state_dir = written.state_dir.map(|path| path.value);
     agent.socket = written.socket.map(|path| path.value);
     agent.rsync_path = written.rsync_path.map(|path| path.value);
     let (limits, defaults) = (written.limits, Limits::default());
     agent.limits = Limits {
-        transfers: limits
-            .transfers
-            .map_or(defaults.transfers, |limit| limit.value),
-        transfers_per_host: limits
-            .transfers_per_host
-            .map_or(defaults.transfers_per_host, |limit| limit.value),
+        transfers: limits.transfers.map_or(defaults.transfers, |limit| limit.value),
+        transfers_per_host: limits.transfers_per_host.map_or(defaults.transfers_per_host, |limit| limit.value),
         bandwidth: limits.bandwidth.map(|limit| limit.value),
         watches: limits.watches.map(|limit| limit.value),
     };
@@ -168,8 +143,5 @@ fn take(agent: &mut Agent, written: manifest::Agent) {
 
 /// The system's name of this host, as `hosts` in a manifest means it.
 pub fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

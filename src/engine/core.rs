@@ -94,11 +94,7 @@ impl Engine {
     /// Windows are closed, so that what is pending leaves; from now on only batches start.
     fn drain(&mut self) {
         self.draining = true;
-        for route in self
-            .routes
-            .values_mut()
-            .filter(|route| route.plan.sync == Sync::Live)
-        {
+        for route in self.routes.values_mut().filter(|route| route.plan.sync == Sync::Live) {
             route.flush = true;
         }
     }
@@ -322,13 +318,7 @@ impl Engine {
                 mounts: source.mounts.iter().cloned().collect::<Vec<RelPath>>(),
                 bandwidth: self.limits.bandwidth,
             };
-            route.running = Some(Running {
-                id,
-                started: now.mono,
-                load,
-                trigger,
-                approved,
-            });
+            route.running = Some(Running { id, started: now.mono, load, trigger, approved });
             self.transfers.insert(id, name);
             effects.push(Effect::Start(Box::new(job)));
         }

@@ -51,38 +51,21 @@ fn api_version(reading: &mut Reading<'_>, fields: &mut Fields<'_>, node: &Node) 
         && version.value != API_VERSION
     {
         let message = format!("unknown `apiVersion`: `{}`", version.value);
-        reading.wrong(
-            Code::ApiVersion,
-            &version.at,
-            message,
-            format!("write `{API_VERSION}`"),
-        );
+        reading.wrong(Code::ApiVersion, &version.at, message, format!("write `{API_VERSION}`"));
     }
 }
 
 /// `None`: a document of another kind, which is not read on.
-fn kind(
-    reading: &mut Reading<'_>,
-    fields: &mut Fields<'_>,
-    node: &Node,
-    wanted: Wanted,
-) -> Option<()> {
+fn kind(reading: &mut Reading<'_>, fields: &mut Fields<'_>, node: &Node, wanted: Wanted) -> Option<()> {
     let word = match wanted {
         Wanted::Manifest => "Manifest",
         Wanted::Agent => "Agent",
     };
     let Some(field) = fields.take("kind") else {
-        reading.wrong(
-            Code::Kind,
-            &first_line(node),
-            "missing field `kind`",
-            format!("add `kind: {word}`"),
-        );
+        reading.wrong(Code::Kind, &first_line(node), "missing field `kind`", format!("add `kind: {word}`"));
         return Some(());
     };
-    let Some(kind) = reading.text("kind", field.node) else {
-        return Some(());
-    };
+    let Some(kind) = reading.text("kind", field.node) else { return Some(()) };
     let label = match (kind.value.as_str(), wanted) {
         (kind, _) if kind == word => return Some(()),
         ("Agent", Wanted::Manifest) => {
@@ -93,12 +76,7 @@ fn kind(
             return None;
         }
         ("Manifest", Wanted::Agent) => {
-            reading.wrong(
-                Code::Kind,
-                &kind.at,
-                "a manifest is not an agent's file",
-                "expected `kind: Agent`",
-            );
+            reading.wrong(Code::Kind, &kind.at, "a manifest is not an agent's file", "expected `kind: Agent`");
             return None;
         }
         (other, _) => match nearest(other, ["Manifest", "Agent"].into_iter()) {
@@ -106,89 +84,46 @@ fn kind(
             None => format!("write `{word}`"),
         },
     };
-    reading.wrong(
-        Code::Kind,
-        &kind.at,
-        format!("unknown `kind`: `{}`", kind.value),
-        label,
-    );
+    reading.wrong(Code::Kind, &kind.at, format!("unknown `kind`: `{}`", kind.value), label);
     Some(())
 }
 
 fn manifest(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &Node) -> Option<Manifest> {
-    let (name, labels) = fields
-        .read(reading, "metadata", metadata)
-        .unwrap_or_default();
-    let defaults = fields
-        .read(reading, "defaults", defaults)
-        .unwrap_or_default();
+    let (name, labels) = fields.read(reading, "metadata", metadata).unwrap_or_default();
+    let defaults = fields.read(reading, "defaults", defaults).unwrap_or_default();
     let sources_field = fields.take("sources");
     if sources_field.is_none() {
         fields.missing(reading, "sources", &first_line(node));
     }
-    fields.finish(
-        reading,
-        &[
-            ("targets", "a source"),
-            ("path", "a source"),
-            ("labels", "`metadata`"),
-            ("name", "`metadata`"),
-        ],
-    );
+    fields.finish(reading, &[("targets", "a source"), ("path", "a source"), ("labels", "`metadata`"), ("name", "`metadata`")]);
     let named = sources_field.and_then(|field| names(reading, "sources", field.node))?;
-    let sources = named
-        .into_iter()
-        .filter_map(|named| source::source(reading, named, &defaults))
-        .collect();
-    Some(Manifest {
-        at: node.at.clone(),
-        name,
-        labels,
-        sources,
-    })
+    let sources = named.into_iter().filter_map(|named| source::source(reading, named, &defaults)).collect();
+    Some(Manifest { at: node.at.clone(), name, labels, sources })
 }
 
 type Metadata = (Option<Spanned<String>>, BTreeMap<String, Spanned<String>>);
 
 fn metadata(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Metadata> {
     let mut fields = Fields::of(reading, key, "`metadata`", node)?;
-    let name = fields.read(reading, "name", |reading, key, node| {
-        reading.text(key, node)
-    });
+    let name = fields.read(reading, "name", |reading, key, node| reading.text(key, node));
     let labels = fields.read(reading, "labels", labels).unwrap_or_default();
     fields.finish(reading, &[]);
     Some((name, labels))
 }
 
 /// `labels: {team: web}`.
-pub(super) fn labels(
-    reading: &mut Reading<'_>,
-    key: &str,
-    node: &Node,
-) -> Option<BTreeMap<String, Spanned<String>>> {
+pub(super) fn labels(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<BTreeMap<String, Spanned<String>>> {
     /// Labels become metrics' labels and parts of urls.
     const MAX_BYTES: usize = 256;
-    let Kind::Mapping(entries) = &node.kind else {
-        return reading.wrong_type(key, "a mapping of texts", node);
-    };
+    let Kind::Mapping(entries) = &node.kind else { return reading.wrong_type(key, "a mapping of texts", node) };
     let mut labels = BTreeMap::new();
     for (key, node) in entries {
         if !name::label_key(&key.text) {
             let message = format!("`{}` cannot be a label's key", key.text);
-            reading.wrong(
-                Code::BadLabel,
-                &key.at,
-                message,
-                "a letter, then letters, digits, `_`, `-` and `.`",
-            );
+            reading.wrong(Code::BadLabel, &key.at, message, "a letter, then letters, digits, `_`, `-` and `.`");
         } else if let Some(value) = reading.text(&key.text, node) {
             if value.value.len() > MAX_BYTES {
-                reading.wrong(
-                    Code::BadLabel,
-                    &value.at,
-                    "a label has at most 256 bytes",
-                    "too long",
-                );
+                reading.wrong(Code::BadLabel, &value.at, "a label has at most 256 bytes", "too long");
             } else {
                 labels.insert(key.text.clone(), value);
             }
@@ -202,18 +137,12 @@ fn defaults(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Default
     let source = fields.read(reading, "source", |reading, key, node| {
         let mut fields = Fields::of(reading, key, "`defaults.source`", node)?;
         let options = source::options(reading, &mut fields);
-        fields.finish(
-            reading,
-            &[("path", "each source"), ("targets", "each source")],
-        );
+        fields.finish(reading, &[("path", "each source"), ("targets", "each source")]);
         Some(options)
     });
     let target = fields.read(reading, "target", target::defaults);
     fields.finish(reading, &[]);
-    Some(Defaults {
-        source: source.unwrap_or_default(),
-        target: target.unwrap_or_default(),
-    })
+    Some(Defaults { source: source.unwrap_or_default(), target: target.unwrap_or_default() })
 }
 
 /// Where to point for "this document".

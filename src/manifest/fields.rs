@@ -21,21 +21,12 @@ pub(super) struct Field<'n> {
 
 impl<'n> Fields<'n> {
     /// The fields of a node that must be a mapping.
-    pub(super) fn of(
-        reading: &mut Reading<'_>,
-        key: &str,
-        what: &'static str,
-        node: &'n Node,
-    ) -> Option<Fields<'n>> {
+    pub(super) fn of(reading: &mut Reading<'_>, key: &str, what: &'static str, node: &'n Node) -> Option<Fields<'n>> {
         match &node.kind {
             Kind::Mapping(entries) if entries.is_empty() => reading.empty(key, &node.at),
             Kind::Mapping(entries) => {
                 let left = entries.iter().map(|(key, value)| (key, value)).collect();
-                Some(Fields {
-                    what,
-                    left,
-                    asked: Vec::new(),
-                })
+                Some(Fields { what, left, asked: Vec::new() })
             }
             Kind::Broken => None,
             _ if matches!(scalar(node), Scalar::Null) => reading.empty(key, &node.at),
@@ -65,12 +56,7 @@ impl<'n> Fields<'n> {
     /// Reports a field that has no default and was not given.
     pub(super) fn missing(&self, reading: &mut Reading<'_>, name: &str, at: &Place) {
         let message = format!("missing field `{name}`");
-        reading.wrong(
-            Code::MissingField,
-            at,
-            message,
-            format!("{} needs `{name}`", self.what),
-        );
+        reading.wrong(Code::MissingField, at, message, format!("{} needs `{name}`", self.what));
     }
 
     /// Reports what nobody asked for. `elsewhere` names fields that belong to another place, with that place.
@@ -99,7 +85,6 @@ impl<'n> Fields<'n> {
         } else {
             format!("{} has no such field", self.what)
         };
-        Diagnostic::new(Code::UnknownField, format!("unknown field `{}`", key.text))
-            .primary(&key.at, label)
+        Diagnostic::new(Code::UnknownField, format!("unknown field `{}`", key.text)).primary(&key.at, label)
     }
 }

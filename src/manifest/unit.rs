@@ -2,13 +2,8 @@
 
 /// `1h30m` in milliseconds. Each unit at most once, from the largest to the smallest.
 pub fn duration_ms(text: &str) -> Result<u64, String> {
-    const UNITS: &[(&str, u64)] = &[
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
+    const UNITS: &[(&str, u64)] =
+        &[("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let mut rest = text;
     let mut total: u64 = 0;
     let mut smallest = u64::MAX;
@@ -20,9 +15,7 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
         let (unit, after) = split(after, |c| !c.is_ascii_digit());
         let number: u64 = match number {
             "" => return Err(format!("`{text}` is not a duration")),
-            digits => digits
-                .parse()
-                .map_err(|_| format!("`{text}` is too long"))?,
+            digits => digits.parse().map_err(|_| format!("`{text}` is too long"))?,
         };
         if unit.is_empty() {
             return Err(format!("`{text}` has no unit"));
@@ -31,9 +24,7 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
             return Err(format!("`{}` is not a unit of time", unit.trim()));
         };
         if *factor >= smallest {
-            return Err(format!(
-                "the units of `{text}` do not go from the largest to the smallest"
-            ));
+            return Err(format!("the units of `{text}` do not go from the largest to the smallest"));
         }
         smallest = *factor;
         total = number
@@ -70,18 +61,14 @@ pub fn size_bytes(text: &str) -> Result<u64, String> {
         return Err(format!("`{}` is not a unit of size", unit.trim()));
     };
     let number: Option<u64> = number.parse().ok();
-    number
-        .and_then(|number| number.checked_mul(*factor))
-        .ok_or_else(|| format!("`{text}` is too large"))
+    number.and_then(|number| number.checked_mul(*factor)).ok_or_else(|| format!("`{text}` is too large"))
 }
 
 /// `40MiB/s` in bytes a second.
 pub fn rate_bytes(text: &str) -> Result<u64, String> {
     match text.strip_suffix("/s") {
         Some(size) => size_bytes(size),
-        None if size_bytes(text).is_ok() => {
-            Err(format!("`{text}` is a size, not a rate; write `{text}/s`"))
-        }
+        None if size_bytes(text).is_ok() => Err(format!("`{text}` is a size, not a rate; write `{text}/s`")),
         None => Err(format!("`{text}` is not a rate")),
     }
 }
@@ -105,17 +92,13 @@ pub fn share(text: &str) -> Result<u32, String> {
 
 /// `22:30-05:00` in minutes from midnight; the end may be `24:00`.
 pub fn window_min(text: &str) -> Result<(u16, u16), String> {
-    let (from, to) = text
-        .split_once('-')
-        .ok_or_else(|| format!("`{text}` is not a window of the day"))?;
+    let (from, to) = text.split_once('-').ok_or_else(|| format!("`{text}` is not a window of the day"))?;
     let (from_min, to_min) = (time_min(from)?, time_min(to)?);
     if from_min == 1440 {
         return Err("a window cannot begin at `24:00`".to_owned());
     }
     if from_min == to_min {
-        return Err(format!(
-            "`{text}` begins when it ends; the whole day is `00:00-24:00`"
-        ));
+        return Err(format!("`{text}` begins when it ends; the whole day is `00:00-24:00`"));
     }
     // An end at midnight is the end of the day on which the window began.
     Ok((from_min, if to_min == 0 { 1440 } else { to_min }))
@@ -126,10 +109,7 @@ fn time_min(text: &str) -> Result<u16, String> {
     let (hour, minute) = text.split_once(':').ok_or_else(wrong)?;
     let two = |part: &str| {
         let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
-        digits
-            .then(|| part.parse::<u16>().ok())
-            .flatten()
-            .ok_or_else(wrong)
+        digits.then(|| part.parse::<u16>().ok()).flatten().ok_or_else(wrong)
     };
     let (hour, minute) = (two(hour)?, two(minute)?);
     if minute > 59 || hour > 24 || (hour == 24 && minute > 0) {
@@ -153,20 +133,7 @@ mod tests {
         assert_eq!(duration_ms("1h30m"), Ok(5_400_000));
         assert_eq!(duration_ms("2d"), Ok(172_800_000));
         assert_eq!(duration_ms("0s"), Ok(0));
-        for text in [
-            "",
-            "30",
-            "s",
-            "1.5h",
-            "-5s",
-            "5 s",
-            "30s1h",
-            "1s1s",
-            "1w",
-            "99999999999999999999s",
-            "5M",
-            "٣s",
-        ] {
+        for text in ["", "30", "s", "1.5h", "-5s", "5 s", "30s1h", "1s1s", "1w", "99999999999999999999s", "5M", "٣s"] {
             assert!(duration_ms(text).is_err(), "{text}");
         }
         assert!(duration_ms("213503982334601d1s").is_err());
@@ -190,18 +157,7 @@ mod tests {
         assert_eq!(share("0.25%"), Ok(25));
         assert_eq!(share("0.5%"), Ok(50));
         assert_eq!(share("100%"), Ok(10_000));
-        for text in [
-            "10",
-            "%",
-            "101%",
-            "1.%",
-            ".5%",
-            "1.234%",
-            "-1%",
-            "+1%",
-            "10 %",
-            "9999999999%",
-        ] {
+        for text in ["10", "%", "101%", "1.%", ".5%", "1.234%", "-1%", "+1%", "10 %", "9999999999%"] {
             assert!(share(text).is_err(), "{text}");
         }
     }
@@ -212,16 +168,7 @@ mod tests {
         assert_eq!(window_min("22:30-05:00"), Ok((1350, 300)));
         assert_eq!(window_min("00:00-24:00"), Ok((0, 1440)));
         assert_eq!(window_min("22:00-00:00"), Ok((1320, 1440)));
-        for text in [
-            "8:00-18:00",
-            "08:00",
-            "08:00-08:00",
-            "24:00-01:00",
-            "08:60-09:00",
-            "25:00-26:00",
-            "08:00–18:00",
-            "00:00-00:00",
-        ] {
+        for text in ["8:00-18:00", "08:00", "08:00-08:00", "24:00-01:00", "08:60-09:00", "25:00-26:00", "08:00–18:00", "00:00-00:00"] {
             assert!(window_min(text).is_err(), "{text}");
         }
     }

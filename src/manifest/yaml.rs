@@ -48,19 +48,10 @@ pub(super) struct Key {
 /// The documents of a file. Empty ones are left out.
 pub(super) fn documents(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Node> {
     if text.len() > MAX_FILE_BYTES {
-        let at = Place {
-            file: file.clone(),
-            span: 0..0,
-        };
+        let at = Place { file: file.clone(), span: 0..0 };
         problems.push(
-            Diagnostic::new(
-                Code::TooLarge,
-                format!(
-                    "`{file}` has {} bytes; a manifest may have 1 MiB",
-                    text.len()
-                ),
-            )
-            .primary(&at, ""),
+            Diagnostic::new(Code::TooLarge, format!("`{file}` has {} bytes; a manifest may have 1 MiB", text.len()))
+                .primary(&at, ""),
         );
         return Vec::new();
     }
@@ -72,12 +63,7 @@ pub(super) fn documents(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnost
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut builder = Builder {
-        file,
-        text,
-        parser: Parser::new_from_str_with_options(text, options),
-        problems,
-    };
+    let mut builder = Builder { file, text, parser: Parser::new_from_str_with_options(text, options), problems };
     let mut documents = Vec::new();
     loop {
         match builder.document() {
@@ -88,9 +74,7 @@ pub(super) fn documents(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnost
             }
             Ok(None) => return documents,
             Err(Stop::Syntax(error)) => {
-                builder
-                    .problems
-                    .push(yaml_error::explain(file, text, &error));
+                builder.problems.push(yaml_error::explain(file, text, &error));
                 if !matches!(builder.parser.proceed_next_document(), Ok(true)) {
                     return documents;
                 }
@@ -134,10 +118,7 @@ impl<'a> Builder<'a> {
     }
 
     fn place(&self, span: Range<usize>) -> Place {
-        Place {
-            file: self.file.clone(),
-            span,
-        }
+        Place { file: self.file.clone(), span }
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Stop> {
@@ -149,13 +130,9 @@ impl<'a> Builder<'a> {
         let tagged = self.tag(&event, &span);
         let anchored = event.anchor_id().is_some() && self.anchor()?;
         let mut node = match event {
-            Event::Scalar(text, style, ..) => Node {
-                at,
-                kind: Kind::Scalar {
-                    text: text.into_owned(),
-                    plain: style == ScalarStyle::Plain,
-                },
-            },
+            Event::Scalar(text, style, ..) => {
+                Node { at, kind: Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain } }
+            }
             Event::SequenceStart(..) => {
                 let mut items = Vec::new();
                 let end = loop {
@@ -165,29 +142,15 @@ impl<'a> Builder<'a> {
                         None => break range.end,
                     }
                 };
-                let end = closing_end(
-                    self.text,
-                    &range,
-                    end,
-                    items.last().map(|item| item.at.span.end),
-                );
-                Node {
-                    at: self.place(range.start..end),
-                    kind: Kind::Sequence(items),
-                }
+                let end = closing_end(self.text, &range, end, items.last().map(|item| item.at.span.end));
+                Node { at: self.place(range.start..end), kind: Kind::Sequence(items) }
             }
             Event::MappingStart(..) => self.mapping(range, depth)?,
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 self.problems.push(yaml_error::alias(&at, self.text));
-                Node {
-                    at,
-                    kind: Kind::Broken,
-                }
+                Node { at, kind: Kind::Broken }
             }
-            _ => Node {
-                at,
-                kind: Kind::Broken,
-            },
+            _ => Node { at, kind: Kind::Broken },
         };
         if tagged || anchored {
             node.kind = Kind::Broken;
@@ -204,25 +167,15 @@ impl<'a> Builder<'a> {
                 None => break range.end,
             };
             let key = self.node(event, span, depth + 1)?;
-            let Some((event, span)) = self.next()? else {
-                break range.end;
-            };
+            let Some((event, span)) = self.next()? else { break range.end };
             let value = self.node(event, span, depth + 1)?;
             match self.key(key, &entries) {
                 Some(key) => entries.push((key, value)),
                 None => continue,
             }
         };
-        let end = closing_end(
-            self.text,
-            &range,
-            end,
-            entries.last().map(|(_, value)| value.at.span.end),
-        );
-        Ok(Node {
-            at: self.place(range.start..end),
-            kind: Kind::Mapping(entries),
-        })
+        let end = closing_end(self.text, &range, end, entries.last().map(|(_, value)| value.at.span.end));
+        Ok(Node { at: self.place(range.start..end), kind: Kind::Mapping(entries) })
     }
 
     /// The key, unless it is not fit to be one.
@@ -241,12 +194,9 @@ impl<'a> Builder<'a> {
         };
         if text == "<<" {
             self.problems.push(
-                Diagnostic::new(
-                    Code::MergeKey,
-                    "merge keys (`<<`) are not part of manifests",
-                )
-                .primary(&node.at, "")
-                .help("put what is shared under `defaults`"),
+                Diagnostic::new(Code::MergeKey, "merge keys (`<<`) are not part of manifests")
+                    .primary(&node.at, "")
+                    .help("put what is shared under `defaults`"),
             );
             return None;
         }
@@ -264,15 +214,10 @@ impl<'a> Builder<'a> {
     /// Reports the tag that an event may have.
     fn tag(&mut self, event: &Event<'a>, span: &Span) -> bool {
         let Some(tag) = event.tag() else { return false };
-        let at = span
-            .tag_span()
-            .map_or_else(|| bytes(span, self.text), |span| bytes(&span, self.text));
+        let at = span.tag_span().map_or_else(|| bytes(span, self.text), |span| bytes(&span, self.text));
         self.problems.push(
-            Diagnostic::new(
-                Code::YamlTag,
-                format!("tags are not part of manifests: `{}`", tag.original()),
-            )
-            .primary(&self.place(at), "a value that begins with `!` needs quotes"),
+            Diagnostic::new(Code::YamlTag, format!("tags are not part of manifests: `{}`", tag.original()))
+                .primary(&self.place(at), "a value that begins with `!` needs quotes"),
         );
         true
     }
@@ -282,12 +227,9 @@ impl<'a> Builder<'a> {
         if let Some((Event::Anchor(_, name), span)) = self.next()? {
             let at = self.place(bytes(&span, self.text));
             self.problems.push(
-                Diagnostic::new(
-                    Code::YamlAlias,
-                    format!("anchors are not part of manifests: `&{name}`"),
-                )
-                .primary(&at, "a value that begins with `&` needs quotes")
-                .help("put what is shared under `defaults`"),
+                Diagnostic::new(Code::YamlAlias, format!("anchors are not part of manifests: `&{name}`"))
+                    .primary(&at, "a value that begins with `&` needs quotes")
+                    .help("put what is shared under `defaults`"),
             );
         }
         Ok(true)

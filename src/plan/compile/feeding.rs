@@ -12,10 +12,8 @@ use crate::diagnostic::{Code, Diagnostic};
 
 pub(super) fn check(lowered: &[Lowered<'_>], claims: &[Claim<'_>], out: &mut Collector<'_>) {
     let local = |claim: &&Claim<'_>| claim.location.site == Site::Local;
-    let (sources, targets): (Vec<_>, Vec<_>) = claims
-        .iter()
-        .filter(local)
-        .partition(|claim| claim.target.is_none());
+    let (sources, targets): (Vec<_>, Vec<_>) =
+        claims.iter().filter(local).partition(|claim| claim.target.is_none());
     // From a source through one of its targets to another source.
     let mut feeds: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
     for target in targets {
@@ -28,10 +26,7 @@ pub(super) fn check(lowered: &[Lowered<'_>], claims: &[Claim<'_>], out: &mut Col
             if source.source == target.source {
                 out.push(own(&lowered[source.source], index, inside));
             } else {
-                feeds
-                    .entry(target.source)
-                    .or_default()
-                    .push((index, source.source));
+                feeds.entry(target.source).or_default().push((index, source.source));
             }
         }
     }
@@ -43,35 +38,18 @@ fn own(item: &Lowered<'_>, target: usize, inside: bool) -> Diagnostic {
     let written = &item.source.targets[target];
     let route = format!("{}/{}", item.source.name.value, written.name.value);
     let (code, message) = if inside {
-        (
-            Code::TargetInsideSource,
-            format!("the target of `{route}` lies inside its source"),
-        )
+        (Code::TargetInsideSource, format!("the target of `{route}` lies inside its source"))
     } else {
-        (
-            Code::SourceInsideTarget,
-            format!("the source of `{route}` lies inside its target"),
-        )
+        (Code::SourceInsideTarget, format!("the source of `{route}` lies inside its target"))
     };
     Diagnostic::new(code, message)
-        .primary(
-            &written.url.at,
-            if inside {
-                "what is sent would be seen as a change and sent again"
-            } else {
-                ""
-            },
-        )
+        .primary(&written.url.at, if inside { "what is sent would be seen as a change and sent again" } else { "" })
         .secondary(&item.source.path.at, "the source")
         .help("move one out of the other; an exclude is not enough")
 }
 
 /// Finds rings among the sources; each source is named in one at most.
-fn rings(
-    lowered: &[Lowered<'_>],
-    feeds: &BTreeMap<usize, Vec<(usize, usize)>>,
-    out: &mut Collector<'_>,
-) {
+fn rings(lowered: &[Lowered<'_>], feeds: &BTreeMap<usize, Vec<(usize, usize)>>, out: &mut Collector<'_>) {
     let mut state = vec![State::New; lowered.len()];
     for start in feeds.keys() {
         // The way from `start`: source, and which of its feeds is next. An own stack: chains may be long.
@@ -111,28 +89,15 @@ fn ring(
     way: &[(usize, usize)],
     back_to: usize,
 ) -> Diagnostic {
-    let from = way
-        .iter()
-        .position(|(source, _)| *source == back_to)
-        .unwrap_or(0);
-    let steps = || {
-        way[from..]
-            .iter()
-            .map(|(source, next)| (*source, feeds[source][*next - 1].0))
-    };
+    let from = way.iter().position(|(source, _)| *source == back_to).unwrap_or(0);
+    let steps = || way[from..].iter().map(|(source, next)| (*source, feeds[source][*next - 1].0));
     let names: Vec<String> = steps()
         .map(|(source, target)| {
             let source = lowered[source].source;
-            format!(
-                "`{}/{}`",
-                source.name.value, source.targets[target].name.value
-            )
+            format!("`{}/{}`", source.name.value, source.targets[target].name.value)
         })
         .collect();
-    let message = format!(
-        "{} feed one another: a change would go round without an end",
-        names.join(" and ")
-    );
+    let message = format!("{} feed one another: a change would go round without an end", names.join(" and "));
     let mut diagnostic = Diagnostic::new(Code::TargetInsideSource, message);
     for (nth, (source, target)) in steps().enumerate() {
         let place = &lowered[source].source.targets[target].url.at;

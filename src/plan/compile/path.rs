@@ -15,20 +15,14 @@ pub(super) fn normalise(text: &str) -> Result<String, &'static str> {
         match part {
             "" | "." => continue,
             ".." => return Err("has a `..`"),
-            part if part.contains(['\0', '\n', '\r']) => {
-                return Err("has a character that paths here must not have");
-            }
+            part if part.contains(['\0', '\n', '\r']) => return Err("has a character that paths here must not have"),
             part => {
                 out.push('/');
                 out.push_str(part);
             }
         }
     }
-    if out.is_empty() {
-        Err("is the root directory")
-    } else {
-        Ok(out)
-    }
+    if out.is_empty() { Err("is the root directory") } else { Ok(out) }
 }
 
 /// The source's path in its one spelling.
@@ -36,11 +30,7 @@ pub(super) fn source(text: &str, place: &Place, out: &mut Collector<'_>) -> Opti
     match normalise(text) {
         Ok(path) => Some(path),
         Err(problem) => {
-            let code = if text.starts_with('/') {
-                Code::BadPath
-            } else {
-                Code::RelativePath
-            };
+            let code = if text.starts_with('/') { Code::BadPath } else { Code::RelativePath };
             out.push(
                 Diagnostic::new(code, format!("the path `{text}` {problem}"))
                     .primary(place, "")
@@ -53,9 +43,7 @@ pub(super) fn source(text: &str, place: &Place, out: &mut Collector<'_>) -> Opti
 
 /// Whether `inner` is `outer` or lies below it; both in their one spelling, without a trailing slash.
 pub(super) fn contains(outer: &str, inner: &str) -> bool {
-    inner
-        .strip_prefix(outer)
-        .is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with('/'))
+    inner.strip_prefix(outer).is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -66,19 +54,12 @@ mod tests {
     fn one_spelling() {
         assert_eq!(normalise("/a//b/./c/"), Ok("/a/b/c".into()));
         assert!(normalise("/").is_err() && normalise("//.").is_err() && normalise("a").is_err());
-        assert!(
-            normalise("/a/../b").is_err() && normalise("").is_err() && normalise("/a\0").is_err()
-        );
+        assert!(normalise("/a/../b").is_err() && normalise("").is_err() && normalise("/a\0").is_err());
     }
 
     #[test]
     fn containing() {
-        assert!(
-            contains("/a", "/a")
-                && contains("/a", "/a/b")
-                && contains("", "a/b")
-                && contains("", "")
-        );
+        assert!(contains("/a", "/a") && contains("/a", "/a/b") && contains("", "a/b") && contains("", ""));
         assert!(!contains("/a", "/ab") && !contains("/a/b", "/a"));
     }
 }

@@ -196,10 +196,7 @@ fn numbers(text: &str) -> Option<Vec<Line>> {
         text.strip_prefix(*prefix)
             .is_some_and(|rest| rest.contains(|c: char| c.is_ascii_digit()))
     };
-    SILENT
-        .iter()
-        .any(|prefix| silent(&prefix))
-        .then(|| vec![Line::Known])
+    SILENT.iter().any(silent).then(|| vec![Line::Known])
 }
 
 fn message(line: &[u8], text: &str) -> Line {
@@ -334,7 +331,7 @@ fn renamed_to(paths: &[u8]) -> &[u8] {
         .windows(ARROW.len())
         .enumerate()
         .filter(|(_, window)| *window == ARROW);
-    let sides = arrows.map(|(at, _)| (&paths[..at], &paths[at + ARROW.len()..]));
+    let mut sides = arrows.map(|(at, _)| (&paths[..at], &paths[at + ARROW.len()..]));
     let same = |(left, right): &(&[u8], &[u8])| {
         let left = rfind(left, b"\" (in ").map_or(*left, |end| &left[..end]);
         let left = left.strip_suffix(b"\"").unwrap_or(left);
@@ -343,7 +340,7 @@ fn renamed_to(paths: &[u8]) -> &[u8] {
             .and_then(|name| name.get(..name.len().checked_sub(7)?))
             == Some(&right[last(right)..])
     };
-    let right = sides.clone().find(same).or_else(|| sides.last());
+    let right = sides.clone().find(same).or_else(|| sides.next_back());
     right.map_or(paths, |(_, right)| right)
 }
 
