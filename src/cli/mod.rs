@@ -125,7 +125,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         }
         Command::Validate(args) => {
             args.colour = colour_out;
-            validate::run(args, out, err)
+            validate::run(args, out)
         }
         Command::Plan(args) => plan::run(args, colour_err, out, err),
         Command::Render(args) => {

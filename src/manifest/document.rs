@@ -23,7 +23,7 @@ pub(super) enum Wanted {
 /// A document of the wanted kind.
 pub(super) enum Document {
     Manifest(Manifest),
-    Agent(Agent),
+    Agent(Box<Agent>),
 }
 
 /// Reads a document, or reports why it is none; with an unknown `kind` the wanted one is assumed and the rest is read.
@@ -47,7 +47,9 @@ pub(super) fn document(reading: &mut Reading<'_>, node: &Node, wanted: Wanted) -
     kind(reading, &mut fields, node, wanted)?;
     match wanted {
         Wanted::Manifest => manifest(reading, fields, node).map(Document::Manifest),
-        Wanted::Agent => Some(Document::Agent(agent::agent(reading, fields, node))),
+        Wanted::Agent => Some(Document::Agent(Box::new(agent::agent(
+            reading, fields, node,
+        )))),
     }
 }
 

@@ -84,7 +84,7 @@ pub fn load_agent(file: &SourceFile) -> (Option<Agent>, Vec<Diagnostic>) {
     let mut agents = read(file, Wanted::Agent, &mut problems)
         .into_iter()
         .filter_map(|document| match document {
-            Document::Agent(agent) => Some(agent),
+            Document::Agent(agent) => Some(*agent),
             Document::Manifest(_) => None,
         });
     let first = agents.next();

@@ -111,7 +111,7 @@ impl SourceOptions {
             hosts: self.hosts.or_else(|| base.hosts.clone()),
             suspend: self.suspend.or_else(|| base.suspend.clone()),
             include: self.include.or_else(|| base.include.clone()),
-            exclude: base.exclude.iter().cloned().chain(self.exclude).collect(),
+            exclude: appended(&base.exclude, self.exclude),
             events: self.events.or_else(|| base.events.clone()),
             debounce: self.debounce.over(&base.debounce),
             one_file_system: self
@@ -131,6 +131,17 @@ impl SourceOptions {
             rescan: self.rescan.over(&base.rescan),
         }
     }
+}
+
+/// Both lists, what is in both only once.
+pub(super) fn appended(
+    base: &[Spanned<String>],
+    own: Vec<Spanned<String>>,
+) -> Vec<Spanned<String>> {
+    let more = own
+        .into_iter()
+        .filter(|item| !base.iter().any(|first| first.value == item.value));
+    base.iter().cloned().chain(more).collect()
 }
 
 fn hosts(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Vec<Spanned<String>>> {

@@ -3,7 +3,7 @@
 use super::fields::{Field, Fields};
 use super::reading::{Reading, Scalar, scalar};
 use super::rsync_args::rsync_args;
-use super::source::{checked_name, is_list};
+use super::source::{appended, checked_name, is_list};
 use super::yaml::{Key, Kind, Node};
 use super::{
     Attribute, Compress, DeletePolicy, MaxDelete, Retry, Spanned, Ssh, Target, TargetOptions, Url,
@@ -128,11 +128,12 @@ fn url(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<Url>> {
             let mut diagnostic =
                 Diagnostic::new(problem.code, problem.message).primary(&at, problem.label);
             if let Some(secret) = &problem.secret {
-                diagnostic = diagnostic
-                    .mask(reading.inside(&text.at, &text.value, secret))
-                    .help(
-                        "name a file instead (`passwordFile`), and change it: it was readable here",
-                    );
+                diagnostic = diagnostic.mask(reading.inside(&text.at, &text.value, secret));
+            }
+            if problem.code == Code::InlinePassword {
+                diagnostic = diagnostic.help(
+                    "name a file instead (`passwordFile`), and change it: it was readable here",
+                );
             }
             reading.report(diagnostic);
             None
@@ -276,7 +277,7 @@ impl TargetOptions {
             max_delete: self.max_delete.or_else(|| base.max_delete.clone()),
             sync: self.sync.or_else(|| base.sync.clone()),
             windows: or(self.windows, &base.windows),
-            exclude: base.exclude.iter().cloned().chain(self.exclude).collect(),
+            exclude: appended(&base.exclude, self.exclude),
             debounce: self.debounce.over(&base.debounce),
             rescan: self.rescan.over(&base.rescan),
             bandwidth: self.bandwidth.or_else(|| base.bandwidth.clone()),

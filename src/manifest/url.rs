@@ -345,13 +345,16 @@ fn authority(text: &str, range: Range<usize>) -> Result<Authority, UrlProblem> {
                 Some(number)
             }
             _ => {
-                let message = format!("`{port}` is not a port");
-                return Err(problem(
-                    Code::BadUrl,
-                    port_start + 1..range.end,
-                    message,
-                    "takes 1 to 65535",
-                ));
+                let place = port_start + 1..range.end;
+                let number = port.bytes().all(|byte| byte.is_ascii_digit());
+                let message = match number {
+                    true => format!("`{port}` is not a port"),
+                    false => "the port is not a number".to_owned(),
+                };
+                let mut problem = problem(Code::BadUrl, place.clone(), message, "takes 1 to 65535");
+                // A user and a password whose `@` was forgotten look like this.
+                problem.secret = (!number).then_some(place);
+                return Err(problem);
             }
         },
     };
@@ -484,7 +487,7 @@ mod tests {
         check("rsync://h:0/m", "H0301: `0` is not a port");
         check("rsync://h:99999/m", "H0301: `99999` is not a port");
         check("rsync://h:/m", "H0301: `` is not a port");
-        check("rsync://h:+1/m", "H0301: `+1` is not a port");
+        check("rsync://h:+1/m", "H0301: the port is not a number");
         check(
             "rsync://2001:db8::1/m",
             "H0301: an IPv6 address is put in brackets",

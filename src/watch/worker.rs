@@ -313,7 +313,11 @@ impl Worker {
             stand.walk = Walk::Done;
             if first {
                 stand.tree.marks().clear();
+                let losses = stand.tree.take_losses();
                 let report = stand.reported(now);
+                losses
+                    .into_iter()
+                    .for_each(|reason| self.send(Notice::Lost { reason }));
                 self.send(Notice::Ready(report));
             }
         }

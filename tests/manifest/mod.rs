@@ -4,9 +4,15 @@
 //! beside it (`.txt`; written anew with `HELIOSTAT_UPDATE=1`), and says in its first line whether the schema rejects it,
 //! too: `# schema: rejects`, or `# schema: accepts` for what only the loader can see.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests: the panic is the message"
+)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use heliostat::diagnostic::{self, Code, Diagnostic, Report, Severity, Sources};
 use heliostat::manifest::{self, SourceFile};
@@ -56,15 +62,18 @@ fn load(file: &SourceFile) -> Vec<Diagnostic> {
     manifest::load(std::slice::from_ref(file)).1
 }
 
+static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let schema: serde_json::Value = serde_json::from_str(&manifest::schema()).unwrap();
+    jsonschema::draft7::new(&schema).unwrap()
+});
+
 /// What the schema says about each document of a file; nothing where it is not even YAML.
 fn schema_accepts(file: &SourceFile) -> Option<bool> {
     use serde::Deserialize as _;
-    let schema: serde_json::Value = serde_json::from_str(&manifest::schema()).unwrap();
-    let validator = jsonschema::draft7::new(&schema).unwrap();
     let mut all = true;
     for document in serde_yaml::Deserializer::from_str(file.text.trim_start_matches('\u{feff}')) {
         let value = serde_json::Value::deserialize(document).ok()?;
-        all &= value.is_null() || validator.is_valid(&value);
+        all &= value.is_null() || VALIDATOR.is_valid(&value);
     }
     Some(all)
 }
@@ -89,12 +98,10 @@ fn valid_files_are_accepted_by_loader_and_schema() {
 
 fn schema_errors(file: &SourceFile) -> String {
     use serde::Deserialize as _;
-    let schema: serde_json::Value = serde_json::from_str(&manifest::schema()).unwrap();
-    let validator = jsonschema::draft7::new(&schema).unwrap();
     let mut out = String::new();
     for document in serde_yaml::Deserializer::from_str(file.text.trim_start_matches('\u{feff}')) {
         let value = serde_json::Value::deserialize(document).unwrap();
-        for error in validator.iter_errors(&value) {
+        for error in VALIDATOR.iter_errors(&value) {
             out.push_str(&format!("{}: {error}\n", error.instance_path()));
         }
     }
@@ -310,4 +317,80 @@ fn render_says_where_values_come_from() {
     assert_eq!(code, 0);
     let folder = format!("{}/", path.parent().unwrap().display());
     insta::assert_snapshot!(String::from_utf8(out).unwrap().replace(&folder, ""));
+}
+
+/// The text with a few random edits: a piece removed, doubled, or replaced by what means something to YAML.
+fn mutated(text: &str, edits: &[(usize, usize, usize)]) -> String {
+    const PIECES: [&str; 20] = [
+        "", "\t", "\n", "\r\n", "*", "&a ", "!x ", "{", "}", "[", "]", ": ", "\"", "'", "- ",
+        "<<: ", "\u{feff}", "| ", "ä\u{0}", "://u:p@",
+    ];
+    let mut text = text.to_owned();
+    for (at, length, piece) in edits {
+        let at = at % (text.len() + 1);
+        let start = (0..=at)
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap();
+        let end = (start + length % 8..=text.len())
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(text.len());
+        text.replace_range(start..end, PIECES[piece % PIECES.len()]);
+    }
+    text
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    /// A password in a url stays unseen whatever else is wrong with the file, as long as it is still one: the edits stay
+    /// away from it.
+    #[test]
+    fn no_mistake_elsewhere_shows_a_password(
+        edits in proptest::collection::vec(proptest::prelude::any::<(usize, usize, usize)>(), 0..6),
+    ) {
+        let file = files("invalid").iter().find(|path| path.ends_with("password-in-url.yaml")).map(|path| source_file(path));
+        let text = file.unwrap().text;
+        let (before, rest) = text.split_at(text.find("rsync://web:hunter2@").unwrap());
+        let (url, after) = rest.split_at(rest.find('\n').unwrap());
+        let text = format!("{}{url}\n{}", mutated(before, &edits), mutated(after, &edits));
+        let file = SourceFile { name: "x".to_owned(), text };
+        let diagnostics = manifest::load(std::slice::from_ref(&file)).1;
+        let out = rendered(&file, &diagnostics);
+        proptest::prop_assert!(!out.contains("hunter2"), "{out}");
+        for diagnostic in &diagnostics {
+            proptest::prop_assert!(!format!("{diagnostic:?}").contains("hunter2"), "{diagnostic:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_written_makes_the_loader_panic(
+        file in 0_usize..1000,
+        edits in proptest::collection::vec(proptest::prelude::any::<(usize, usize, usize)>(), 0..12),
+    ) {
+        let mut paths = files("valid");
+        paths.extend(files("invalid"));
+        let file = source_file(&paths[file % paths.len()]);
+        let file = SourceFile { text: mutated(&file.text, &edits), ..file };
+        let (_, diagnostics) = manifest::load(std::slice::from_ref(&file));
+        if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            // The schema is looser than the loader, never stricter.
+            proptest::prop_assert_ne!(schema_accepts(&file), Some(false), "{}", file.text);
+        }
+        let (_, agent) = manifest::load_agent(&file);
+        for diagnostics in [diagnostics, agent] {
+            for diagnostic in &diagnostics {
+                for label in &diagnostic.labels {
+                    proptest::prop_assert!(file.text.get(label.span.clone()).is_some(), "{diagnostic:?}");
+                }
+            }
+            let mut sources = Sources::new();
+            sources.insert(&file.name, &file.text);
+            sources.mask(&diagnostics);
+            let report = Report { sources: &sources, diagnostics: &diagnostics, files: 1 };
+            diagnostic::terminal(report, true);
+            diagnostic::json(report);
+            diagnostic::github(report);
+            diagnostic::sarif(report);
+        }
+    }
 }

@@ -159,7 +159,10 @@ fn a_populated_directory_that_moves_onto_an_empty_one_is_watched_whole() {
     let outside = world.scratch.path().join("outside");
     fs::create_dir_all(outside.join("x/y")).unwrap();
     fs::rename(&outside, world.at("d")).unwrap();
-    assert_eq!(watch.marks(), [". attributes", "d content+subtree+gone"]);
+    assert_eq!(
+        watch.marks(),
+        [". attributes", "d attributes+content+subtree+gone"]
+    );
     fs::write(world.at("d/x/y/f"), "").unwrap();
     fs::write(world.at("d/f"), "").unwrap();
     assert_eq!(

@@ -30,7 +30,7 @@ pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &m
     };
     let built = build(parts, &target.options);
     if let Target::Local { path: at } | Target::Ssh { path: at, .. } = &built
-        && path::normalise(at).is_err()
+        && path::normalise(at).is_ok_and(|at| at == "/")
     {
         out.push(
             Diagnostic::new(Code::TargetIsRoot, "a target cannot be the root directory `/`")
