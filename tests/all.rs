@@ -1,6 +1,7 @@
 //! The one integration binary: a module a subject.
 
 mod engine;
+mod examples;
 mod filter;
 mod house;
 mod local;

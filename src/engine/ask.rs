@@ -87,11 +87,9 @@ impl Engine {
             }
         };
         let held = |name: &RouteName| {
+            // One that is being looked at again may be over in a moment.
             routes.get(name).is_some_and(|route: &Route| {
-                route
-                    .held
-                    .as_ref()
-                    .is_some_and(|held| held.approved.is_none())
+                route.is_held() && route.running.is_none() && !route.forced
             })
         };
         self.waits.0.retain(|request, wait| {

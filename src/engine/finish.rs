@@ -217,6 +217,13 @@ impl Route {
         }
     }
 
+    /// Whether it is held and nobody has approved that, be it that the transfer which was approved runs by now.
+    pub fn is_held(&self) -> bool {
+        let approved = |running: &Running| running.approved.is_some();
+        self.held.as_ref().is_some_and(|held| held.approved.is_none())
+            && !self.running.as_ref().is_some_and(approved)
+    }
+
     /// The next start passes over windows, schedules and backoff; a hold is looked at again.
     pub fn force(&mut self) {
         self.forced = self.held.is_some()

@@ -242,7 +242,7 @@ fn state_of(
     now: Now,
 ) -> (State, Option<String>, Option<String>) {
     let seconds = |at: std::time::Duration| span(at.saturating_sub(now.mono).as_secs());
-    if let Some(held) = route.held.as_ref().filter(|held| held.approved.is_none()) {
+    if let Some(held) = route.held.as_ref().filter(|_| route.is_held()) {
         let (code, why) = match &held.hold {
             Hold::Deletes(plan) => {
                 let (name, id) = (&route.plan.name, &held.id);

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Everything that is checked: formatting, lints, licences, and every test against a real rsync, sshd and file system.
+#
+#   bash tests/run.sh                          installs what is missing (as root, on Debian), then checks
+#   HELIOSTAT_DENY=1 bash tests/run.sh         builds cargo-deny too if it is not there (see below)
+#
+# Ends with 0 only if everything is as it should be. What the tests say is kept whole in target/tests.log.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+RUST_MIN=1.95
+RSYNC_MIN=3.4.0
+# Far above what the tests take: one that hangs is ended.
+TESTS_MAX=20m
+
+began=$SECONDS
+say() { printf '\n== %s  (%d s)\n' "$*" $((SECONDS - began)); }
+
+say "What the tests need"
+. tests/prepare.sh
+need_cargo "$RUST_MIN"
+need_packages cc gcc libc6-dev
+need_component fmt rustfmt
+need_component clippy clippy
+need_rsync "$RSYNC_MIN"
+need_packages sshd openssh-server
+need_packages setfacl acl
+need_packages setfattr attr
+echo "cargo $(cargo --version | cut -d' ' -f2), rsync $(rsync_version)"
+if [ "$(id -u)" != 0 ]; then
+    echo "note: not root. Tests that change owners, mount or start daemons as another user will say so and fail or be skipped."
+fi
+
+say "cargo fmt --check"
+cargo fmt --check
+
+say "cargo clippy --all-targets"
+cargo clippy --locked --all-targets -- -D warnings
+
+say "cargo deny check"
+# Not installed unasked: building it takes as long as all the rest together (see DENY_WHY).
+if ! command -v cargo-deny > /dev/null && [ "${HELIOSTAT_DENY:-}" = 1 ]; then
+    cargo install cargo-deny --locked
+fi
+denied=
+if command -v cargo-deny > /dev/null; then
+    cargo deny --all-features check bans licenses sources
+    # The advisories are a git repository of their own, which not every machine reaches.
+    if timeout 60 cargo deny fetch db > /dev/null 2>&1; then
+        cargo deny --all-features check --disable-fetch advisories
+    else
+        denied="advisories were not checked: their database cannot be fetched from here"
+    fi
+else
+    denied="licences, bans, sources and advisories were not checked: cargo-deny is not installed, and building it takes minutes; HELIOSTAT_DENY=1 does"
+fi
+echo "${denied:-nothing to say}"
+
+say "cargo test"
+mkdir -p target
+# What passing tests print is for the log only, but for lines that begin with `figure:`.
+passed=0
+timeout --foreground "$TESTS_MAX" cargo test --locked -- --show-output 2>&1 | tee target/tests.log |
+    awk '/^successes:$/ { quiet = 1 } /^(failures:|test result:)/ { quiet = 0 } !quiet { print; fflush() }' || passed=$?
+if [ "$passed" != 0 ]; then
+    echo "the tests failed ($passed)" >&2
+    exit 1
+fi
+
+say "Figures"
+sed -n 's/^figure: //p' target/tests.log | sort -u
+awk '/^test result:/ { passed += $4; ignored += $8 } END { printf "%d tests passed, %d are only run when asked for\n", passed, ignored }' target/tests.log
+[ -z "$denied" ] || echo "note: $denied"
+say "Everything is as it should be"
