@@ -4,7 +4,7 @@
 //! speaks manifest, command line and exit status. File names are bytes.
 
 pub mod churn;
-mod process;
+pub mod process;
 pub mod rsyncd;
 pub mod service;
 pub mod tree;
