@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::Settings;
-use crate::peers::{Peer, Running, To, holds};
+use crate::peers::{Peer, Running, To, holds, unique};
 use crate::place::Place;
 use crate::processes;
 use crate::report::{Table, milliseconds, ratio};
@@ -105,7 +105,7 @@ fn one(settings: &Settings, peer: Peer, place: &Place, running: &Running) -> Lat
     for number in 0..settings.changes {
         // The first file was the probe's.
         let file = &place.files[random.usize(1..place.files.len())];
-        let content = format!("change {number} {:016x}\n", random.u64(..));
+        let content = unique(number);
         let begin = Instant::now();
         std::fs::write(place.source.join(file), &content).unwrap();
         running.changed(&place.source, Some(file));

@@ -190,7 +190,7 @@ impl Running {
         let mut number = 0;
         let awake = wait_for(START_MAX, || {
             number += 1;
-            let content = format!("probe {number}\n");
+            let content = unique(number);
             fs::write(place.source.join(file), &content).unwrap();
             self.changed(&place.source, Some(file));
             wait_for(PROBE_EVERY, || {
@@ -205,6 +205,11 @@ impl Running {
             place.files.len()
         );
     }
+}
+
+/// A file's content that was in no file before: what a tool before this one sent does not count.
+pub fn unique(number: usize) -> String {
+    format!("{number} {}\n", jiff::Timestamp::now().as_nanosecond())
 }
 
 /// Whether the file holds exactly this.
