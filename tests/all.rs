@@ -3,4 +3,8 @@
 mod engine;
 mod filter;
 mod house;
+mod local;
+mod manifest;
 mod rig;
+mod transfer;
+mod watch;

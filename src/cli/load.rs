@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::exit;
+use super::files::Inputs;
+use super::{exit, files};
 use crate::diagnostic::{Diagnostic, Report, Severity, Sources, terminal};
-use crate::manifest::{self, SourceFile};
+use crate::manifest::{self, Manifest, SourceFile};
 use crate::plan::{self, Agent, HostFacts, Limits, Plan};
 
-/// Where manifests are looked for.
-pub const MANIFESTS: &str = "/etc/heliostat/conf.d";
 /// Where the host's settings are looked for.
 pub const AGENT: &str = "/etc/heliostat/agent.yaml";
 
@@ -36,43 +35,92 @@ pub fn load(
         Ok(found) => found,
         Err(code) => return Ok(Err(code)),
     };
-    let paths: Vec<PathBuf> = match (paths, agent.manifests.as_slice()) {
-        ([], []) => vec![PathBuf::from(MANIFESTS)],
-        ([], named) => named.iter().map(PathBuf::from).collect(),
-        (paths, _) => paths.to_vec(),
-    };
-    let files = match super::files::read(&paths) {
-        Ok(files) => files,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(Err(exit::USAGE));
-        }
-    };
-    let mut texts = sources(&files);
-    let (manifests, mut diagnostics) = manifest::load(&files);
     let facts = HostFacts { name: host.clone(), labels: agent.labels.clone() };
-    let mut plan = None;
-    if !has_errors(&diagnostics) {
-        let compiled = plan::compile(&manifests, &texts, &facts);
-        plan = compiled.plan;
-        diagnostics.extend(compiled.diagnostics);
+    let compiled = Compiled::read(&manifest_paths(paths, &agent), &facts);
+    if !compiled.diagnostics.is_empty() {
+        write!(err, "{}", terminal(compiled.report(), colour))?;
     }
-    texts.mask(&diagnostics);
-    if !diagnostics.is_empty() {
-        let report = Report { sources: &texts, diagnostics: &diagnostics, files: files.len() };
-        write!(err, "{}", terminal(report, colour))?;
-    }
-    Ok(match plan {
+    let code = compiled.code();
+    Ok(match compiled.plan {
         Some(plan) => Ok(Loaded { plan, host, agent }),
-        None => Err(exit::NEGATIVE),
+        None => Err(code),
     })
 }
 
-fn sources(files: &[SourceFile]) -> Sources {
+/// The manifests that were named, or else those of the agent file, or else those in their usual place.
+pub fn manifest_paths(named: &[PathBuf], agent: &Agent) -> Vec<PathBuf> {
+    match (named, agent.manifests.as_slice()) {
+        ([], []) => vec![PathBuf::from(files::DEFAULT_PATH)],
+        ([], known) => known.iter().map(PathBuf::from).collect(),
+        (named, _) => named.to_vec(),
+    }
+}
+
+/// What files say, and what is wrong with it.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The plan; none where anything is an error.
+    pub plan: Option<Plan>,
+    /// What is wrong, of the reading first.
+    pub diagnostics: Vec<Diagnostic>,
+    texts: Sources,
+    files: usize,
+    unreadable: bool,
+}
+
+impl Compiled {
+    /// Reads and compiles. Where the reading has errors, what could be read is still held against itself, so that
+    /// everything is said at once.
+    pub fn read(paths: &[PathBuf], facts: &HostFacts) -> Compiled {
+        Compiled::new(files::read(paths, &[]), facts)
+    }
+
+    /// Compiles what was read.
+    pub fn new(inputs: Inputs, facts: &HostFacts) -> Compiled {
+        let Inputs { files, problems } = inputs;
+        let unreadable = !problems.is_empty();
+        let (manifests, mut diagnostics) = match unreadable {
+            true => (Vec::new(), problems),
+            false => manifest::load(&files),
+        };
+        let mut plan = None;
+        if has_errors(&diagnostics) {
+            diagnostics.extend(plan::check(&manifests, &drawn(&files, &[])));
+        } else {
+            let compiled = plan::compile(&manifests, &drawn(&files, &[]), facts);
+            plan = compiled.plan;
+            diagnostics.extend(compiled.diagnostics);
+        }
+        let texts = drawn(&files, &diagnostics);
+        Compiled { plan, diagnostics, texts, files: files.len(), unreadable }
+    }
+
+    /// For the renderers.
+    pub fn report(&self) -> Report<'_> {
+        Report { sources: &self.texts, diagnostics: &self.diagnostics, files: self.files }
+    }
+
+    /// The exit code where there is no plan.
+    pub fn code(&self) -> u8 {
+        if self.unreadable { exit::USAGE } else { exit::NEGATIVE }
+    }
+}
+
+/// Everything that can be said of the files alone, whichever host they are for: the loader's problems, and then the
+/// compiler's.
+pub fn check(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
+    let (manifests, mut diagnostics) = manifest::load(files);
+    diagnostics.extend(plan::check(&manifests, &drawn(files, &[])));
+    (manifests, diagnostics)
+}
+
+/// The texts that diagnostics are drawn from, without what they know to be secret.
+pub fn drawn(files: &[SourceFile], diagnostics: &[Diagnostic]) -> Sources {
     let mut sources = Sources::new();
     for file in files {
         sources.insert(&file.name, &file.text);
     }
+    sources.mask(diagnostics);
     sources
 }
 
@@ -81,7 +129,7 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 }
 
 /// The host's settings, from the file that was named or the one in its usual place, and the host's name.
-fn read_agent(
+pub fn read_agent(
     named: Option<&Path>,
     colour: bool,
     err: &mut dyn Write,
@@ -100,25 +148,23 @@ fn read_agent(
         None => Some(Path::new(AGENT)).filter(|path| path.exists()),
     };
     if let Some(path) = path {
-        let files = match super::files::read(&[path.to_path_buf()]) {
-            Ok(files) => files,
-            Err(error) => {
-                writeln!(err, "error: {error}")?;
-                return Ok(Err(exit::USAGE));
-            }
-        };
-        for file in &files {
-            let (written, diagnostics) = manifest::load_agent(file);
-            let mut texts = sources(&files);
-            texts.mask(&diagnostics);
-            if !diagnostics.is_empty() {
-                let report = Report { sources: &texts, diagnostics: &diagnostics, files: 1 };
-                write!(err, "{}", terminal(report, colour))?;
-            }
-            match written.filter(|_| !has_errors(&diagnostics)) {
-                Some(written) => take(&mut agent, written),
-                None => return Ok(Err(exit::NEGATIVE)),
-            }
+        let Inputs { files, problems } = files::read_one(path);
+        let unreadable = !problems.is_empty();
+        let mut diagnostics = problems;
+        let mut written = None;
+        if let Some(file) = files.first() {
+            let (read, found) = manifest::load_agent(file);
+            written = read;
+            diagnostics.extend(found);
+        }
+        if !diagnostics.is_empty() {
+            let texts = drawn(&files, &diagnostics);
+            let report = Report { sources: &texts, diagnostics: &diagnostics, files: 1 };
+            write!(err, "{}", terminal(report, colour))?;
+        }
+        match written.filter(|_| !has_errors(&diagnostics)) {
+            Some(written) => take(&mut agent, written),
+            None => return Ok(Err(if unreadable { exit::USAGE } else { exit::NEGATIVE })),
         }
     }
     let host = agent.name.clone().unwrap_or_else(host_name);

@@ -8,11 +8,17 @@ pub mod bar;
 pub mod client;
 pub mod exit;
 pub mod files;
+pub mod init;
 pub mod load;
-pub mod run;
+pub mod match_;
+pub mod plan;
+pub mod render;
 pub mod rescan;
+pub mod run;
+pub mod schema;
 pub mod status;
 pub mod trigger;
+pub mod validate;
 pub mod version;
 pub mod wait;
 
@@ -57,6 +63,18 @@ impl Colour {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first manifest
+    Init(init::InitArgs),
+    /// Check manifests
+    Validate(validate::ValidateArgs),
+    /// Show what will happen on a host
+    Plan(plan::PlanArgs),
+    /// Print the manifests with every default written out
+    Render(render::RenderArgs),
+    /// Say whether paths are included, and by which rule
+    Match(match_::MatchArgs),
+    /// Print the JSON Schema of manifests
+    Schema(schema::SchemaArgs),
     /// Keep every target in step with its source, until ended
     Run(run::RunArgs),
     /// Show how every route is
@@ -84,7 +102,7 @@ pub fn main() -> u8 {
         }
     };
     let (mut out, mut err) = (io::stdout().lock(), io::stderr());
-    let ended = dispatch(&cli, &mut out, &mut err).and_then(|code| out.flush().map(|()| code));
+    let ended = dispatch(cli, &mut out, &mut err).and_then(|code| out.flush().map(|()| code));
     match ended {
         Ok(code) => code,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::GOOD,
@@ -96,10 +114,26 @@ pub fn main() -> u8 {
     }
 }
 
-fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let colour_out = cli.color.wanted(&io::stdout());
     let colour_err = cli.color.wanted(&io::stderr());
-    match &cli.command {
+    let mut command = cli.command;
+    match &mut command {
+        Command::Init(args) => {
+            args.colour = colour_err;
+            init::run(args, out, err)
+        }
+        Command::Validate(args) => {
+            args.colour = colour_out;
+            validate::run(args, out)
+        }
+        Command::Plan(args) => plan::run(args, colour_err, out, err),
+        Command::Render(args) => {
+            args.colour = colour_err;
+            render::run(args, out, err)
+        }
+        Command::Match(args) => match_::run(args, colour_err, out, err),
+        Command::Schema(args) => schema::run(args, out),
         Command::Run(args) => run::run(args, colour_err, out, err),
         Command::Status(args) => status::run(args, colour_out, out, err),
         Command::Trigger(args) => trigger::run(args, out, err),

@@ -129,7 +129,7 @@ impl Diagnostic {
         self.labels.push(Label {
             file: place.file.clone(),
             span: place.span.clone(),
-            text: text.into(),
+            text: secret::clean(&text.into()),
             primary,
         });
         self

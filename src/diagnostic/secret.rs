@@ -4,6 +4,7 @@
 //! second fence: whoever finds an inline secret reports it; this one keeps it from the screen even when another
 //! mistake in the same line is what is being reported.
 
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 /// Keys whose inline values are taken for secrets, in whatever spelling of case.
@@ -36,6 +37,22 @@ pub fn in_url(text: &str) -> Option<Range<usize>> {
     Some(start + colon + 1..start + end)
 }
 
+/// As [`in_url`], and also what stands where a port should be but is none: a password whose `@` was forgotten.
+pub fn may_be_in_url(text: &str) -> Option<Range<usize>> {
+    in_url(text).or_else(|| {
+        let start = text.find("://")? + 3;
+        let authority = &text[start..][..text[start..].find('/').unwrap_or(text.len() - start)];
+        let colon = authority.find(':')?;
+        let port = &authority[colon + 1..];
+        let harmless = port.bytes().all(|byte| byte.is_ascii_digit())
+            || port.starts_with("${")
+            || authority.starts_with('[')
+            || authority.contains('@')
+            || authority.parse::<Ipv6Addr>().is_ok();
+        (!harmless).then_some(start + colon + 1..start + authority.len())
+    })
+}
+
 /// Every range of a whole text, or of a message, that looks like a secret.
 pub fn in_text(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
@@ -56,7 +73,7 @@ fn urls_in_line(line: &str, offset: usize, found: &mut Vec<Range<usize>>) {
         let end = rest
             .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
             .unwrap_or(rest.len());
-        if let Some(range) = in_url(&rest[..end]) {
+        if let Some(range) = may_be_in_url(&rest[..end]) {
             found.push(offset + start + range.start..offset + start + range.end);
         }
         from = start + 3;
@@ -144,6 +161,7 @@ mod tests {
         check("url: \"rsync://u:p/w@h/m\"", "url: \"rsync://u:***@h/m\"");
         check("rsync://u:p@w@h/m", "rsync://u:***@h/m");
         check("rsync://:pw@h/m", "rsync://:**@h/m");
+        check("rsync://u:pw", "rsync://u:**");
     }
 
     #[test]

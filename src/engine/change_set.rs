@@ -152,6 +152,7 @@ impl ChangeSet {
     }
 
     /// The marks in order.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Pending)> {
         self.marks.iter()
     }

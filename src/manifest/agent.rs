@@ -21,7 +21,9 @@ pub(super) fn agent(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &No
         at: node.at.clone(),
         name: fields.read(reading, "name", host_name),
         labels: fields.read(reading, "labels", labels).unwrap_or_default(),
-        manifests: fields.read(reading, "manifests", manifests).unwrap_or_default(),
+        manifests: fields
+            .read(reading, "manifests", manifests)
+            .unwrap_or_default(),
         state_dir: fields.read(reading, "stateDir", paths::absolute),
         socket: fields.read(reading, "socket", paths::absolute),
         limits: fields.read(reading, "limits", limits).unwrap_or_default(),
@@ -34,9 +36,20 @@ pub(super) fn agent(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &No
         && let Some(Spanned { value: true, .. }) = reading.boolean("watchManifests", field.node)
     {
         let label = "remove it for now; `heliostat reload` applies changed files";
-        reading.wrong(Code::NotSupported, &field.key.at, "`watchManifests` is not supported yet", label);
+        reading.wrong(
+            Code::NotSupported,
+            &field.key.at,
+            "`watchManifests` is not supported yet",
+            label,
+        );
     }
-    fields.finish(reading, &[("sources", "a `kind: Manifest`"), ("metadata", "a `kind: Manifest`")]);
+    fields.finish(
+        reading,
+        &[
+            ("sources", "a `kind: Manifest`"),
+            ("metadata", "a `kind: Manifest`"),
+        ],
+    );
     agent
 }
 
@@ -46,12 +59,19 @@ fn host_name(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanne
         return Some(text);
     }
     let message = format!("`{}` is not a host's name", text.value);
-    reading.wrong(Code::BadName, &text.at, message, "letters, digits, `-`, `_` and dots");
+    reading.wrong(
+        Code::BadName,
+        &text.at,
+        message,
+        "letters, digits, `-`, `_` and dots",
+    );
     None
 }
 
 fn manifests(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Vec<Spanned<String>>> {
-    let paths = reading.list(key, node, |reading, item| paths::absolute(reading, key, item))?;
+    let paths = reading.list(key, node, |reading, item| {
+        paths::absolute(reading, key, item)
+    })?;
     reading.distinct(key, &paths);
     Some(paths)
 }
@@ -65,13 +85,21 @@ fn limits(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Limits> {
     };
     let limits = Limits {
         transfers: fields
-            .read(reading, "transfers", |reading, key, node| reading.count(key, node, TRANSFERS))
+            .read(reading, "transfers", |reading, key, node| {
+                reading.count(key, node, TRANSFERS)
+            })
             .and_then(small),
         transfers_per_host: fields
-            .read(reading, "transfersPerHost", |reading, key, node| reading.count(key, node, TRANSFERS))
+            .read(reading, "transfersPerHost", |reading, key, node| {
+                reading.count(key, node, TRANSFERS)
+            })
             .and_then(small),
-        bandwidth: fields.read(reading, "bandwidth", |reading, key, node| reading.rate(key, node)),
-        watches: fields.read(reading, "watches", |reading, key, node| reading.count(key, node, WATCHES)),
+        bandwidth: fields.read(reading, "bandwidth", |reading, key, node| {
+            reading.rate(key, node)
+        }),
+        watches: fields.read(reading, "watches", |reading, key, node| {
+            reading.count(key, node, WATCHES)
+        }),
     };
     fields.finish(reading, &[]);
     Some(limits)
@@ -86,15 +114,22 @@ fn rsync(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<St
 
 fn http(reading: &mut Reading<'_>, field: Field<'_>) {
     if let Some(mut fields) = Fields::of(reading, "http", "`http`", field.node) {
-        if let Some(listen) = fields.read(reading, "listen", |reading, key, node| reading.text(key, node))
-            && listen.value.parse::<SocketAddr>().is_err()
+        if let Some(listen) = fields.read(reading, "listen", |reading, key, node| {
+            reading.text(key, node)
+        }) && listen.value.parse::<SocketAddr>().is_err()
         {
             let message = format!("`{}` is not an address with a port", listen.value);
-            reading.wrong(Code::BadText, &listen.at, message, "as in `127.0.0.1:9099` or `[::1]:9099`");
+            reading.wrong(
+                Code::BadText,
+                &listen.at,
+                message,
+                "as in `127.0.0.1:9099` or `[::1]:9099`",
+            );
         }
         fields.finish(reading, &[]);
     }
     reading.report(
-        Diagnostic::new(Code::NotSupported, "`http` is not supported yet").primary(&field.key.at, "remove it for now"),
+        Diagnostic::new(Code::NotSupported, "`http` is not supported yet")
+            .primary(&field.key.at, "remove it for now"),
     );
 }

@@ -21,12 +21,21 @@ pub(super) struct Field<'n> {
 
 impl<'n> Fields<'n> {
     /// The fields of a node that must be a mapping.
-    pub(super) fn of(reading: &mut Reading<'_>, key: &str, what: &'static str, node: &'n Node) -> Option<Fields<'n>> {
+    pub(super) fn of(
+        reading: &mut Reading<'_>,
+        key: &str,
+        what: &'static str,
+        node: &'n Node,
+    ) -> Option<Fields<'n>> {
         match &node.kind {
             Kind::Mapping(entries) if entries.is_empty() => reading.empty(key, &node.at),
             Kind::Mapping(entries) => {
                 let left = entries.iter().map(|(key, value)| (key, value)).collect();
-                Some(Fields { what, left, asked: Vec::new() })
+                Some(Fields {
+                    what,
+                    left,
+                    asked: Vec::new(),
+                })
             }
             Kind::Broken => None,
             _ if matches!(scalar(node), Scalar::Null) => reading.empty(key, &node.at),
@@ -56,35 +65,49 @@ impl<'n> Fields<'n> {
     /// Reports a field that has no default and was not given.
     pub(super) fn missing(&self, reading: &mut Reading<'_>, name: &str, at: &Place) {
         let message = format!("missing field `{name}`");
-        reading.wrong(Code::MissingField, at, message, format!("{} needs `{name}`", self.what));
+        reading.wrong(
+            Code::MissingField,
+            at,
+            message,
+            format!("{} needs `{name}`", self.what),
+        );
     }
 
     /// Reports what nobody asked for. `elsewhere` names fields that belong to another place, with that place.
     pub(super) fn finish(self, reading: &mut Reading<'_>, elsewhere: &[(&str, &str)]) {
-        for (key, node) in &self.left {
-            reading.report(self.unknown(key, node, elsewhere));
+        /// Searching for what was meant takes time, and nobody reads more.
+        const MAX_SUGGESTIONS: usize = 200;
+        for (index, (key, node)) in self.left.iter().enumerate() {
+            let suggestion = match index < MAX_SUGGESTIONS {
+                true => self.suggestion(&key.text, elsewhere),
+                false => None,
+            };
+            reading.report(self.unknown(key, node, suggestion));
         }
     }
 
-    fn unknown(&self, key: &Key, node: &Node, elsewhere: &[(&str, &str)]) -> Diagnostic {
+    /// What was probably meant.
+    fn suggestion(&self, key: &str, elsewhere: &[(&str, &str)]) -> Option<String> {
+        if let Some((_, place)) = elsewhere.iter().find(|(name, _)| *name == key) {
+            return Some(format!("belongs to {place}"));
+        }
+        if let Some(name) = nearest(key, self.asked.iter().copied()) {
+            return Some(format!("did you mean `{name}`?"));
+        }
+        let near = nearest(key, elsewhere.iter().map(|(name, _)| *name))?;
+        let (name, place) = elsewhere.iter().find(|(name, _)| *name == near)?;
+        Some(format!("did you mean `{name}`, which belongs to {place}?"))
+    }
+
+    fn unknown(&self, key: &Key, node: &Node, suggestion: Option<String>) -> Diagnostic {
         if is_secret_key(&key.text) && !matches!(node.kind, Kind::Mapping(_) | Kind::Sequence(_)) {
             return Diagnostic::new(Code::InlinePassword, "a password is written in the manifest")
                 .primary(&key.at, "name where it is kept instead")
                 .mask(node.at.clone())
-                .help("write `passwordFile: /etc/heliostat/secrets/NAME`, and change the password: it was readable here");
+                .help("write `passwordFile: /etc/heliostat/secrets/NAME`, and change it: it was readable here");
         }
-        let label = if let Some((_, place)) = elsewhere.iter().find(|(name, _)| *name == key.text) {
-            format!("belongs to {place}")
-        } else if let Some(name) = nearest(&key.text, self.asked.iter().copied()) {
-            format!("did you mean `{name}`?")
-        } else if let Some((name, place)) =
-            nearest(&key.text, elsewhere.iter().map(|(name, _)| *name))
-                .and_then(|name| elsewhere.iter().find(|(other, _)| *other == name))
-        {
-            format!("did you mean `{name}`, which belongs to {place}?")
-        } else {
-            format!("{} has no such field", self.what)
-        };
-        Diagnostic::new(Code::UnknownField, format!("unknown field `{}`", key.text)).primary(&key.at, label)
+        let label = suggestion.unwrap_or_else(|| format!("{} has no such field", self.what));
+        Diagnostic::new(Code::UnknownField, format!("unknown field `{}`", key.text))
+            .primary(&key.at, label)
     }
 }

@@ -6,24 +6,30 @@
 //! needs more than one document is the compiler's. Called by the commands and the service, which hand the manifests to
 //! the compiler. Pure: texts come in as values.
 
+mod access;
 mod agent;
 pub mod defaults;
 mod document;
 mod fields;
+mod hooks;
 pub mod name;
 mod paths;
 mod reading;
 mod rsync_args;
+mod schema;
 mod source;
 mod target;
 mod timing;
 mod types;
 pub mod unit;
 mod url;
+pub mod wire;
+pub mod wire_values;
 mod yaml;
 mod yaml_error;
 
 pub use document::API_VERSION;
+pub use schema::schema;
 pub use types::*;
 pub use url::{Url, UrlParts, UrlProblem};
 pub use yaml::MAX_FILE_BYTES;
@@ -58,7 +64,11 @@ pub fn load(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
             }
         }
     }
-    if manifests.is_empty() && !problems.iter().any(|problem| problem.severity == Severity::Error) {
+    if manifests.is_empty()
+        && !problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Error)
+    {
         problems.clear();
         problems.push(
             Diagnostic::new(Code::NoManifest, "there is no manifest to read")
@@ -71,15 +81,23 @@ pub fn load(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
 /// Reads a host's settings.
 pub fn load_agent(file: &SourceFile) -> (Option<Agent>, Vec<Diagnostic>) {
     let mut problems = Vec::new();
-    let mut agents = read(file, Wanted::Agent, &mut problems).into_iter().filter_map(|document| match document {
-        Document::Agent(agent) => Some(agent),
-        Document::Manifest(_) => None,
-    });
+    let mut agents = read(file, Wanted::Agent, &mut problems)
+        .into_iter()
+        .filter_map(|document| match document {
+            Document::Agent(agent) => Some(*agent),
+            Document::Manifest(_) => None,
+        });
     let first = agents.next();
     if let Some(second) = agents.next() {
         let start = second.at.span.start;
-        let at = Place { span: start..start + 1, ..second.at };
-        problems.push(Diagnostic::new(Code::Kind, "a host has one `kind: Agent`").primary(&at, "a second one"));
+        let at = Place {
+            span: start..start + 1,
+            ..second.at
+        };
+        problems.push(
+            Diagnostic::new(Code::Kind, "a host has one `kind: Agent`")
+                .primary(&at, "a second one"),
+        );
     }
     (first, bounded(problems))
 }
@@ -90,13 +108,24 @@ fn read(file: &SourceFile, wanted: Wanted, problems: &mut Vec<Diagnostic>) -> Ve
     let nodes = yaml::documents(&name, &file.text, problems);
     if nodes.is_empty() && problems.len() == before {
         // A file that was emptied by mistake looks like this; one that is commented out, too.
-        let mut problem = Diagnostic::new(Code::NoManifest, "the file holds no document")
-            .primary(&Place { file: name.clone(), span: 0..0 }, "only blanks and comments");
+        let mut problem = Diagnostic::new(Code::NoManifest, "the file holds no document").primary(
+            &Place {
+                file: name.clone(),
+                span: 0..0,
+            },
+            "only blanks and comments",
+        );
         problem.severity = Severity::Warning;
         problems.push(problem);
     }
-    let mut reading = Reading { text: &file.text, problems };
-    nodes.iter().filter_map(|node| document(&mut reading, node, wanted)).collect()
+    let mut reading = Reading {
+        text: &file.text,
+        problems,
+    };
+    nodes
+        .iter()
+        .filter_map(|node| document(&mut reading, node, wanted))
+        .collect()
 }
 
 /// Sorted by place within each file, and cut.
@@ -108,13 +137,24 @@ fn bounded(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
         }
     }
     problems.sort_by_key(|problem| {
-        problem.place().map(|label| (order.iter().position(|file| *file == label.file), label.span.start))
+        problem.place().map(|label| {
+            (
+                order.iter().position(|file| *file == label.file),
+                label.span.start,
+            )
+        })
     });
     if problems.len() > MAX_PROBLEMS {
         let more = problems.len() - MAX_PROBLEMS;
-        let mut cut = Diagnostic::new(Code::TooManyProblems, format!("{more} more problems are not shown"));
+        let mut cut = Diagnostic::new(
+            Code::TooManyProblems,
+            format!("{more} more problems are not shown"),
+        );
         // Warnings do not become an error by being many.
-        if problems[MAX_PROBLEMS..].iter().all(|problem| problem.severity == Severity::Warning) {
+        if problems[MAX_PROBLEMS..]
+            .iter()
+            .all(|problem| problem.severity == Severity::Warning)
+        {
             cut.severity = Severity::Warning;
         }
         problems.truncate(MAX_PROBLEMS);

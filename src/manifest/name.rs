@@ -8,7 +8,10 @@ pub fn dns_label(text: &str) -> Result<(), &'static str> {
         Err("a name has at most 63 characters")
     } else if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Err("a name is in lower case")
-    } else if !text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+    } else if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    {
         Err("a name consists of `a-z`, `0-9` and `-`")
     } else if text.starts_with('-') || text.ends_with('-') {
         Err("a name neither begins nor ends with `-`")
@@ -26,7 +29,9 @@ pub fn host(text: &str) -> bool {
 /// Label keys, as they stand in `${labels.KEY}`.
 pub fn label_key(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    text.len() <= 63 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(fits)
+    text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(fits)
 }
 
 /// Names of environment variables.
@@ -48,8 +53,15 @@ pub fn climbs(path: &str) -> bool {
 
 /// A path without `.`, double and trailing slashes; an absolute one stays absolute.
 pub fn normalised(path: &str) -> String {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    format!("{}{}", if path.starts_with('/') { "/" } else { "" }, parts.join("/"))
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    format!(
+        "{}{}",
+        if path.starts_with('/') { "/" } else { "" },
+        parts.join("/")
+    )
 }
 
 #[cfg(test)]

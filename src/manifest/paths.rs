@@ -6,7 +6,11 @@ use super::{Spanned, name};
 use crate::diagnostic::Code;
 
 /// An absolute path without `..`.
-pub(super) fn absolute(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<String>> {
+pub(super) fn absolute(
+    reading: &mut Reading<'_>,
+    key: &str,
+    node: &Node,
+) -> Option<Spanned<String>> {
     let path = reading.text(key, node)?;
     let text = &path.value;
     if !text.starts_with('/') {
@@ -25,23 +29,46 @@ pub(super) fn absolute(reading: &mut Reading<'_>, key: &str, node: &Node) -> Opt
 }
 
 /// A path below something else: relative, without `..`.
-pub(super) fn relative(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<String>> {
+pub(super) fn relative(
+    reading: &mut Reading<'_>,
+    key: &str,
+    node: &Node,
+) -> Option<Spanned<String>> {
     let path = reading.text(key, node)?;
     if path.value.starts_with('/') {
         let message = format!("`{key}` is below the source: `{}`", path.value);
-        reading.wrong(Code::BadPath, &path.at, message, "write it without the leading `/`");
+        reading.wrong(
+            Code::BadPath,
+            &path.at,
+            message,
+            "write it without the leading `/`",
+        );
         return None;
     }
     if name::normalised(&path.value).is_empty() {
-        reading.wrong(Code::BadPath, &path.at, format!("`{key}` names the source itself"), "name something below it");
+        reading.wrong(
+            Code::BadPath,
+            &path.at,
+            format!("`{key}` names the source itself"),
+            "name something below it",
+        );
         return None;
     }
     climbing(reading, key, path)
 }
 
-fn climbing(reading: &mut Reading<'_>, key: &str, path: Spanned<String>) -> Option<Spanned<String>> {
+fn climbing(
+    reading: &mut Reading<'_>,
+    key: &str,
+    path: Spanned<String>,
+) -> Option<Spanned<String>> {
     if name::climbs(&path.value) {
-        reading.wrong(Code::BadPath, &path.at, format!("`{key}` has a `..`"), "write where it leads");
+        reading.wrong(
+            Code::BadPath,
+            &path.at,
+            format!("`{key}` has a `..`"),
+            "write where it leads",
+        );
         return None;
     }
     Some(path)

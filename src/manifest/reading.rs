@@ -25,7 +25,13 @@ impl Reading<'_> {
     }
 
     /// A problem with one place.
-    pub(super) fn wrong(&mut self, code: Code, at: &Place, message: impl Into<String>, label: impl Into<String>) {
+    pub(super) fn wrong(
+        &mut self,
+        code: Code,
+        at: &Place,
+        message: impl Into<String>,
+        label: impl Into<String>,
+    ) {
         self.report(Diagnostic::new(code, message).primary(at, label));
     }
 
@@ -37,7 +43,12 @@ impl Reading<'_> {
             Scalar::Null => return self.empty(key, &node.at),
             Scalar::Number(text) | Scalar::Boolean(text) => {
                 let message = format!("`{key}` is a text, but this is {}", describe(node));
-                self.wrong(Code::WrongType, &node.at, message, format!("quote it: `\"{text}\"`"));
+                self.wrong(
+                    Code::WrongType,
+                    &node.at,
+                    message,
+                    format!("quote it: `\"{text}\"`"),
+                );
                 return None;
             }
             Scalar::Collection => return self.wrong_type(key, "a text", node),
@@ -84,7 +95,12 @@ impl Reading<'_> {
     }
 
     /// A whole number.
-    pub(super) fn count(&mut self, key: &str, node: &Node, bounds: RangeInclusive<u64>) -> Option<Spanned<u64>> {
+    pub(super) fn count(
+        &mut self,
+        key: &str,
+        node: &Node,
+        bounds: RangeInclusive<u64>,
+    ) -> Option<Spanned<u64>> {
         let text = match scalar(node) {
             Scalar::Number(text) => text,
             Scalar::Broken => return None,
@@ -103,7 +119,12 @@ impl Reading<'_> {
     }
 
     /// One of a set of words.
-    pub(super) fn choice<T: Copy>(&mut self, key: &str, node: &Node, words: &[(&str, T)]) -> Option<Spanned<T>> {
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        key: &str,
+        node: &Node,
+        words: &[(&str, T)],
+    ) -> Option<Spanned<T>> {
         let text = self.text(key, node)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
             return Some(Spanned::new(*value, node.at.clone()));
@@ -112,12 +133,22 @@ impl Reading<'_> {
             Some(word) => format!("did you mean `{word}`?"),
             None => format!("takes {}", listed(words.iter().map(|(word, _)| *word))),
         };
-        self.wrong(Code::UnknownValue, &node.at, format!("unknown value `{}` for `{key}`", text.value), label);
+        self.wrong(
+            Code::UnknownValue,
+            &node.at,
+            format!("unknown value `{}` for `{key}`", text.value),
+            label,
+        );
         None
     }
 
     /// A duration within bounds, in milliseconds.
-    pub(super) fn duration(&mut self, key: &str, node: &Node, bounds: &Bounds) -> Option<Spanned<u64>> {
+    pub(super) fn duration(
+        &mut self,
+        key: &str,
+        node: &Node,
+        bounds: &Bounds,
+    ) -> Option<Spanned<u64>> {
         let text = self.raw(key, "a duration such as `30s`", node)?;
         match unit::duration_ms(text) {
             Ok(ms) if bounds.ms.contains(&ms) => Some(Spanned::new(ms, node.at.clone())),
@@ -127,7 +158,12 @@ impl Reading<'_> {
                 None
             }
             Err(message) => {
-                self.wrong(Code::BadDuration, &node.at, message, "write for instance `250ms`, `30s` or `1h30m`");
+                self.wrong(
+                    Code::BadDuration,
+                    &node.at,
+                    message,
+                    "write for instance `250ms`, `30s` or `1h30m`",
+                );
                 None
             }
         }
@@ -141,11 +177,21 @@ impl Reading<'_> {
         match unit::rate_bytes(text) {
             Ok(rate) if rate >= LEAST => Some(Spanned::new(rate, node.at.clone())),
             Ok(_) => {
-                self.wrong(Code::OutOfRange, &node.at, format!("`{key}` is at least 1KiB/s"), "out of range");
+                self.wrong(
+                    Code::OutOfRange,
+                    &node.at,
+                    format!("`{key}` is at least 1KiB/s"),
+                    "out of range",
+                );
                 None
             }
             Err(message) => {
-                self.wrong(Code::BadSize, &node.at, message, "write for instance `40MiB/s`");
+                self.wrong(
+                    Code::BadSize,
+                    &node.at,
+                    message,
+                    "write for instance `40MiB/s`",
+                );
                 None
             }
         }
@@ -160,12 +206,21 @@ impl Reading<'_> {
     ) -> Option<Vec<T>> {
         match &node.kind {
             Kind::Sequence(items) if items.is_empty() => self.empty(key, &node.at),
-            Kind::Sequence(items) => Some(items.iter().filter_map(|item| read(self, item)).collect()),
+            Kind::Sequence(items) => {
+                Some(items.iter().filter_map(|item| read(self, item)).collect())
+            }
             Kind::Broken => None,
-            Kind::Scalar { .. } if matches!(scalar(node), Scalar::Null) => self.empty(key, &node.at),
+            Kind::Scalar { .. } if matches!(scalar(node), Scalar::Null) => {
+                self.empty(key, &node.at)
+            }
             Kind::Scalar { text, .. } => {
                 let message = format!("`{key}` is a list, but this is {}", describe(node));
-                self.wrong(Code::WrongType, &node.at, message, format!("write `[\"{text}\"]`"));
+                self.wrong(
+                    Code::WrongType,
+                    &node.at,
+                    message,
+                    format!("write `[\"{text}\"]`"),
+                );
                 None
             }
             Kind::Mapping(_) => self.wrong_type(key, "a list", node),
@@ -182,7 +237,10 @@ impl Reading<'_> {
     /// Reports what a list names twice.
     pub(super) fn distinct<T: PartialEq>(&mut self, key: &str, items: &[Spanned<T>]) {
         for (index, item) in items.iter().enumerate() {
-            if let Some(first) = items[..index].iter().find(|first| first.value == item.value) {
+            if let Some(first) = items[..index]
+                .iter()
+                .find(|first| first.value == item.value)
+            {
                 self.report(
                     Diagnostic::new(Code::DuplicateItem, format!("`{key}` lists the same twice"))
                         .primary(&item.at, "remove one of them")
@@ -194,7 +252,12 @@ impl Reading<'_> {
 
     /// A key without a value. Always `None`, for use as a result.
     pub(super) fn empty<T>(&mut self, key: &str, at: &Place) -> Option<T> {
-        self.wrong(Code::Empty, at, format!("`{key}` is empty"), "give it a value or remove the key");
+        self.wrong(
+            Code::Empty,
+            at,
+            format!("`{key}` is empty"),
+            "give it a value or remove the key",
+        );
         None
     }
 
@@ -220,7 +283,10 @@ impl Reading<'_> {
             _ => return at.clone(),
         };
         let start = at.span.start + shift;
-        Place { file: at.file.clone(), span: start + part.start..start + part.end }
+        Place {
+            file: at.file.clone(),
+            span: start + part.start..start + part.end,
+        }
     }
 }
 
@@ -257,15 +323,17 @@ fn is_integer(text: &str) -> bool {
 
 fn is_number(text: &str) -> bool {
     // `inf` and `nan` are numbers to Rust, but words to YAML.
-    text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.')) && text.parse::<f64>().is_ok()
+    text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'))
+        && text.parse::<f64>().is_ok()
         && !text.ends_with(|c: char| c.is_ascii_alphabetic())
 }
 
-fn describe(node: &Node) -> &'static str {
+pub(super) fn describe(node: &Node) -> &'static str {
     match scalar(node) {
         Scalar::Null | Scalar::Broken => "nothing",
         Scalar::Boolean(_) => "`true` or `false`",
-        Scalar::Number(_) => "a number",
+        Scalar::Number(text) if is_integer(text) => "a whole number",
+        Scalar::Number(_) => "a fraction",
         Scalar::Text(_) => "a text",
         Scalar::Collection if matches!(node.kind, Kind::Sequence(_)) => "a list",
         Scalar::Collection => "a mapping",
@@ -279,7 +347,12 @@ pub(super) fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> O
     let plain = |word: &str| word.to_ascii_lowercase().replace(['_', '-'], "");
     let wanted = plain(text);
     words
-        .map(|word| (strsim::normalized_damerau_levenshtein(&wanted, &plain(word)), word))
+        .map(|word| {
+            (
+                strsim::normalized_damerau_levenshtein(&wanted, &plain(word)),
+                word,
+            )
+        })
         .filter(|(alike, _)| *alike >= ALIKE)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, word)| word)
@@ -297,5 +370,7 @@ pub(super) fn listed<'w>(words: impl Iterator<Item = &'w str>) -> String {
 
 /// Whether a key's inline value is a secret.
 pub(super) fn is_secret_key(key: &str) -> bool {
-    secret::KEYS.iter().any(|secret| key.eq_ignore_ascii_case(secret))
+    secret::KEYS
+        .iter()
+        .any(|secret| key.eq_ignore_ascii_case(secret))
 }

@@ -11,15 +11,39 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 
-const QUIET: Bounds = Bounds { ms: 0..=HOUR, least: "0ms", most: "1h" };
-const MAX_WAIT: Bounds = Bounds { ms: 0..=DAY, least: "0ms", most: "1d" };
+const QUIET: Bounds = Bounds {
+    ms: 0..=HOUR,
+    least: "0ms",
+    most: "1h",
+};
+const MAX_WAIT: Bounds = Bounds {
+    ms: 0..=DAY,
+    least: "0ms",
+    most: "1d",
+};
 /// Below it, a pass would follow on the heels of the last one.
-const PERIOD: Bounds = Bounds { ms: SECOND..=366 * DAY, least: "1s", most: "366d" };
-const JITTER: Bounds = Bounds { ms: 0..=DAY, least: "0s", most: "1d" };
+const PERIOD: Bounds = Bounds {
+    ms: SECOND..=366 * DAY,
+    least: "1s",
+    most: "366d",
+};
+const JITTER: Bounds = Bounds {
+    ms: 0..=DAY,
+    least: "0s",
+    most: "1d",
+};
 /// rsync's `--timeout` counts whole seconds, and 0 means none.
-pub(super) const TIMEOUT: Bounds = Bounds { ms: SECOND..=DAY, least: "1s", most: "1d" };
+pub(super) const TIMEOUT: Bounds = Bounds {
+    ms: SECOND..=DAY,
+    least: "1s",
+    most: "1d",
+};
 /// Retries are bounded in rate, not in number: faster would be a busy loop.
-const RETRY: Bounds = Bounds { ms: 100..=DAY, least: "100ms", most: "1d" };
+const RETRY: Bounds = Bounds {
+    ms: 100..=DAY,
+    least: "100ms",
+    most: "1d",
+};
 
 /// Monday first, as [`Window::days`].
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -28,8 +52,12 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 pub(super) fn debounce(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Debounce> {
     let mut fields = Fields::of(reading, key, "a debounce", node)?;
     let debounce = Debounce {
-        quiet_ms: fields.read(reading, "quiet", |reading, key, node| reading.duration(key, node, &QUIET)),
-        max_wait_ms: fields.read(reading, "maxWait", |reading, key, node| reading.duration(key, node, &MAX_WAIT)),
+        quiet_ms: fields.read(reading, "quiet", |reading, key, node| {
+            reading.duration(key, node, &QUIET)
+        }),
+        max_wait_ms: fields.read(reading, "maxWait", |reading, key, node| {
+            reading.duration(key, node, &MAX_WAIT)
+        }),
     };
     fields.finish(reading, &[]);
     if let (Some(quiet), Some(max_wait)) = (&debounce.quiet_ms, &debounce.max_wait_ms)
@@ -48,8 +76,12 @@ pub(super) fn debounce(reading: &mut Reading<'_>, key: &str, node: &Node) -> Opt
 pub(super) fn retry(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Retry> {
     let mut fields = Fields::of(reading, key, "a retry", node)?;
     let retry = Retry {
-        initial_ms: fields.read(reading, "initial", |reading, key, node| reading.duration(key, node, &RETRY)),
-        max_ms: fields.read(reading, "max", |reading, key, node| reading.duration(key, node, &RETRY)),
+        initial_ms: fields.read(reading, "initial", |reading, key, node| {
+            reading.duration(key, node, &RETRY)
+        }),
+        max_ms: fields.read(reading, "max", |reading, key, node| {
+            reading.duration(key, node, &RETRY)
+        }),
     };
     fields.finish(reading, &[]);
     if let (Some(initial), Some(max)) = (&retry.initial_ms, &retry.max_ms)
@@ -69,7 +101,10 @@ pub(super) fn rescan(reading: &mut Reading<'_>, key: &str, node: &Node) -> Optio
     match scalar(node) {
         Scalar::Text("never") => {
             let when = Some(Spanned::new(RescanWhen::Never, node.at.clone()));
-            return Some(Rescan { when, ..Rescan::default() });
+            return Some(Rescan {
+                when,
+                ..Rescan::default()
+            });
         }
         Scalar::Text(_) | Scalar::Boolean(_) | Scalar::Number(_) => {
             return reading.wrong_type(key, "`never` or a mapping such as `{every: 12h}`", node);
@@ -79,19 +114,36 @@ pub(super) fn rescan(reading: &mut Reading<'_>, key: &str, node: &Node) -> Optio
     let mut fields = Fields::of(reading, key, "a rescan", node)?;
     let times = Times::take(reading, &mut fields);
     let compare = fields.read(reading, "compare", |reading, key, node| {
-        reading.choice(key, node, &[("quick", Compare::Quick), ("checksum", Compare::Checksum)])
+        reading.choice(
+            key,
+            node,
+            &[("quick", Compare::Quick), ("checksum", Compare::Checksum)],
+        )
     });
     let on_start = fields.read(reading, "onStart", |reading, key, node| {
-        let words = [("auto", OnStart::Auto), ("always", OnStart::Always), ("never", OnStart::Never)];
+        let words = [
+            ("auto", OnStart::Auto),
+            ("always", OnStart::Always),
+            ("never", OnStart::Never),
+        ];
         reading.choice(key, node, &words)
     });
     fields.finish(reading, &[]);
     let when = match (times.schedule, times.every) {
-        (Some(schedule), _) => Some(Spanned::new(RescanWhen::Schedule(schedule.value), schedule.at)),
+        (Some(schedule), _) => Some(Spanned::new(
+            RescanWhen::Schedule(schedule.value),
+            schedule.at,
+        )),
         (None, Some(every)) => Some(Spanned::new(RescanWhen::Every(every.value), every.at)),
         (None, None) => None,
     };
-    Some(Rescan { when, time_zone: times.time_zone, jitter_ms: times.jitter_ms, compare, on_start })
+    Some(Rescan {
+        when,
+        time_zone: times.time_zone,
+        jitter_ms: times.jitter_ms,
+        compare,
+        on_start,
+    })
 }
 
 /// `sync: live`, or `sync: {schedule | every, timeZone, jitter}`.
@@ -111,10 +163,15 @@ pub(super) fn sync(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<
     }
     fields.finish(reading, &[("compare", "`rescan`"), ("onStart", "`rescan`")]);
     let sync = match (times.schedule, times.every) {
-        (Some(expression), _) => {
-            Sync::Schedule { expression, time_zone: times.time_zone, jitter_ms: times.jitter_ms }
-        }
-        (None, Some(period_ms)) => Sync::Every { period_ms, jitter_ms: times.jitter_ms },
+        (Some(expression), _) => Sync::Schedule {
+            expression,
+            time_zone: times.time_zone,
+            jitter_ms: times.jitter_ms,
+        },
+        (None, Some(period_ms)) => Sync::Every {
+            period_ms,
+            jitter_ms: times.jitter_ms,
+        },
         (None, None) => return None,
     };
     Some(Spanned::new(sync, node.at.clone()))
@@ -138,9 +195,12 @@ impl Times {
         if let (Some(schedule), Some(every)) = (schedule, every) {
             let (first, second) = in_order(schedule, every);
             reading.report(
-                Diagnostic::new(Code::ScheduleAndEvery, "`schedule` and `every` exclude each other")
-                    .primary(&second.at, "remove one of them")
-                    .secondary(&first.at, "first set here"),
+                Diagnostic::new(
+                    Code::ScheduleAndEvery,
+                    "`schedule` and `every` exclude each other",
+                )
+                .primary(&second.at, "remove one of them")
+                .secondary(&first.at, "first set here"),
             );
         } else if let (Some(every), Some(zone)) = (every, time_zone) {
             reading.report(
@@ -160,11 +220,19 @@ impl Times {
 }
 
 fn in_order<'n>(a: Field<'n>, b: Field<'n>) -> (&'n Key, &'n Key) {
-    if a.key.at.span.start < b.key.at.span.start { (a.key, b.key) } else { (b.key, a.key) }
+    if a.key.at.span.start < b.key.at.span.start {
+        (a.key, b.key)
+    } else {
+        (b.key, a.key)
+    }
 }
 
 /// `windows: [{allow | deny: "08:00-18:00", days: [mon], timeZone}]`.
-pub(super) fn windows(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Vec<Spanned<Window>>> {
+pub(super) fn windows(
+    reading: &mut Reading<'_>,
+    key: &str,
+    node: &Node,
+) -> Option<Vec<Spanned<Window>>> {
     reading.list(key, node, window)
 }
 
@@ -172,7 +240,9 @@ fn window(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<Window>> {
     let mut fields = Fields::of(reading, "windows", "a window", node)?;
     let (allow, deny) = (fields.take("allow"), fields.take("deny"));
     let days = fields.read(reading, "days", days).unwrap_or([true; 7]);
-    let time_zone = fields.read(reading, "timeZone", |reading, key, node| reading.text(key, node));
+    let time_zone = fields.read(reading, "timeZone", |reading, key, node| {
+        reading.text(key, node)
+    });
     if let (Some(allow), Some(deny)) = (allow, deny) {
         let (first, second) = in_order(allow, deny);
         reading.report(
@@ -190,18 +260,33 @@ fn window(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<Window>> {
     let text = reading.text(&field.key.text, field.node)?;
     match unit::window_min(&text.value) {
         Ok((from_min, to_min)) => {
-            let window = Window { allow: allow.is_some(), from_min, to_min, days, time_zone };
+            let window = Window {
+                allow: allow.is_some(),
+                from_min,
+                to_min,
+                days,
+                time_zone,
+            };
             Some(Spanned::new(window, node.at.clone()))
         }
         Err(message) => {
-            reading.wrong(Code::BadTime, &text.at, message, "write for instance `\"22:30-05:00\"`");
+            reading.wrong(
+                Code::BadTime,
+                &text.at,
+                message,
+                "write for instance `\"22:30-05:00\"`",
+            );
             None
         }
     }
 }
 
 fn days(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<[bool; 7]> {
-    let words: Vec<(&str, usize)> = DAYS.iter().enumerate().map(|(index, day)| (*day, index)).collect();
+    let words: Vec<(&str, usize)> = DAYS
+        .iter()
+        .enumerate()
+        .map(|(index, day)| (*day, index))
+        .collect();
     let named = reading.list(key, node, |reading, item| match &item.kind {
         // `Monday`, `Mon`: the edit distance to `mon` is no measure of what is meant.
         Kind::Scalar { text, .. } if !DAYS.contains(&text.as_str()) => {
@@ -210,7 +295,12 @@ fn days(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<[bool; 7]> 
                 Some(day) => format!("did you mean `{day}`?"),
                 None => format!("takes {}", listed(DAYS.into_iter())),
             };
-            reading.wrong(Code::UnknownValue, &item.at, format!("unknown day `{text}`"), label);
+            reading.wrong(
+                Code::UnknownValue,
+                &item.at,
+                format!("unknown day `{text}`"),
+                label,
+            );
             None
         }
         _ => reading.choice(key, item, &words),

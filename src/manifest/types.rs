@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::url::Url;
 use crate::diagnostic::Place;
 
@@ -122,7 +125,8 @@ pub struct TargetOptions {
 }
 
 /// An event's name as triggers know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum EventName {
     /// A file, link or special file came into being.
     Create,
@@ -138,7 +142,7 @@ pub enum EventName {
     MovedTo,
     /// Something was removed.
     Delete,
-    /// A file's content changed while it is still open.
+    /// A file's content changed while it is still open: without `closeWrite`, sends half-written files.
     Modify,
 }
 
@@ -285,7 +289,8 @@ pub struct Ssh {
 }
 
 /// What may leave a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum DeletePolicy {
     /// Nothing.
     Never,
@@ -305,7 +310,8 @@ pub enum MaxDelete {
 }
 
 /// How a full pass compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Compare {
     /// Size and time.
     Quick,
@@ -314,7 +320,8 @@ pub enum Compare {
 }
 
 /// Whether a full pass is made at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum OnStart {
     /// Where it cannot be known that nothing changed.
     Auto,
@@ -325,7 +332,8 @@ pub enum OnStart {
 }
 
 /// Compression on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Compress {
     /// None.
     None,
@@ -340,7 +348,8 @@ pub enum Compress {
 }
 
 /// A part of the metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Attribute {
     /// Symlinks, modes, times, owner, group.
     Archive,

@@ -4,6 +4,7 @@
 //! these are reported and the pass goes on, so that one run names every mistake. A document that breaks YAML's own
 //! rules is given up; the documents after it are still read.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -48,10 +49,19 @@ pub(super) struct Key {
 /// The documents of a file. Empty ones are left out.
 pub(super) fn documents(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnostic>) -> Vec<Node> {
     if text.len() > MAX_FILE_BYTES {
-        let at = Place { file: file.clone(), span: 0..0 };
+        let at = Place {
+            file: file.clone(),
+            span: 0..0,
+        };
         problems.push(
-            Diagnostic::new(Code::TooLarge, format!("`{file}` has {} bytes; a manifest may have 1 MiB", text.len()))
-                .primary(&at, ""),
+            Diagnostic::new(
+                Code::TooLarge,
+                format!(
+                    "`{file}` has {} bytes; a manifest may have 1 MiB",
+                    text.len()
+                ),
+            )
+            .primary(&at, ""),
         );
         return Vec::new();
     }
@@ -63,18 +73,28 @@ pub(super) fn documents(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnost
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut builder = Builder { file, text, parser: Parser::new_from_str_with_options(text, options), problems };
+    let mut builder = Builder {
+        file,
+        text,
+        parser: Parser::new_from_str_with_options(text, options),
+        problems,
+    };
     let mut documents = Vec::new();
     loop {
         match builder.document() {
             Ok(Some(node)) => {
-                if !matches!(&node.kind, Kind::Scalar { text, plain: true } if text.is_empty()) {
+                if !matches!(&node.kind, Kind::Scalar { text, plain: true } if text.is_empty() || text == "~")
+                {
                     documents.push(node);
                 }
             }
             Ok(None) => return documents,
             Err(Stop::Syntax(error)) => {
-                builder.problems.push(yaml_error::explain(file, text, &error));
+                let problem = yaml_error::explain(file, text, &error);
+                // An unquoted cron expression is first an alias and then an error.
+                if builder.problems.last() != Some(&problem) {
+                    builder.problems.push(problem);
+                }
                 if !matches!(builder.parser.proceed_next_document(), Ok(true)) {
                     return documents;
                 }
@@ -118,7 +138,10 @@ impl<'a> Builder<'a> {
     }
 
     fn place(&self, span: Range<usize>) -> Place {
-        Place { file: self.file.clone(), span }
+        Place {
+            file: self.file.clone(),
+            span,
+        }
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Stop> {
@@ -130,9 +153,13 @@ impl<'a> Builder<'a> {
         let tagged = self.tag(&event, &span);
         let anchored = event.anchor_id().is_some() && self.anchor()?;
         let mut node = match event {
-            Event::Scalar(text, style, ..) => {
-                Node { at, kind: Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain } }
-            }
+            Event::Scalar(text, style, ..) => Node {
+                at,
+                kind: Kind::Scalar {
+                    text: text.into_owned(),
+                    plain: style == ScalarStyle::Plain,
+                },
+            },
             Event::SequenceStart(..) => {
                 let mut items = Vec::new();
                 let end = loop {
@@ -142,15 +169,29 @@ impl<'a> Builder<'a> {
                         None => break range.end,
                     }
                 };
-                let end = closing_end(self.text, &range, end, items.last().map(|item| item.at.span.end));
-                Node { at: self.place(range.start..end), kind: Kind::Sequence(items) }
+                let end = closing_end(
+                    self.text,
+                    &range,
+                    end,
+                    items.last().map(|item| item.at.span.end),
+                );
+                Node {
+                    at: self.place(range.start..end),
+                    kind: Kind::Sequence(items),
+                }
             }
             Event::MappingStart(..) => self.mapping(range, depth)?,
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
                 self.problems.push(yaml_error::alias(&at, self.text));
-                Node { at, kind: Kind::Broken }
+                Node {
+                    at,
+                    kind: Kind::Broken,
+                }
             }
-            _ => Node { at, kind: Kind::Broken },
+            _ => Node {
+                at,
+                kind: Kind::Broken,
+            },
         };
         if tagged || anchored {
             node.kind = Kind::Broken;
@@ -160,6 +201,7 @@ impl<'a> Builder<'a> {
 
     fn mapping(&mut self, range: Range<usize>, depth: usize) -> Result<Node, Stop> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut first: HashMap<String, Place> = HashMap::new();
         let end = loop {
             let (event, span) = match self.next()? {
                 Some((Event::MappingEnd, span)) => break bytes(&span, self.text).end,
@@ -167,19 +209,28 @@ impl<'a> Builder<'a> {
                 None => break range.end,
             };
             let key = self.node(event, span, depth + 1)?;
-            let Some((event, span)) = self.next()? else { break range.end };
+            let Some((event, span)) = self.next()? else {
+                break range.end;
+            };
             let value = self.node(event, span, depth + 1)?;
-            match self.key(key, &entries) {
-                Some(key) => entries.push((key, value)),
-                None => continue,
+            if let Some(key) = self.key(key, &mut first) {
+                entries.push((key, value));
             }
         };
-        let end = closing_end(self.text, &range, end, entries.last().map(|(_, value)| value.at.span.end));
-        Ok(Node { at: self.place(range.start..end), kind: Kind::Mapping(entries) })
+        let end = closing_end(
+            self.text,
+            &range,
+            end,
+            entries.last().map(|(_, value)| value.at.span.end),
+        );
+        Ok(Node {
+            at: self.place(range.start..end),
+            kind: Kind::Mapping(entries),
+        })
     }
 
-    /// The key, unless it is not fit to be one.
-    fn key(&mut self, node: Node, entries: &[(Key, Node)]) -> Option<Key> {
+    /// The key, unless it is not fit to be one. `first` knows where the mapping's keys were first given.
+    fn key(&mut self, node: Node, first: &mut HashMap<String, Place>) -> Option<Key> {
         let text = match node.kind {
             Kind::Scalar { text, plain } if !(plain && text.is_empty()) => text,
             Kind::Broken => return None,
@@ -194,30 +245,39 @@ impl<'a> Builder<'a> {
         };
         if text == "<<" {
             self.problems.push(
-                Diagnostic::new(Code::MergeKey, "merge keys (`<<`) are not part of manifests")
-                    .primary(&node.at, "")
-                    .help("put what is shared under `defaults`"),
+                Diagnostic::new(
+                    Code::MergeKey,
+                    "merge keys (`<<`) are not part of manifests",
+                )
+                .primary(&node.at, "")
+                .help("put what is shared under `defaults`"),
             );
             return None;
         }
-        if let Some((first, _)) = entries.iter().find(|(key, _)| key.text == text) {
+        if let Some(first) = first.get(&text) {
             self.problems.push(
                 Diagnostic::new(Code::DuplicateKey, format!("`{text}` is given twice"))
                     .primary(&node.at, "remove one of them")
-                    .secondary(&first.at, "first given here"),
+                    .secondary(first, "first given here"),
             );
             return None;
         }
+        first.insert(text.clone(), node.at.clone());
         Some(Key { at: node.at, text })
     }
 
     /// Reports the tag that an event may have.
     fn tag(&mut self, event: &Event<'a>, span: &Span) -> bool {
         let Some(tag) = event.tag() else { return false };
-        let at = span.tag_span().map_or_else(|| bytes(span, self.text), |span| bytes(&span, self.text));
+        let at = span
+            .tag_span()
+            .map_or_else(|| bytes(span, self.text), |span| bytes(&span, self.text));
         self.problems.push(
-            Diagnostic::new(Code::YamlTag, format!("tags are not part of manifests: `{}`", tag.original()))
-                .primary(&self.place(at), "a value that begins with `!` needs quotes"),
+            Diagnostic::new(
+                Code::YamlTag,
+                format!("tags are not part of manifests: `{}`", tag.original()),
+            )
+            .primary(&self.place(at), "a value that begins with `!` needs quotes"),
         );
         true
     }
@@ -227,9 +287,12 @@ impl<'a> Builder<'a> {
         if let Some((Event::Anchor(_, name), span)) = self.next()? {
             let at = self.place(bytes(&span, self.text));
             self.problems.push(
-                Diagnostic::new(Code::YamlAlias, format!("anchors are not part of manifests: `&{name}`"))
-                    .primary(&at, "a value that begins with `&` needs quotes")
-                    .help("put what is shared under `defaults`"),
+                Diagnostic::new(
+                    Code::YamlAlias,
+                    format!("anchors are not part of manifests: `&{name}`"),
+                )
+                .primary(&at, "a value that begins with `&` needs quotes")
+                .help("put what is shared under `defaults`"),
             );
         }
         Ok(true)

@@ -11,25 +11,49 @@ use crate::diagnostic::{Code, Diagnostic, Place};
 pub(super) fn explain(file: &Arc<str>, text: &str, error: &ScanError) -> Diagnostic {
     let start = floor(text, error.marker().byte_offset().unwrap_or(text.len()));
     // At the end of the text point at its last visible character: there is nothing else to draw.
-    let start = if start >= text.len() { text.trim_end().len() } else { start };
-    let end = start + text[start..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-    let at = Place { file: file.clone(), span: start..end };
+    let start = if start >= text.len() {
+        text.trim_end().len()
+    } else {
+        start
+    };
+    let end = start
+        + text[start..]
+            .chars()
+            .next()
+            .filter(|c| *c != '\n')
+            .map_or(0, char::len_utf8);
+    let at = Place {
+        file: file.clone(),
+        span: start..end,
+    };
     match error.kind() {
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart => {
-            Diagnostic::new(Code::YamlTab, "a tab is used for indentation").primary(&tab_near(at, text), "use spaces")
+            Diagnostic::new(Code::YamlTab, "a tab is used for indentation")
+                .primary(&tab_near(at, text), "use spaces")
         }
-        ErrorKind::DirectiveDisallowed => {
-            Diagnostic::new(Code::YamlDirective, "directives (`%`) are not part of manifests").primary(&at, "")
-        }
+        ErrorKind::DirectiveDisallowed => Diagnostic::new(
+            Code::YamlDirective,
+            "directives (`%`) are not part of manifests",
+        )
+        .primary(&at, ""),
         ErrorKind::RecursionLimitExceeded => too_deep(&at),
         kind => match needs_quotes(text, start) {
-            Some(range) => unquoted(&Place { file: file.clone(), span: range }, text),
-            None => Diagnostic::new(Code::YamlSyntax, format!("not valid YAML: {}", lower_first(&kind.to_string())))
-                .primary(&at, "")
-                .help(hint(text, start)),
+            Some(range) => unquoted(
+                &Place {
+                    file: file.clone(),
+                    span: range,
+                },
+                text,
+            ),
+            None => Diagnostic::new(
+                Code::YamlSyntax,
+                format!("not valid YAML: {}", lower_first(&kind.to_string())),
+            )
+            .primary(&at, "")
+            .help(hint(text, start)),
         },
     }
 }
@@ -41,17 +65,30 @@ pub(super) fn too_deep(at: &Place) -> Diagnostic {
 
 /// An alias, which is nearly always an unquoted glob or cron expression.
 pub(super) fn alias(at: &Place, text: &str) -> Diagnostic {
-    unquoted(&Place { file: at.file.clone(), span: value_at(text, at.span.start) }, text)
+    unquoted(
+        &Place {
+            file: at.file.clone(),
+            span: value_at(text, at.span.start),
+        },
+        text,
+    )
 }
 
 fn unquoted(at: &Place, text: &str) -> Diagnostic {
     let value = &text[at.span.clone()];
     let what = match value.as_bytes().first() {
         Some(b'*') => "YAML takes `*` at the beginning of a value for an alias".to_owned(),
-        Some(first) => format!("YAML does not take a value that begins with `{}`", char::from(*first)),
+        Some(first) => format!(
+            "YAML does not take a value that begins with `{}`",
+            char::from(*first)
+        ),
         None => "a value is missing".to_owned(),
     };
-    let quote = if value.contains('"') || value.contains('\\') { '\'' } else { '"' };
+    let quote = if value.contains('"') || value.contains('\\') {
+        '\''
+    } else {
+        '"'
+    };
     Diagnostic::new(Code::YamlAlias, what).primary(at, format!("quote it: `{quote}{value}{quote}`"))
 }
 
@@ -60,7 +97,10 @@ fn needs_quotes(text: &str, at: usize) -> Option<Range<usize>> {
     let line_start = text[..at].rfind('\n').map_or(0, |at| at + 1);
     let mut start = None;
     let mut previous = ' ';
-    for (index, c) in text[line_start..].char_indices().take_while(|(_, c)| *c != '\n') {
+    for (index, c) in text[line_start..]
+        .char_indices()
+        .take_while(|(_, c)| *c != '\n')
+    {
         let index = line_start + index;
         let begins = previous == ' ' || matches!(previous, '[' | '{' | ',');
         if begins && matches!(c, '*' | '@' | '`' | '%' | '&') && index <= at {
@@ -78,18 +118,30 @@ fn needs_quotes(text: &str, at: usize) -> Option<Range<usize>> {
 /// comma, elsewhere with the line or a comment.
 fn value_at(text: &str, start: usize) -> Range<usize> {
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let line = &text[start..][..text[start..].find(['\n', '\r']).unwrap_or(text.len() - start)];
+    let line = &text[start..][..text[start..]
+        .find(['\n', '\r'])
+        .unwrap_or(text.len() - start)];
     let line = &line[..line.find(" #").unwrap_or(line.len())];
     let before = &text[line_start..start];
     let inside = before.matches(['[', '{']).count() > before.matches([']', '}']).count();
-    let end = if inside { line.find([',', ']', '}']).unwrap_or(line.len()) } else { line.len() };
+    let end = if inside {
+        line.find([',', ']', '}']).unwrap_or(line.len())
+    } else {
+        line.len()
+    };
     start..start + line[..end].trim_end().len().max(1).min(line.len().max(1))
 }
 
 fn tab_near(at: Place, text: &str) -> Place {
     let line_start = text[..at.span.start].rfind('\n').map_or(0, |at| at + 1);
-    match text[line_start..].find(['\t', '\n']).map(|found| line_start + found) {
-        Some(tab) if text.as_bytes()[tab] == b'\t' => Place { span: tab..tab + 1, ..at },
+    match text[line_start..]
+        .find(['\t', '\n'])
+        .map(|found| line_start + found)
+    {
+        Some(tab) if text.as_bytes()[tab] == b'\t' => Place {
+            span: tab..tab + 1,
+            ..at
+        },
         _ => at,
     }
 }
@@ -108,7 +160,9 @@ fn hint(text: &str, at: usize) -> &'static str {
 
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
 }
 
 fn floor(text: &str, byte: usize) -> usize {

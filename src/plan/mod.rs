@@ -5,8 +5,11 @@
 //! diff, golden tests, `plan --format json` and reload come for free. Compiling touches no disk, network, clock or
 //! environment; facts of the host come in as a value. Called by the engine (reload), the service and the commands.
 
+mod address;
 mod compile;
+mod explain;
 mod types;
 
 pub use compile::{Compiled, HostFacts, check, compile};
+pub use explain::{Explain, NextTime, What, jitter_key, next_times};
 pub use types::*;

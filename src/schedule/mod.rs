@@ -24,7 +24,7 @@ use serde::Serialize;
 
 /// When a periodic pass or a gathered send is due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Schedule {
     /// crontab(5) on the wall clock of a zone.
     Cron {

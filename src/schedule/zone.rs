@@ -54,7 +54,7 @@ fn nearest(name: &str) -> String {
                 strsim::jaro_winkler(&wanted, &lower).max(strsim::jaro_winkler(&wanted, city));
             (known, score)
         })
-        .filter(|(_, score)| *score > 0.85)
+        .filter(|(_, score)| *score > 0.9)
         // The first of the best by name, so that the advice does not depend on the order of the database.
         .max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
     match best {

@@ -14,7 +14,7 @@ pub mod progress;
 pub mod rsync;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use batch::Batch;
@@ -76,7 +76,8 @@ pub(crate) struct Prepared {
 pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<Progress>) -> Outcome {
     let (facts, prepared) = match blocking({ let job = job.clone(); move || prepare(job) }).await {
         Ok((facts, Ok(prepared))) => (facts, prepared),
-        Ok((facts, Err(verdict))) => return Outcome { mounts: facts.root.is_some().then_some(facts.mounts), ..Outcome::bare(verdict) },
+        // Without the mounts: what a guard misses must not be forgotten.
+        Ok((_, Err(verdict))) => return Outcome::bare(verdict),
         Err(trouble) => return Outcome::bare(Verdict::Retry(trouble)),
     };
     let mut outcome = if cancel.is_cancelled() {
@@ -84,11 +85,7 @@ pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<P
     } else if prepared.batch.entries.is_empty() {
         Outcome::bare(Verdict::Done)
     } else if let Target::Local { path } = &prepared.job.route.target {
-        let (path, cancel, progress) = (PathBuf::from(path), cancel.clone(), Arc::clone(progress));
-        match blocking(move || in_process(&prepared, &path, &cancel, &progress)).await {
-            Ok(outcome) => outcome,
-            Err(trouble) => Outcome::bare(Verdict::Retry(trouble)),
-        }
+        copy(path.into(), prepared, cancel.clone(), progress.clone()).await
     } else {
         rsync::run(&prepared, context, cancel, progress).await
     };
@@ -96,10 +93,14 @@ pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<P
     outcome
 }
 
-fn in_process(prepared: &Prepared, target_root: &Path, cancel: &Cancel, progress: &Progress) -> Outcome {
-    let Prepared { job, filter, batch } = prepared;
-    let request = local::Request { source_root: job.source.path.as_ref(), target_root, filter, batch, job };
-    local::run(&request, cancel, progress)
+/// Copies in process, on a blocking thread.
+async fn copy(target_root: PathBuf, prepared: Prepared, cancel: Cancel, progress: Arc<Progress>) -> Outcome {
+    let work = move || {
+        let Prepared { job, filter, batch } = &prepared;
+        let source_root = job.source.path.as_ref();
+        local::run(&local::Request { source_root, target_root: &target_root, filter, batch, job }, &cancel, &progress)
+    };
+    blocking(work).await.unwrap_or_else(|trouble| Outcome::bare(Verdict::Retry(trouble)))
 }
 
 /// Looks at the source: the guards first, then the marked paths.

@@ -9,7 +9,8 @@
 //! 3. What could not be looked at is never taken as missing: it is sent, and rsync says what is wrong with it.
 //! 4. Excluded paths drop out, because rsync's filters do not stop what is listed by name. A missing path that would be
 //!    excluded as a directory is left alone: rsync takes what is missing for a file and would delete a protected
-//!    directory.
+//!    directory. One that would be excluded as a file was a directory (a watch marks only what its filter keeps), and is
+//!    removed only if it was seen to vanish.
 //! 5. Of two entries, one below the other, the lower one goes if the upper one does all that it would
 //!    ([`covers`]); so what was seen to vanish is still removed below a directory that is reconciled without deleting.
 //! 6. With `oneFileSystem` a path below a mount drops out, and the mount point itself is only a directory with
@@ -143,6 +144,7 @@ fn act(path: RelPath, seen: Seen, dirt: Dirt, scope: Scope<'_>) -> Option<(RelPa
     match seen {
         _ if dirt.is_empty() => None,
         Seen::Missing if verdict(true) == Verdict::Excluded => None,
+        Seen::Missing if verdict(false) != Verdict::Included && !dirt.has(Dirt::GONE) => None,
         Seen::Missing if scope.delete == DeletePolicy::Never => Some((path.parent()?, Act::Attributes)),
         Seen::Missing => Some((path, Act::Remove)),
         Seen::Directory if !path.is_root() && verdict(true) == Verdict::Excluded => None,
@@ -192,3 +194,6 @@ fn covers(upper: Act, lower: Act) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

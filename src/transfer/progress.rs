@@ -41,6 +41,7 @@ pub struct Progress {
     files: AtomicU64,
     bytes: AtomicU64,
     total: AtomicU64,
+    beats: AtomicU64,
 }
 
 /// A look at a [`Progress`].
@@ -52,6 +53,8 @@ pub struct Snapshot {
     pub bytes: u64,
     /// Entries to be dealt with; 0 while it is not known.
     pub total: u64,
+    /// Signs of life from work that moves none of the others: listing, counting.
+    pub beats: u64,
 }
 
 impl Progress {
@@ -81,12 +84,18 @@ impl Progress {
         self.total.fetch_max(total, Ordering::Relaxed);
     }
 
+    /// Still at work, with nothing to show for it yet.
+    pub fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// As it stands now; a watchdog sees progress where two looks differ.
     pub fn look(&self) -> Snapshot {
         Snapshot {
             files: self.files.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             total: self.total.load(Ordering::Relaxed),
+            beats: self.beats.load(Ordering::Relaxed),
         }
     }
 }
@@ -113,12 +122,14 @@ mod tests {
         progress.reach(5, 3);
         progress.expect(7);
         progress.expect(6);
+        progress.beat();
         assert_eq!(
             progress.look(),
             Snapshot {
                 files: 5,
                 bytes: 10,
-                total: 7
+                total: 7,
+                beats: 1
             }
         );
     }

@@ -39,6 +39,8 @@ pub(crate) enum Look {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Signature {
     hash: u64,
+    /// When it was looked at: seconds since 1970.
+    at: i64,
     /// Something in it changed so short before the look that a later change could bear the same time.
     racy: bool,
 }
@@ -48,6 +50,22 @@ impl Signature {
     pub(crate) fn proves(self, later: Signature) -> bool {
         !self.racy && self.hash == later.hash
     }
+
+    /// What has changed since this look bears a time from here on: seconds since 1970.
+    pub(crate) fn since(self) -> i64 {
+        self.at.saturating_sub(RACY.as_secs() as i64)
+    }
+}
+
+/// What [`Disk::sign`] finds in a directory.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    /// Its state.
+    pub(crate) signature: Signature,
+    /// The names of the directories in it.
+    pub(crate) directories: Vec<Vec<u8>>,
+    /// The names of everything else in it that changed since the time asked about.
+    pub(crate) young: Vec<Vec<u8>>,
 }
 
 /// Times on common file systems are as coarse as this.
@@ -119,22 +137,25 @@ impl Disk {
         Ok((identity, names))
     }
 
-    /// The state of the directory at `path`, and its directories' names. Entries that are not `wanted` (name, whether
-    /// it is a directory) do not count; of directories in it their times do not count, for they are looked at themselves.
+    /// The state of the directory at `path`, and what in it changed `since` (seconds since 1970). Entries that are not
+    /// `wanted` (name, whether it is a directory) do not count; of directories in it their times do not count, for they
+    /// are looked at themselves.
     pub(crate) fn sign(
         &self,
         path: &RelPath,
+        since: i64,
         wanted: impl Fn(&[u8], bool) -> bool,
-    ) -> Result<(Signature, Vec<Vec<u8>>), Look> {
+    ) -> Result<Signed, Look> {
         let directory = self.open(path, OFlags::RDONLY)?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
-        let young = now.saturating_sub(RACY).as_secs() as i64;
+        let at = now.as_secs() as i64;
+        let fresh = now.saturating_sub(RACY).as_secs() as i64;
         let own = fstat(&directory).map_err(look)?;
-        let mut racy = own.st_ctime >= young;
+        let mut racy = own.st_ctime >= fresh;
         let mut sum = digest(b"", &own, true);
-        let mut names = Vec::new();
+        let (mut directories, mut young) = (Vec::new(), Vec::new());
         for entry in Dir::read_from(&directory).map_err(look)? {
             let entry = entry.map_err(look)?;
             let name = entry.file_name();
@@ -149,13 +170,24 @@ impl Disk {
                 continue;
             }
             if is_dir(&stat) {
-                names.push(name.to_bytes().to_vec());
+                directories.push(name.to_bytes().to_vec());
             } else {
-                racy |= stat.st_ctime >= young;
+                racy |= stat.st_ctime >= fresh;
+                if stat.st_ctime >= since {
+                    young.push(name.to_bytes().to_vec());
+                }
             }
             sum = sum.wrapping_add(digest(name.to_bytes(), &stat, !is_dir(&stat))); // in whatever order
         }
-        Ok((Signature { hash: sum, racy }, names))
+        Ok(Signed {
+            signature: Signature {
+                hash: sum,
+                at,
+                racy,
+            },
+            directories,
+            young,
+        })
     }
 
     /// Whether there is a directory at `path`; `None` if nothing is there.
@@ -282,8 +314,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("f"), "1").unwrap();
         let disk = disk(dir.path());
-        let (first, _) = disk.sign(&RelPath::root(), |_, _| true).unwrap();
-        let (second, _) = disk.sign(&RelPath::root(), |_, _| true).unwrap();
+        let first = disk
+            .sign(&RelPath::root(), 0, |_, _| true)
+            .unwrap()
+            .signature;
+        let later = disk
+            .sign(&RelPath::root(), first.since(), |_, _| true)
+            .unwrap();
+        assert_eq!(later.young, [b"f".to_vec()]);
+        let second = later.signature;
         assert_eq!(first.hash, second.hash);
         assert!(
             !first.proves(second),

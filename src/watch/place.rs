@@ -1,7 +1,7 @@
 //! How one directory gets its watch, and how those without one are polled.
 
 use super::backend::{Backend, WatchError};
-use super::disk::{Identity, Look};
+use super::disk::{Identity, Look, Signed};
 use super::tree::Tree;
 use crate::engine::{Dirt, RelPath};
 
@@ -108,7 +108,8 @@ impl Tree {
             else {
                 continue;
             };
-            let children = match self.sign(&path) {
+            let since = before.map_or(i64::MAX, |before| before.since()); // never read before: no file is known
+            let children = match self.sign(&path, since) {
                 Err(Look::Gone) => {
                     self.left(
                         path.clone(),
@@ -124,12 +125,15 @@ impl Tree {
                     self.directories.set_state(&path, None);
                     Vec::new()
                 }
-                Ok((now, names)) => {
-                    if before.is_none_or(|before| !before.proves(now)) {
+                Ok(now) => {
+                    if before.is_none_or(|before| !before.proves(now.signature)) {
                         self.marks.add(path.clone(), Dirt::SUBTREE);
+                        for name in now.young {
+                            self.marks.add(path.join(&name), Dirt::CONTENT);
+                        }
                     }
-                    self.directories.set_state(&path, Some(now));
-                    self.in_scope(&path, names)
+                    self.directories.set_state(&path, Some(now.signature));
+                    self.in_scope(&path, now.directories)
                 }
             };
             if self.disk.identity(&path) != Ok(known.identity) && known.identity != UNKNOWN {
@@ -166,8 +170,8 @@ impl Tree {
         {
             return Vec::new(); // its state is compared with the next poll's, so it is not touched here
         }
-        let (state, names) = match self.sign(path) {
-            Ok((state, names)) => (Some(state), names),
+        let (state, names) = match self.sign(path, i64::MAX) {
+            Ok(found) => (Some(found.signature), found.directories),
             Err(_) => (None, Vec::new()),
         };
         self.directories.insert_polled(path, identity, state);
@@ -198,8 +202,8 @@ impl Tree {
         }
     }
 
-    fn sign(&self, path: &RelPath) -> Result<(super::disk::Signature, Vec<Vec<u8>>), Look> {
-        self.disk.sign(path, |name, is_directory| {
+    fn sign(&self, path: &RelPath, since: i64) -> Result<Signed, Look> {
+        self.disk.sign(path, since, |name, is_directory| {
             self.scope.wants(&path.join(name), is_directory)
         })
     }

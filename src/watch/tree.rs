@@ -33,6 +33,8 @@ pub(crate) enum Whole {
     Stands,
     /// The root was renamed: see whether another one is at its path.
     Suspect,
+    /// The root was removed or unmounted: what is at its path now is another one, even under the same number.
+    Replaced,
     /// The watches are void, for this reason: all are to be placed anew.
     Void(&'static str),
 }
@@ -98,7 +100,7 @@ impl Tree {
                 RawKind::Attributes if on.attrib => self.marks.add(path, Dirt::ATTRIBUTES),
                 RawKind::SelfMoved => self.whole = Whole::Suspect,
                 RawKind::Deleted { .. } | RawKind::Unmounted | RawKind::MovedFrom => {
-                    self.whole = Whole::Void("the source's root was removed, renamed or unmounted");
+                    self.whole = Whole::Replaced;
                 }
                 _ => {}
             }

@@ -170,10 +170,11 @@ impl Worker {
         {
             Whole::Stands => {}
             Whole::Suspect => self.check_root(now),
-            Whole::Void(reason) => {
+            Whole::Replaced => {
+                self.fall();
                 self.check_root(now);
-                self.lost(reason.to_string(), now);
             }
+            Whole::Void(reason) => self.lost(reason.to_string(), now),
         }
     }
 
@@ -312,7 +313,11 @@ impl Worker {
             stand.walk = Walk::Done;
             if first {
                 stand.tree.marks().clear();
+                let losses = stand.tree.take_losses();
                 let report = stand.reported(now);
+                losses
+                    .into_iter()
+                    .for_each(|reason| self.send(Notice::Lost { reason }));
                 self.send(Notice::Ready(report));
             }
         }

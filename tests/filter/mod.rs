@@ -2,6 +2,7 @@
 //!
 //! One run a case shows both sides: the target begins with a tree of its own, so what must arrive, what must vanish and
 //! what must be protected are seen at once, by path, type and content.
+#![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
 mod random;
 
@@ -10,7 +11,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use heliostat::filter::{Filter, FilterSpec, Rule, Verdict};
 
@@ -218,6 +219,7 @@ enum Receiver<'a> {
 }
 
 /// Trees to bring in step; the source is already on disk.
+#[derive(Clone, Copy)]
 struct Case<'a> {
     root: &'a Path,
     source: &'a Tree,
@@ -225,18 +227,15 @@ struct Case<'a> {
     receiver: Receiver<'a>,
 }
 
-/// Lets the real rsync bring the target in step with the source under the rules; `None` where both forms agree, else how
-/// they differ.
-fn divergence(case: &Case<'_>, spec: &FilterSpec) -> Option<String> {
-    let filter = Filter::compile(spec).unwrap();
+/// Lets the real rsync bring the target in step with the source, and reads what it is then.
+fn sync(case: &Case<'_>, filter: &Filter) -> (Output, Found) {
     let parent = match case.receiver {
         Receiver::Local => tempfile::tempdir(),
         Receiver::Daemon(_, module) => tempfile::tempdir_in(module),
     };
     let parent = parent.unwrap();
     let target_root = parent.path().join("target");
-    let target = without_conflicts(case.source, case.target);
-    build(&target_root, &target, TARGET);
+    build(&target_root, case.target, TARGET);
     let mut command = Command::new("/usr/bin/rsync");
     command
         .env_clear()
@@ -260,11 +259,21 @@ fn divergence(case: &Case<'_>, spec: &FilterSpec) -> Option<String> {
             command.arg(format!("{}/{inside}/", daemon.url()))
         }
     };
-    let output = command.output().unwrap();
-    let (expected, found) = (
-        expected(case.source, &target, &filter),
-        read_back(&target_root),
+    (command.output().unwrap(), read_back(&target_root))
+}
+
+/// How the two forms differ on this case; `None` where they agree.
+fn divergence(case: &Case<'_>, spec: &FilterSpec) -> Option<String> {
+    let filter = Filter::compile(spec).unwrap();
+    let target = without_conflicts(case.source, case.target);
+    let (output, found) = sync(
+        &Case {
+            target: &target,
+            ..*case
+        },
+        &filter,
     );
+    let expected = expected(case.source, &target, &filter);
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     if expected == found && output.status.success() && complaint.is_empty() {
         return None;
@@ -283,6 +292,38 @@ fn divergence(case: &Case<'_>, spec: &FilterSpec) -> Option<String> {
         }
     }
     Some(report)
+}
+
+/// What was protected and is gone or changed, whatever the source put in its way; `None` where nothing is.
+fn unprotected(case: &Case<'_>, spec: &FilterSpec) -> Option<String> {
+    let filter = Filter::compile(spec).unwrap();
+    let (output, found) = sync(case, &filter);
+    let mut kept = Found::new();
+    walk(case.source, &filter, b"", Verdict::Included, &mut kept);
+    let protected = case.target.iter().filter(|(path, kind)| {
+        // A name that belongs as what it is in the source takes the place of what it was.
+        let is_dir = **kind == Kind::Dir;
+        !kept.contains_key(*path) && filter.decide(path, is_dir).verdict == Verdict::Excluded
+    });
+    let whose = |kind| {
+        if kind == Kind::Dir {
+            Side::Either
+        } else {
+            Side::Target
+        }
+    };
+    let gone: Vec<String> = protected
+        .filter(|(path, kind)| found.get(*path) != Some(&(**kind, whose(**kind))))
+        .map(|(path, kind)| {
+            format!(
+                "{}: {kind:?}, now {:?}",
+                path.escape_ascii(),
+                found.get(path)
+            )
+        })
+        .collect();
+    let report = || format!("{spec:?}\n{}\n{output:?}\n", gone.join("\n"));
+    (!gone.is_empty()).then(report)
 }
 
 /// The forms must agree on this case.

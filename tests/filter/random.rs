@@ -7,11 +7,13 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
-use super::{Case, Kind, Receiver, SOURCE, Tree, build, divergence, plant};
+use super::{Case, Kind, Receiver, SOURCE, Tree, build, divergence, plant, unprotected};
 use crate::rig::Scratch;
 use crate::rig::rsyncd::Rsyncd;
 
 const CASES: u32 = 150;
+
+const PROTECTION_CASES: u32 = 50;
 
 const DAEMON_CASES: u32 = 30;
 
@@ -116,6 +118,20 @@ fn trees() -> impl Strategy<Value = Tree> {
     })
 }
 
+/// A source, and a target that has directories where the source has files.
+fn trees_at_odds() -> impl Strategy<Value = (Tree, Tree)> {
+    (trees(), trees(), select(&NAMES[..4])).prop_map(|(source, more, name)| {
+        let mut target = Tree::new();
+        for (path, _) in source.iter().filter(|(_, kind)| **kind != Kind::Dir) {
+            plant(&mut target, &[&path[..], name].join(&b'/'), Kind::File);
+        }
+        for (path, kind) in more {
+            plant(&mut target, &path, kind);
+        }
+        (source, target)
+    })
+}
+
 fn patterns() -> impl Strategy<Value = String> {
     let parts = prop::collection::vec(
         prop_oneof![3 => select(&GLOBS[..]), 3 => select(&["a", "b", "ab", "*", "**"][..])],
@@ -183,7 +199,8 @@ fn run<S: Strategy>(
 }
 
 /// Some rule sets on one pair of trees, at the same time.
-fn all_agree(
+fn on_all(
+    rule: fn(&Case<'_>, &FilterSpec) -> Option<String>,
     receiver: Receiver<'_>,
     source: &Tree,
     target: &Tree,
@@ -201,7 +218,7 @@ fn all_agree(
     let reports: Vec<String> = std::thread::scope(|scope| {
         let runs: Vec<_> = specs
             .iter()
-            .map(|spec| scope.spawn(|| divergence(&case, spec)))
+            .map(|spec| scope.spawn(|| rule(&case, spec)))
             .collect();
         runs.into_iter()
             .filter_map(|run| run.join().unwrap())
@@ -218,7 +235,16 @@ fn all_agree(
 fn decide_and_rsync_agree_on_random_trees_and_rules() {
     let strategy = (trees(), trees(), prop::collection::vec(specs(), SPECS));
     run(CASES, &strategy, |(source, target, specs)| {
-        all_agree(Receiver::Local, &source, &target, &specs)
+        on_all(divergence, Receiver::Local, &source, &target, &specs)
+    });
+}
+
+/// Here the two trees may be at odds about what a path is: a file where the target has a directory with protected files.
+#[test]
+fn what_is_protected_survives_whatever_comes_in_its_way() {
+    let strategy = (trees_at_odds(), prop::collection::vec(specs(), SPECS));
+    run(PROTECTION_CASES, &strategy, |((source, target), specs)| {
+        on_all(unprotected, Receiver::Local, &source, &target, &specs)
     });
 }
 
@@ -231,7 +257,13 @@ fn a_daemon_that_is_sent_the_rules_agrees_too() {
     daemon.start();
     let strategy = (trees(), trees(), prop::collection::vec(specs(), SPECS));
     run(DAEMON_CASES, &strategy, |(source, target, specs)| {
-        all_agree(Receiver::Daemon(&daemon, &module), &source, &target, &specs)
+        on_all(
+            divergence,
+            Receiver::Daemon(&daemon, &module),
+            &source,
+            &target,
+            &specs,
+        )
     });
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything lives in a temporary directory and on loopback ports. Nothing here knows the inside of the program: it
 //! speaks manifest, command line and exit status. File names are bytes.
+#![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
 pub mod churn;
 pub mod process;

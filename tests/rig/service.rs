@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::process::Process;
+use super::tree::{Look, wait_equal};
 use super::wait_for;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_heliostat");
@@ -245,4 +246,31 @@ fn a_command_answers_with_its_status() {
     let answer = service.command_line(&["version".into()], CALL_MAX);
     assert_eq!(answer.code, 0, "{answer:?}");
     assert_eq!(answer.stderr, "");
+}
+
+#[test]
+fn a_service_is_killed_comes_back_and_stops() {
+    let scratch = super::Scratch::new();
+    let (source, target) = (scratch.dir("source"), scratch.dir("target"));
+    let url = format!("file://{}", target.display());
+    let sources =
+        json!({"site": {"path": source, "targets": {"copy": {"url": url, "delete": "mirror"}}}});
+    let mut service = Heliostat::new(&scratch.dir("service"), &manifest(&sources));
+    let equal = |name: &str| {
+        fs::write(source.join(name), name).unwrap();
+        let left = wait_equal(&source, &target, CALL_MAX, &Look::default());
+        left.map(|_| ())
+    };
+    service.start();
+    assert!(service.wait(CALL_MAX), "{}", service.tail());
+    assert_eq!(equal("a"), Ok(()), "{}", service.tail());
+    assert!(service.status().is_some());
+    service.kill();
+    assert!(!service.alive());
+    assert_ne!(service.call(&["status"]).code, 0);
+    fs::write(source.join("b"), "while nobody looked").unwrap();
+    service.start();
+    assert!(service.wait(CALL_MAX), "{}", service.tail());
+    assert_eq!(equal("c"), Ok(()), "{}", service.tail());
+    assert_eq!(service.stop().0, 0, "{}", service.tail());
 }

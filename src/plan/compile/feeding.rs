@@ -43,7 +43,7 @@ fn own(item: &Lowered<'_>, target: usize, inside: bool) -> Diagnostic {
         (Code::SourceInsideTarget, format!("the source of `{route}` lies inside its target"))
     };
     Diagnostic::new(code, message)
-        .primary(&written.url.at, if inside { "what is sent would be seen as a change and sent again" } else { "" })
+        .primary(&written.url.at, if inside { "what is sent would be seen as a change and sent again" } else { "what is sent here may overwrite it" })
         .secondary(&item.source.path.at, "the source")
         .help("move one out of the other; an exclude is not enough")
 }

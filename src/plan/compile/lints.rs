@@ -1,5 +1,7 @@
 //! Warnings: what can be run, and is probably not meant.
 
+use std::collections::HashSet;
+
 use super::HostFacts;
 use super::collector::Collector;
 use super::source::Lowered;
@@ -53,7 +55,7 @@ pub(super) fn max_delete(lowered: &[Lowered<'_>], out: &mut Collector<'_>) {
             target.options.max_delete.as_ref().map(|budget| (&budget.at, route))
         })
     };
-    let of_use: Vec<&Place> =
+    let of_use: HashSet<&Place> =
         given().filter(|(_, route)| route.delete != DeletePolicy::Never).map(|(at, _)| at).collect();
     for (at, route) in given().filter(|(at, _)| !of_use.contains(at)) {
         out.push(

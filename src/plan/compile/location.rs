@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::path;
 use super::source::Lowered;
 use super::substitute::{self, Home, Variables};
-use crate::manifest::{Url, UrlParts, defaults};
+use crate::manifest::{Url, UrlParts, defaults, name};
 
 /// The port at which an ssh url to this machine's own name is taken to reach this machine. Behind another port of
 /// `localhost` there is mostly a container or a tunnel.
@@ -106,7 +106,7 @@ fn remote(parts: UrlParts, this_host: Option<&str>) -> Option<Location> {
         }
         UrlParts::Daemon { host, port, module, path, .. } => Location {
             site: Site::Daemon { host: machine(&host), port: port.unwrap_or(defaults::RSYNC_PORT), module },
-            path: path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/"),
+            path: name::normalised(path.trim_start_matches('/')),
         },
     })
 }

@@ -18,7 +18,7 @@ mod source;
 mod substitute;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod timing;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use super::collector::Collector;
 use crate::diagnostic::{Code, Diagnostic, Place};
+use crate::manifest::name;
 
 /// Folds `.`, doubled and trailing slashes of an absolute path. `Err` is what is wrong with it.
 ///
@@ -10,19 +11,13 @@ pub(super) fn normalise(text: &str) -> Result<String, &'static str> {
     if !text.starts_with('/') {
         return Err("is not absolute");
     }
-    let mut out = String::with_capacity(text.len());
-    for part in text.split('/') {
-        match part {
-            "" | "." => continue,
-            ".." => return Err("has a `..`"),
-            part if part.contains(['\0', '\n', '\r']) => return Err("has a character that paths here must not have"),
-            part => {
-                out.push('/');
-                out.push_str(part);
-            }
-        }
+    if name::climbs(text) {
+        return Err("has a `..`");
     }
-    if out.is_empty() { Err("is the root directory") } else { Ok(out) }
+    if text.contains(['\0', '\n', '\r']) {
+        return Err("has a character that paths here must not have");
+    }
+    Ok(name::normalised(text))
 }
 
 /// The source's path in its one spelling.
@@ -34,16 +29,17 @@ pub(super) fn source(text: &str, place: &Place, out: &mut Collector<'_>) -> Opti
             out.push(
                 Diagnostic::new(code, format!("the path `{text}` {problem}"))
                     .primary(place, "")
-                    .help("write an absolute path below `/`, without `..`"),
+                    .help("write an absolute path, without `..`"),
             );
             None
         }
     }
 }
 
-/// Whether `inner` is `outer` or lies below it; both in their one spelling, without a trailing slash.
+/// Whether `inner` is `outer` or lies below it; both in their one spelling, without a trailing slash; `/` contains every absolute path.
 pub(super) fn contains(outer: &str, inner: &str) -> bool {
-    inner.strip_prefix(outer).is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with('/'))
+    let open = outer.is_empty() || outer == "/";
+    inner.strip_prefix(outer).is_some_and(|rest| open || rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -53,12 +49,14 @@ mod tests {
     #[test]
     fn one_spelling() {
         assert_eq!(normalise("/a//b/./c/"), Ok("/a/b/c".into()));
-        assert!(normalise("/").is_err() && normalise("//.").is_err() && normalise("a").is_err());
+        assert_eq!((normalise("/"), normalise("//.")), (Ok("/".into()), Ok("/".into())));
+        assert!(normalise("a").is_err());
         assert!(normalise("/a/../b").is_err() && normalise("").is_err() && normalise("/a\0").is_err());
     }
 
     #[test]
     fn containing() {
+        assert!(contains("/", "/a") && contains("/", "/"));
         assert!(contains("/a", "/a") && contains("/a", "/a/b") && contains("", "a/b") && contains("", ""));
         assert!(!contains("/a", "/ab") && !contains("/a/b", "/a"));
     }

@@ -43,6 +43,10 @@ fn rules(patterns: &[Spanned<String>], root: &str, out: &mut Collector<'_>) -> V
 
 fn wrong(pattern: &Spanned<String>, root: &str) -> Option<Diagnostic> {
     if let Some(inner) = below_root(&pattern.value, root) {
+        let correction = match inner.trim_matches('/') {
+            "" => "this is the source itself; patterns name what is inside".to_string(),
+            _ => format!("patterns start at the source: write `{inner}`"),
+        };
         let last = root.rsplit('/').next().unwrap_or_default();
         let meant = root.trim_start_matches('/');
         let mut chars = last.chars();
@@ -53,7 +57,7 @@ fn wrong(pattern: &Spanned<String>, root: &str) -> Option<Diagnostic> {
                 Code::GlobNamesSource,
                 format!("the pattern `{}` begins with the source's own path", pattern.value),
             )
-            .primary(&pattern.at, format!("patterns start at the source: write `{inner}`"))
+            .primary(&pattern.at, correction)
             .help(format!("for a directory `{meant}` inside the source write `{literal}`")),
         );
     }
@@ -65,7 +69,7 @@ fn wrong(pattern: &Spanned<String>, root: &str) -> Option<Diagnostic> {
     })
 }
 
-/// What is left of a pattern when the source's own path is taken off, with the slash; `None` if it does not begin so.
+/// What is left of a pattern when the source's own path is taken off, with the slash that follows; `None` if it does not begin so.
 fn below_root<'a>(pattern: &'a str, root: &str) -> Option<&'a str> {
     if root.is_empty() || !pattern.starts_with('/') {
         return None;
@@ -77,7 +81,7 @@ fn below_root<'a>(pattern: &'a str, root: &str) -> Option<&'a str> {
             return None;
         }
     }
-    Some(if rest.is_empty() { "/" } else { rest })
+    Some(rest)
 }
 
 /// Each pattern is good by itself; together they may still be too many.
@@ -138,7 +142,7 @@ mod tests {
     #[test]
     fn own_path() {
         assert_eq!(below_root("/data/website/cache/", "/data/website"), Some("/cache/"));
-        assert_eq!(below_root("//data//website", "/data/website"), Some("/"));
+        assert_eq!(below_root("//data//website", "/data/website"), Some(""));
         assert_eq!(below_root("/data/website2/x", "/data/website"), None);
         assert_eq!(below_root("data/website/x", "/data/website"), None);
         assert_eq!(below_root("/data/x", "/data/website"), None);

@@ -15,9 +15,10 @@ pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &m
         Ok(done) => match Url::parse(&done.text) {
             Ok(parsed) => parsed.parts,
             Err(problem) => {
-                let diagnostic = Diagnostic::new(problem.code, format!("{}, after substitution", problem.message))
-                    .primary(&url.at, "");
-                out.push(diagnostic.help(problem.label));
+                out.push(
+                    Diagnostic::new(problem.code, format!("{}, after substitution", problem.message))
+                        .primary(&url.at, problem.label),
+                );
                 return None;
             }
         },
@@ -29,7 +30,7 @@ pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &m
     };
     let built = build(parts, &target.options);
     if let Target::Local { path: at } | Target::Ssh { path: at, .. } = &built
-        && path::normalise(at).is_err()
+        && path::normalise(at).is_ok_and(|at| at == "/")
     {
         out.push(
             Diagnostic::new(Code::TargetIsRoot, "a target cannot be the root directory `/`")

@@ -111,7 +111,7 @@ pub(super) fn chmod(fd: BorrowedFd<'_>, mode: u32) -> Result<(), Fault> {
 }
 
 /// Sets the modification time, and no other.
-fn set_time(fd: BorrowedFd<'_>, (seconds, nanoseconds): Time) -> Result<(), Fault> {
+pub(super) fn set_time(fd: BorrowedFd<'_>, (seconds, nanoseconds): Time) -> Result<(), Fault> {
     let times = Timestamps {
         last_access: Timespec {
             tv_sec: 0,

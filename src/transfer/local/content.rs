@@ -139,9 +139,7 @@ impl<'a> Copier<'a> {
                 }
             }
             let count = (chunk as usize).min(PIECE);
-            if self.ours.len() < count {
-                self.ours.resize(count, 0);
-            }
+            fit(&mut self.ours, count);
             let read = pread(source, &mut self.ours[..count], at)
                 .map_err(|error| at_source("reading", error))?;
             if read == 0 {
@@ -162,15 +160,28 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
-    /// Whether two files have the same content.
-    pub(super) fn same(&mut self, source: impl AsFd, target: impl AsFd) -> Result<bool, Fault> {
+    /// Whether two files, of which the first is as `meta` says, have the same content.
+    pub(super) fn same(
+        &mut self,
+        source: impl AsFd,
+        meta: &Meta,
+        target: impl AsFd,
+    ) -> Result<bool, Fault> {
+        // One byte more than the file has, so that its end is seen with the first piece.
+        let piece =
+            usize::try_from(meta.size).map_or(PIECE, |size| PIECE.min(size.saturating_add(1)));
         let (mut ours, mut theirs) = (
             std::mem::take(&mut self.ours),
             std::mem::take(&mut self.theirs),
         );
-        ours.resize(PIECE, 0);
-        theirs.resize(PIECE, 0);
-        let verdict = self.same_by(source.as_fd(), target.as_fd(), &mut ours, &mut theirs);
+        fit(&mut ours, piece);
+        fit(&mut theirs, piece);
+        let verdict = self.same_by(
+            source.as_fd(),
+            target.as_fd(),
+            &mut ours[..piece],
+            &mut theirs[..piece],
+        );
         (self.ours, self.theirs) = (ours, theirs);
         verdict
     }
@@ -202,6 +213,13 @@ impl<'a> Copier<'a> {
     fn moved(&mut self, bytes: u64) {
         self.bytes += bytes;
         self.progress.add_bytes(bytes);
+    }
+}
+
+/// Makes a buffer at least so large. What was in it is of no use.
+fn fit(buffer: &mut Vec<u8>, size: usize) {
+    if buffer.len() < size {
+        *buffer = vec![0; size];
     }
 }
 
@@ -247,7 +265,7 @@ mod tests {
             copier.range = range;
             copier.clone = range;
             copier.copy(&source, &meta, &target).unwrap();
-            assert!(copier.same(&source, &target).unwrap(), "{way}");
+            assert!(copier.same(&source, &meta, &target).unwrap(), "{way}");
             assert_eq!(target.metadata().unwrap().len(), meta.size);
             if meta.blocks * 512 < meta.size {
                 assert!(
@@ -258,12 +276,12 @@ mod tests {
             if meta.size > 0 {
                 rustix::io::pwrite(&target, b"\xfe", meta.size - 1).unwrap();
                 assert!(
-                    !copier.same(&source, &target).unwrap(),
+                    !copier.same(&source, &meta, &target).unwrap(),
                     "a changed byte is seen"
                 );
                 rustix::fs::ftruncate(&target, meta.size - 1).unwrap();
                 assert!(
-                    !copier.same(&source, &target).unwrap(),
+                    !copier.same(&source, &meta, &target).unwrap(),
                     "a missing byte is seen"
                 );
             }

@@ -45,8 +45,11 @@ impl Doomed {
 }
 
 impl Session<'_> {
-    /// Deletes everything that is still to be deleted.
+    /// Deletes everything that is still to be deleted. The walk has settled the directories that it went through; those
+    /// that lose something now are settled once more.
     pub(super) fn delete_the_doomed(&mut self) -> Result<(), Stop> {
+        self.settle
+            .extend(self.doomed.paths.iter().filter_map(RelPath::parent));
         self.delete(0..self.doomed.paths.len())
     }
 

@@ -11,11 +11,11 @@ pub(super) struct Keep {
     pub(super) acls: bool,
     pub(super) xattrs: bool,
     pub(super) hard_links: bool,
-    devices: bool,
+    pub(super) devices: bool,
     /// Whether this process may give files away.
     pub(super) root: bool,
     /// Groups that a process without root may give its own files to.
-    groups: Vec<u32>,
+    pub(super) groups: Vec<u32>,
     /// The bits that new files do not get where modes are not kept.
     pub(super) umask: u32,
 }

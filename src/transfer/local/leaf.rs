@@ -81,13 +81,16 @@ impl Session<'_> {
             self.report.note(path, Keep::left_out(source.kind));
             return Ok(());
         }
-        let there = if absent {
+        let mut there = if absent {
             None
         } else {
             pair.target
                 .look(name)
                 .map_err(|error| at_target("looking at", error))?
         };
+        if let Some(there) = &mut there {
+            self.level_time(&pair.target, &source, there);
+        }
         if there.is_some_and(|there| there.is_dir())
             && self.filter.decide(path.as_bytes(), true).verdict == Verdict::Excluded
         {
@@ -171,7 +174,7 @@ impl Session<'_> {
         if now.id != there.id {
             return Ok(false);
         }
-        let same = self.copier.same(&ours, &theirs)?;
+        let same = self.copier.same(&ours, &before, &theirs)?;
         let after = rustix::fs::fstat(&ours).map_err(|error| at_source("looking at", error))?;
         if before.same_version(&Meta::of(&after)) {
             Ok(same)

@@ -17,7 +17,7 @@
 //!
 //! Below them: `tree.rs` (directories by descriptor, never through symlinks), `place.rs` (temporary name, rename),
 //! `content.rs` (clone, range copy, holes), `attributes.rs` and `xattrs.rs` (metadata in the order that the kernel
-//! forces), `links.rs` (names that are one file).
+//! forces), `links.rs` (names that are one file), `grain.rs` (file systems with coarse times).
 //!
 //! # Where it is better than `rsync -a`, on purpose
 //!
@@ -39,6 +39,7 @@ mod content;
 mod dirs;
 mod doomed;
 mod fault;
+mod grain;
 mod keep;
 mod leaf;
 mod links;

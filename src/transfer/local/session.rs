@@ -10,6 +10,7 @@ use super::Request;
 use super::content::Copier;
 use super::doomed::Doomed;
 use super::fault::{Fault, Stop, at_target, words};
+use super::grain::Grain;
 use super::keep::Keep;
 use super::leaf::Pair;
 use super::links::Links;
@@ -41,6 +42,8 @@ pub(super) struct Session<'a> {
     pub(super) settle: BTreeSet<RelPath>,
     /// Entries known to be looked at so far, for the progress.
     expected: u64,
+    /// How coarse the target's times are, once that was asked.
+    pub(super) grain: Option<Grain>,
 }
 
 impl<'a> Session<'a> {
@@ -89,6 +92,7 @@ impl<'a> Session<'a> {
             doomed: Doomed::default(),
             settle: BTreeSet::new(),
             expected: 0,
+            grain: None,
         };
         if made {
             session.settle.insert(RelPath::root());
@@ -107,6 +111,11 @@ impl<'a> Session<'a> {
     }
 
     fn steps(&mut self, batch: &Batch) -> Result<(), Stop> {
+        if batch.pass.is_some() {
+            // A guess, until more is seen: the target has about as many entries as it had.
+            self.progress
+                .expect(self.job.deletes.target_entries.unwrap_or(0));
+        }
         if self.policy() != DeletePolicy::Never {
             self.survey(batch)?;
         }
@@ -189,8 +198,9 @@ impl<'a> Session<'a> {
         self.job.route.delete
     }
 
-    /// Ends the run if it was told to.
+    /// Shows that the run is alive, and ends it if it was told to.
     pub(super) fn check(&self) -> Result<(), Stop> {
+        self.progress.beat();
         if self.cancel.is_cancelled() {
             Err(Stop::cancelled())
         } else {

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::doomed::Doomed;
 use super::fault::{Fault, Stop, at_target, vanished, words};
-use super::meta::Kind;
+use super::meta::{Kind, Meta};
 use super::place::is_temporary;
 use super::session::Session;
 use super::tree::For;
@@ -148,7 +148,10 @@ impl Session<'_> {
             let Ok(target) = self.target.dir(&path, For::Listing) else {
                 continue;
             };
-            let Ok(meta) = source.meta() else { continue };
+            let (Ok(meta), Ok(there)) = (source.meta(), target.meta()) else {
+                continue;
+            };
+            self.not_the_source(&path, &there)?;
             if self.is_foreign(&meta) || meta.id == self.target.id {
                 continue;
             }
@@ -266,11 +269,7 @@ impl Session<'_> {
                     continue;
                 }
             };
-            if meta.id == self.source.id {
-                let message =
-                    format!("the source lies inside the target, at `{path}`: name another target");
-                return Err(Stop::permanent("usage", message));
-            }
+            self.not_the_source(&path, &meta)?;
             if self.job.source.one_file_system && meta.id.0 != self.target.id.0 {
                 content.keep(&path, top);
                 self.report
@@ -314,6 +313,17 @@ impl Session<'_> {
         }
         content.paths.retain(|path| !content.kept.contains(path));
         Ok(content)
+    }
+
+    /// Ends the run if a directory of the target is the source itself: names may hide that (bind mounts, symlinks above
+    /// the roots), and a mirror would empty it.
+    pub(super) fn not_the_source(&self, path: &RelPath, there: &Meta) -> Result<(), Stop> {
+        if there.id != self.source.id {
+            return Ok(());
+        }
+        let message =
+            format!("the source lies inside the target, at `{path}`: name another target");
+        Err(Stop::permanent("usage", message))
     }
 
     /// Whether the source has a path, in a form that the route carries.

@@ -71,11 +71,14 @@ impl Session<'_> {
             );
             return Ok(below);
         }
-        let opened = self.open_target(path, For::Listing);
+        let opened = self
+            .open_target(path, For::Listing)
+            .and_then(|dir| Ok((dir.meta()?, dir)));
         let opened = opened.map_err(|error| at_target("opening a directory of", error));
-        let Some(target) = self.record(path, opened)? else {
+        let Some((there, target)) = self.record(path, opened)? else {
             return Ok(below);
         };
+        self.not_the_source(path, &there)?;
 
         let ours = source.list();
         if let Some(error) = ours.error {

@@ -147,18 +147,18 @@ fn metadata(attributes: Attributes, push: &mut impl FnMut(&str)) {
 }
 
 fn deletions(step: &Step, leave: Leave, push: &mut impl FnMut(&str)) {
-    if leave == Leave::Never || !step.recurse {
+    if leave == Leave::Never || !step.delete {
         return;
     }
-    if step.delete {
-        // After everything: a read error that comes late still stops them.
+    // After everything: a read error that comes late still stops them. Without it a directory that is not empty stays
+    // whole, so a single removal goes without, and nothing is half deleted before it was counted.
+    if leave != Leave::One {
         push("--delete-after");
     }
     if step.pass.is_none() {
         push("--delete-missing-args");
     }
     match leave {
-        // Without `--force` a directory that is not empty stays whole: nothing is half deleted before it was counted.
         Leave::One => push("--max-delete=1"),
         Leave::None => push("--max-delete=0"),
         Leave::Counted(count) => {
@@ -168,9 +168,6 @@ fn deletions(step: &Step, leave: Leave, push: &mut impl FnMut(&str)) {
         Leave::Count => {
             push("--force");
             push("--dry-run");
-            if step.pass.is_none() {
-                push("--stats");
-            }
         }
         Leave::Never => {}
     }

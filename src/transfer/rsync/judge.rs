@@ -15,7 +15,7 @@ use super::lines::Failed;
 use super::report::Report;
 use super::steps::Step;
 use crate::engine::{PathFailure, PathNote, RelPath, Stats, Trouble, Verdict, escape};
-use crate::plan::{RoutePlan, SourcePlan};
+use crate::plan::{DeletePolicy, RoutePlan, SourcePlan};
 use crate::transfer::batch::Act;
 
 /// What a run was.
@@ -98,7 +98,10 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
     for raw in &report.blocked {
         let reason = match case.leave {
             Leave::None | Leave::One => continue,
-            Leave::Never => "a directory stands in its place on the target, and `delete: never` keeps it",
+            Leave::Never if case.route.delete == DeletePolicy::Never => {
+                "a directory stands in its place on the target, and `delete: never` keeps it"
+            }
+            Leave::Never => "a directory stands in its place on the target",
             Leave::Count | Leave::Counted(_) => "a directory stands in its place on the target, with something in it that is protected",
         };
         match place.far(raw) {

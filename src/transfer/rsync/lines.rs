@@ -244,10 +244,8 @@ fn failed(line: &[u8]) -> Option<Failed> {
         let verb = body[..open].trim_ascii();
         let mut path = &body[open + 1..close];
         // `rename "…" (in m) -> "…"`: the second is what was meant. `symlink "…" -> "…"`: the first.
-        if (verb.ends_with(b"rename") || verb.ends_with(b"copy"))
-            && let Some(at) = rfind(path, b" -> \"")
-        {
-            path = &path[at + 5..];
+        if verb.ends_with(b"rename") || verb.ends_with(b"copy") {
+            path = renamed_to(path);
         } else if verb.ends_with(b"symlink") {
             let end = find(path, b"\" (in ").or_else(|| find(path, b"\" -> \""));
             path = &path[..end.unwrap_or(path.len())];
@@ -263,6 +261,23 @@ fn failed(line: &[u8]) -> Option<Failed> {
         reason: format!("{}: {}", verb.trim_end_matches(" failed on").trim_start_matches("recv_generator: "), error.text),
         missing: error.number == 2,
     })
+}
+
+/// Of `/d/.name.Ab3dEf" (in m) -> "d/name` the part after the arrow. A name may have an arrow of its own: the right one has
+/// the same name on both sides.
+fn renamed_to(paths: &[u8]) -> &[u8] {
+    const ARROW: &[u8] = b" -> \"";
+    let last = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    let arrows = paths.windows(ARROW.len()).enumerate().filter(|(_, window)| *window == ARROW);
+    let sides = arrows.map(|(at, _)| (&paths[..at], &paths[at + ARROW.len()..]));
+    let same = |(left, right): &(&[u8], &[u8])| {
+        let left = rfind(left, b"\" (in ").map_or(*left, |end| &left[..end]);
+        let left = left.strip_suffix(b"\"").unwrap_or(left);
+        let name = &left[last(left)..];
+        name.strip_prefix(b".").and_then(|name| name.get(..name.len().checked_sub(7)?)) == Some(&right[last(right)..])
+    };
+    let right = sides.clone().find(same).or_else(|| sides.last());
+    right.map_or(paths, |(_, right)| right)
 }
 
 struct Errno {

@@ -71,16 +71,14 @@ struct Performer<'a> {
 
 impl Performer<'_> {
     async fn perform(&self, outcome: &mut Outcome) -> Result<(), Verdict> {
-        let steps = steps(&self.prepared.batch);
-        if self.prepared.job.route.delete == DeletePolicy::Never {
-            for step in &steps {
-                add(outcome, self.one(step, Leave::Never).await?);
-            }
-            return Ok(());
-        }
+        let steps = steps(&self.prepared.batch, self.prepared.job.route.delete != DeletePolicy::Never);
         let at_once = self.single_removal(&steps).await?;
         let mut wanting: Vec<Wanting> = Vec::new();
         for step in &steps {
+            if !step.delete {
+                add(outcome, self.one(step, Leave::Never).await?);
+                continue;
+            }
             if step.removals() > 1 {
                 wanting.push(Wanting { step: step.clone(), sent: false });
                 continue;
@@ -103,7 +101,8 @@ impl Performer<'_> {
     async fn single_removal(&self, steps: &[Step]) -> Result<bool, Verdict> {
         let mut removals = steps.iter().flat_map(|step| &step.entries).filter(|entry| entry.act == Act::Remove);
         let (Some(Entry { path, .. }), None) = (removals.next(), removals.next()) else { return Ok(false) };
-        if steps.iter().any(|step| step.delete) {
+        let reconciles = |entry: &Entry| matches!(entry.act, Act::Reconcile { delete: true, .. });
+        if steps.iter().flat_map(|step| &step.entries).any(reconciles) {
             return Ok(false);
         }
         refusal(&self.prepared.job).await?;

@@ -20,7 +20,9 @@ pub struct Step {
     pub recurse: bool,
     /// Whether equal size and time is taken for equal content.
     pub trust: bool,
-    /// Whether what the source has not is deleted inside listed directories.
+    /// Whether it may delete: listed paths that are missing, what stands in the way of a listed one, and what the source
+    /// has not inside listed directories. rsync tells its filters to the receiver only with `--delete`: without it, a
+    /// removed directory or `--force` was seen to take protected files along.
     pub delete: bool,
     /// A full pass over the whole tree, comparing so.
     pub pass: Option<Compare>,
@@ -33,8 +35,9 @@ impl Step {
     }
 }
 
-/// The runs for a batch, in the order in which they are made. Empty for an empty batch.
-pub fn steps(batch: &Batch) -> Vec<Step> {
+/// The runs for a batch, in the order in which they are made. Empty for an empty batch. `deletes`: whether the route's
+/// policy lets anything go.
+pub fn steps(batch: &Batch, deletes: bool) -> Vec<Step> {
     if let Some(compare) = batch.pass {
         let delete = batch.entries.iter().any(|entry| matches!(entry.act, Act::Reconcile { delete: true, .. }));
         let entries = batch.entries.clone();
@@ -61,15 +64,12 @@ pub fn steps(batch: &Batch) -> Vec<Step> {
         };
         step.entries.push(entry.clone());
     }
-    // Files and removals go along with the untrusted subtrees; not with those in which they lie, whose listing covers them.
-    let crowd = if doubted_deleting.entries.is_empty() { &mut doubted } else { &mut doubted_deleting };
-    let uppers: HashSet<Vec<u8>> = crowd.entries.iter().map(|entry| entry.path.as_bytes().to_vec()).collect();
-    let under = |entry: &Entry| uppers.contains(&b""[..]) || entry.path.ancestors().any(|above| uppers.contains(above));
-    let (inside, beside): (Vec<Entry>, Vec<Entry>) = plain.into_iter().partition(under);
-    crowd.entries.extend(beside);
-    let inside = Step { entries: inside, ..shape(false, false) };
+    // Files and removals go along with the subtrees that are entered in doubt. Nothing of them lies below one: it would be
+    // covered by it.
+    let crowd = if deletes { &mut doubted_deleting } else { &mut doubted };
+    crowd.entries.extend(plain);
     drop_implied(&mut attributes, batch);
-    let mut all = vec![doubted_deleting, doubted, inside, trusted_deleting, trusted, attributes];
+    let mut all = vec![doubted_deleting, doubted, trusted_deleting, trusted, attributes];
     all.retain(|step| !step.entries.is_empty());
     for step in &mut all {
         step.entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -112,7 +112,7 @@ mod tests {
             ],
             pass: None,
         };
-        let steps = steps(&batch);
+        let steps = steps(&batch, true);
         assert_eq!(steps.len(), 1);
         assert_eq!(listed(&steps[0]), ["a", "b", "c"]);
         assert!(steps[0].recurse && !steps[0].trust && steps[0].delete);
@@ -124,7 +124,7 @@ mod tests {
             entries: vec![entry("", Act::Attributes), entry("d", Act::Attributes), entry("d/x", Act::Send), entry("e", Act::Attributes)],
             pass: None,
         };
-        let steps = steps(&batch);
+        let steps = steps(&batch, true);
         assert_eq!(steps.len(), 2);
         assert_eq!(listed(&steps[0]), ["d/x"]);
         assert_eq!(listed(&steps[1]), ["e"]);
@@ -137,13 +137,13 @@ mod tests {
             entries: vec![entry("d", Act::Reconcile { trust: false, delete: false }), entry("d/x", Act::Remove)],
             pass: None,
         };
-        let steps = steps(&batch);
-        assert_eq!(steps.iter().map(listed).collect::<Vec<_>>(), [["d"], ["d/x"]]);
-        assert!(steps.iter().all(|step| !step.delete));
+        let steps = steps(&batch, true);
+        assert_eq!(steps.iter().map(listed).collect::<Vec<_>>(), [["d/x"], ["d"]]);
+        assert_eq!(steps.iter().map(|step| step.delete).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]
     fn nothing_to_do_is_no_run() {
-        assert_eq!(steps(&Batch::default()), []);
+        assert_eq!(steps(&Batch::default(), true), []);
     }
 }

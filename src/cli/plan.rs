@@ -1,0 +1,142 @@
+//! `plan`: what will happen on a host.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned, civil};
+use serde::Serialize;
+
+use super::load::{self, Compiled};
+use super::exit;
+use crate::diagnostic;
+use crate::plan::{Explain, HostFacts, NextTime, Plan, next_times};
+use crate::service::protocol::FORMAT_VERSION;
+use crate::transfer;
+
+/// The flags of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Manifest files or directories [default: /etc/heliostat/conf.d, or what the agent file names]
+    pub paths: Vec<PathBuf>,
+    /// The host that the plan is for [default: this one]
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// From when on the next times count: `2026-03-02T09:00:00Z`, or a time of this host's zone [default: now]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub at: Option<Timestamp>,
+    /// The host's settings [default: /etc/heliostat/agent.yaml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub agent: Option<PathBuf>,
+    /// How the plan is printed
+    #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
+    pub format: PlanFormat,
+}
+
+/// How a plan is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people.
+    Human,
+    /// One JSON document, also for errors.
+    Json,
+    /// For a merge request or a wiki.
+    Markdown,
+}
+
+/// The JSON document.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    format_version: u32,
+    host: &'a str,
+    at: Timestamp,
+    plan: &'a Plan,
+    next: Vec<NextTime>,
+    command_lines: BTreeMap<String, Vec<String>>,
+}
+
+/// Prints the plan, or what is wrong with the manifests.
+pub fn run(args: &PlanArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let (agent, own_name) = match load::read_agent(args.agent.as_deref(), colour, err)? {
+        Ok(found) => found,
+        Err(code) => return Ok(code),
+    };
+    let paths = load::manifest_paths(&args.paths, &agent);
+    let host = args.host.clone().unwrap_or_else(|| own_name.clone());
+    // This host's labels are not another one's, unless its settings were named.
+    let own = host == own_name || args.agent.is_some();
+    let labels = if own { agent.labels } else { BTreeMap::new() };
+    let compiled = Compiled::read(&paths, &HostFacts { name: host.clone(), labels });
+    let Some(plan) = &compiled.plan else {
+        match args.format {
+            PlanFormat::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
+            PlanFormat::Human | PlanFormat::Markdown => {
+                write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
+            }
+        }
+        return Ok(compiled.code());
+    };
+    write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
+    let now = args.at.unwrap_or_else(Timestamp::now);
+    let explain = Explain { plan, now, host: &host, command_lines: &transfer::command_lines };
+    match args.format {
+        PlanFormat::Human => write!(out, "{}", explain.human())?,
+        PlanFormat::Markdown => write!(out, "{}", explain.markdown())?,
+        PlanFormat::Json => {
+            serde_json::to_writer_pretty(&mut *out, &document(&explain))?;
+            writeln!(out)?;
+        }
+    }
+    Ok(exit::GOOD)
+}
+
+fn document<'a>(explain: &Explain<'a>) -> Document<'a> {
+    let mut next = Vec::new();
+    let mut command_lines = BTreeMap::new();
+    for (source, route) in explain.plan.routes() {
+        next.extend(next_times(route, explain.now, explain.host));
+        command_lines.insert(route.name.to_string(), (explain.command_lines)(source, route));
+    }
+    next.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.route.cmp(&b.route)));
+    Document {
+        format_version: FORMAT_VERSION,
+        host: explain.host,
+        at: explain.now,
+        plan: explain.plan,
+        next,
+        command_lines,
+    }
+}
+
+/// Reads an instant: with an offset or a zone, or else on the wall clock of this host.
+fn instant(text: &str) -> Result<Timestamp, String> {
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Ok(instant);
+    }
+    if let Ok(zoned) = text.parse::<Zoned>() {
+        return Ok(zoned.timestamp());
+    }
+    text.parse::<civil::DateTime>()
+        .ok()
+        .and_then(|time| time.to_zoned(TimeZone::system()).ok())
+        .map(|zoned| zoned.timestamp())
+        .ok_or_else(|| format!("`{text}` is no time: write it as `2026-03-02T09:00:00Z` or `2026-03-02 09:00`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants() {
+        let nine: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+        for text in ["2026-03-02T09:00:00Z", "2026-03-02T10:00:00+01:00", "2026-03-02T10:00[Europe/Berlin]"] {
+            assert_eq!(instant(text), Ok(nine), "{text}");
+        }
+        assert!(instant("2026-03-02 09:00").is_ok() && instant("2026-03-02").is_ok());
+        assert!(instant("tomorrow").is_err() && instant("").is_err());
+    }
+}

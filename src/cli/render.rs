@@ -1,0 +1,546 @@
+//! `heliostat render`: the effective manifest, with every default written out.
+//!
+//! What is printed is itself a manifest: `validate` accepts it, and it means the same. `defaults` have been merged in,
+//! and a target shows what it inherits from its source. Substitutions are left as they are: they need a host.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{exit, files};
+use super::load::{check, drawn};
+use crate::diagnostic::{self, Place, Report, Severity, Sources};
+use crate::manifest::wire::{self, Rescan, RescanTimes, SyncTimes};
+use crate::manifest::wire_values::{self as values, Event, Live, Never};
+use crate::manifest::{
+    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, EventName, Manifest,
+    MaxDelete, OnStart, RescanWhen, Secret, Source, Spanned, Sync, Target, UrlParts, Window,
+    defaults, name, unit,
+};
+
+/// Prints the effective manifest with its defaults.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RenderArgs {
+    /// Manifest files or directories; `-` is the standard input [default: /etc/heliostat/conf.d]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Say beside each value where it comes from
+    #[arg(long)]
+    pub origin: bool,
+    /// Whether to use colours in messages; set by the caller
+    #[arg(skip)]
+    pub colour: bool,
+}
+
+/// Runs the command; the result is its exit code.
+pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let inputs = files::read(&args.paths, &[]);
+    let (manifests, problems) = if inputs.files.is_empty() && !inputs.problems.is_empty() {
+        Default::default()
+    } else {
+        check(&inputs.files)
+    };
+    let unreadable = !inputs.problems.is_empty();
+    let files = inputs.files.len() + inputs.problems.len();
+    let diagnostics: Vec<_> = inputs.problems.into_iter().chain(problems).collect();
+    let sources = drawn(&inputs.files, &diagnostics);
+    let report = Report {
+        sources: &sources,
+        diagnostics: &diagnostics,
+        files,
+    };
+    err.write_all(diagnostic::terminal(report, args.colour).as_bytes())?;
+    if unreadable {
+        return Ok(exit::USAGE);
+    }
+    if report.count(Severity::Error) > 0 {
+        return Ok(exit::NEGATIVE);
+    }
+    let mut text = String::new();
+    for (index, manifest) in manifests.iter().enumerate() {
+        if index > 0 {
+            text.push_str("---\n");
+        }
+        let mut origins = Origins {
+            sources: &sources,
+            of: BTreeMap::new(),
+            path: Vec::new(),
+        };
+        let effective = effective(manifest, &mut origins);
+        match serde_yaml::to_string(&effective) {
+            Ok(yaml) if args.origin => text.push_str(&origins.beside(&yaml)),
+            Ok(yaml) => text.push_str(&yaml),
+            Err(error) => {
+                writeln!(err, "error: cannot write the manifest: {error}")?;
+                return Ok(exit::USAGE);
+            }
+        }
+    }
+    out.write_all(text.as_bytes())?;
+    Ok(exit::GOOD)
+}
+
+/// Where each key's value comes from, by the key's path.
+struct Origins<'a> {
+    sources: &'a Sources,
+    of: BTreeMap<Vec<String>, String>,
+    /// Of the mapping that is being filled.
+    path: Vec<String>,
+}
+
+impl Origins<'_> {
+    /// The written value, or the default; notes which.
+    fn pick<T: Clone>(&mut self, key: &str, written: Option<&Spanned<T>>, default: T) -> T {
+        self.note(key, written.map(|written| &written.at));
+        written.map_or(default, |written| written.value.clone())
+    }
+
+    /// The written value, if there is one.
+    fn given<T: Clone>(&mut self, key: &str, written: Option<&Spanned<T>>) -> Option<T> {
+        let written = written?;
+        self.note(key, Some(&written.at));
+        Some(written.value.clone())
+    }
+
+    fn note(&mut self, key: &str, at: Option<&Place>) {
+        let origin = match at {
+            None => "default".to_owned(),
+            Some(at) => format!(
+                "{}:{}",
+                at.file,
+                self.sources.position(&at.file, at.span.start).line
+            ),
+        };
+        let mut path = self.path.clone();
+        path.push(key.to_owned());
+        self.of.insert(path, origin);
+    }
+
+    fn within<T>(&mut self, key: &str, fill: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(key.to_owned());
+        let filled = fill(self);
+        self.path.pop();
+        filled
+    }
+
+    /// The YAML with a comment at each line of a key whose origin is known. Relies on what serde_yaml writes: block
+    /// style, two blanks a level, one key a line.
+    fn beside(&self, yaml: &str) -> String {
+        let mut out = String::new();
+        let mut path: Vec<(usize, String)> = Vec::new();
+        for line in yaml.lines() {
+            let content = line.trim_start();
+            let indent = line.len() - content.len();
+            out.push_str(line);
+            if let Some((key, _)) = content
+                .split_once(':')
+                .filter(|_| !content.starts_with("- "))
+            {
+                path.retain(|(level, _)| *level < indent);
+                path.push((indent, key.trim_matches(['"', '\'']).to_owned()));
+                let keys: Vec<String> = path.iter().map(|(_, key)| key.clone()).collect();
+                if let Some(origin) = self.of.get(&keys) {
+                    out.push_str(&format!("  # {origin}"));
+                }
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
+
+fn effective(manifest: &Manifest, origins: &mut Origins<'_>) -> wire::Manifest {
+    let labels: BTreeMap<_, _> = manifest
+        .labels
+        .iter()
+        .map(|(key, label)| (key.clone(), values::LabelText(label.value.clone())))
+        .collect();
+    let metadata = wire::Metadata {
+        name: manifest
+            .name
+            .as_ref()
+            .map(|name| values::Text(name.value.clone())),
+        labels: (!labels.is_empty()).then_some(labels),
+    };
+    let sources = origins.within("sources", |origins| {
+        let sources = manifest.sources.iter();
+        sources
+            .map(|item| {
+                (
+                    item.name.value.clone(),
+                    origins.within(&item.name.value, |o| source(item, o)),
+                )
+            })
+            .collect()
+    });
+    wire::Manifest {
+        api_version: API_VERSION.to_owned(),
+        kind: "Manifest".to_owned(),
+        metadata: (metadata.name.is_some() || metadata.labels.is_some()).then_some(metadata),
+        defaults: None,
+        sources,
+    }
+}
+
+fn source(source: &Source, origins: &mut Origins<'_>) -> wire::Source {
+    let options = &source.options;
+    origins.note("path", Some(&source.path.at));
+    let targets = origins.within("targets", |origins| {
+        let targets = source.targets.iter();
+        targets
+            .map(|item| {
+                (
+                    item.name.value.clone(),
+                    origins.within(&item.name.value, |o| target(source, item, o)),
+                )
+            })
+            .collect()
+    });
+    origins.note(
+        "include",
+        options
+            .include
+            .as_ref()
+            .and_then(|globs| Some(&globs.first()?.at)),
+    );
+    if let Some(first) = options.exclude.first() {
+        origins.note("exclude", Some(&first.at));
+    }
+    origins.note("events", options.events.as_ref().map(|events| &events.at));
+    if let Some(first) = options.hosts.as_ref().and_then(|hosts| hosts.first()) {
+        origins.note("hosts", Some(&first.at));
+    }
+    let events = match &options.events {
+        Some(events) => events.value.iter().map(|event| event.value).collect(),
+        None => vec![
+            EventName::Create,
+            EventName::CloseWrite,
+            EventName::Attrib,
+            EventName::Move,
+            EventName::Delete,
+        ],
+    };
+    let include = match &options.include {
+        Some(_) => globs(options.include.as_deref().unwrap_or_default()),
+        None => Some(vec![values::Glob(defaults::INCLUDE.to_owned())]),
+    };
+    wire::Source {
+        path: values::AbsolutePath(name::normalised(&source.path.value)),
+        options: wire::SourceOptions {
+            hosts: options.hosts.as_ref().map(|hosts| {
+                hosts
+                    .iter()
+                    .map(|host| values::Host(host.value.clone()))
+                    .collect()
+            }),
+            suspend: Some(origins.pick("suspend", options.suspend.as_ref(), false)),
+            include,
+            exclude: globs(&options.exclude),
+            events: Some(events.into_iter().map(Event::Name).collect()),
+            debounce: Some(debounce(&options.debounce, origins)),
+            one_file_system: Some(origins.pick(
+                "oneFileSystem",
+                options.one_file_system.as_ref(),
+                true,
+            )),
+            guard: Some(origins.within("guard", |origins| wire::SourceGuard {
+                marker: origins.given("marker", options.guard.marker.as_ref()),
+                allow_empty: Some(origins.pick(
+                    "allowEmpty",
+                    options.guard.allow_empty.as_ref(),
+                    false,
+                )),
+                require_mount: Some(origins.pick(
+                    "requireMount",
+                    options.guard.require_mount.as_ref(),
+                    false,
+                )),
+            })),
+            rescan: Some(rescan(&options.rescan, origins)),
+        },
+        targets,
+    }
+}
+
+fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::Target {
+    let options = &target.options;
+    origins.note("url", Some(&target.url.at));
+    let local = matches!(target.url.value.parts, UrlParts::Local { .. });
+    let ssh = matches!(target.url.value.parts, UrlParts::Ssh { .. });
+    let password = options.password.as_ref();
+    let mut secret = |key: &str, name: Option<&String>| {
+        let name = name?;
+        origins.note(key, password.map(|password| &password.at));
+        Some(name.clone())
+    };
+    let (mut file, mut credential, mut variable) = (None, None, None);
+    match password.map(|password| &password.value) {
+        Some(Secret::File(path)) => {
+            file = secret("passwordFile", Some(path)).map(values::AbsolutePath)
+        }
+        Some(Secret::Credential(name)) => credential = secret("passwordCredential", Some(name)),
+        Some(Secret::Env(name)) => variable = secret("passwordEnv", Some(name)),
+        None => {}
+    }
+    if let Some(first) = options.exclude.first() {
+        origins.note("exclude", Some(&first.at));
+    }
+    if let Some(first) = options.windows.first() {
+        origins.note("windows", Some(&first.at));
+    }
+    origins.note(
+        "attributes",
+        options.attributes.as_ref().map(|attributes| &attributes.at),
+    );
+    if let Some(first) = options.rsync_args.first() {
+        origins.note("rsyncArgs", Some(&first.at));
+    }
+    let attributes = match &options.attributes {
+        Some(attributes) => attributes
+            .value
+            .iter()
+            .map(|attribute| attribute.value)
+            .collect(),
+        None => vec![Attribute::Archive],
+    };
+    let retry = &options.retry;
+    let initial_ms = retry
+        .initial_ms
+        .as_ref()
+        .map_or(defaults::RETRY_INITIAL_MS, |initial| initial.value);
+    wire::Target {
+        url: target.url.value.text.clone(),
+        options: wire::TargetOptions {
+            password_file: file,
+            password_credential: credential,
+            password_env: variable,
+            ssh: ssh.then(|| access(target, origins)).flatten(),
+            delete: Some(origins.pick("delete", options.delete.as_ref(), DeletePolicy::Never)),
+            max_delete: origins
+                .given("maxDelete", options.max_delete.as_ref())
+                .map(|budget| match budget {
+                    MaxDelete::Count(count) => {
+                        values::MaxDelete::Count(u32::try_from(count).unwrap_or(u32::MAX))
+                    }
+                    MaxDelete::Share(share) => values::MaxDelete::Share(unit::written_share(share)),
+                }),
+            sync: Some(sync(options.sync.as_ref(), origins)),
+            windows: (!options.windows.is_empty()).then(|| {
+                options
+                    .windows
+                    .iter()
+                    .map(|item| window(&item.value))
+                    .collect()
+            }),
+            exclude: globs(&options.exclude),
+            debounce: Some(debounce(
+                &options.debounce.over(&source.options.debounce),
+                origins,
+            )),
+            rescan: Some(rescan(
+                &options.rescan.over(&source.options.rescan),
+                origins,
+            )),
+            bandwidth: origins
+                .given("bandwidth", options.bandwidth.as_ref())
+                .map(|rate| values::Rate(unit::written_rate(rate))),
+            compress: (!local)
+                .then(|| origins.pick("compress", options.compress.as_ref(), Compress::None)),
+            attributes: Some(attributes),
+            timeout: Some(duration(origins.pick(
+                "timeout",
+                options.timeout_ms.as_ref(),
+                defaults::TIMEOUT_MS,
+            ))),
+            retry: Some(origins.within("retry", |origins| wire::Retry {
+                initial: Some(duration(origins.pick(
+                    "initial",
+                    retry.initial_ms.as_ref(),
+                    initial_ms,
+                ))),
+                // As the compiler does: an explicit first try that is longer than the default's longest raises it.
+                max: Some(duration(origins.pick(
+                    "max",
+                    retry.max_ms.as_ref(),
+                    defaults::RETRY_MAX_MS.max(initial_ms),
+                ))),
+            })),
+            rsync_args: (!options.rsync_args.is_empty()).then(|| {
+                options
+                    .rsync_args
+                    .iter()
+                    .map(|arg| values::RsyncArg(arg.value.clone()))
+                    .collect()
+            }),
+            guard: local.then(|| {
+                origins.within("guard", |origins| wire::TargetGuard {
+                    require_mount: Some(origins.pick(
+                        "requireMount",
+                        options.require_mount.as_ref(),
+                        false,
+                    )),
+                })
+            }),
+        },
+    }
+}
+
+fn access(target: &Target, origins: &mut Origins<'_>) -> Option<wire::Ssh> {
+    let ssh = &target.options.ssh;
+    let path = |path: String| values::AbsolutePath(path);
+    let written = origins.within("ssh", |origins| wire::Ssh {
+        identity_file: origins
+            .given("identityFile", ssh.identity_file.as_ref())
+            .map(path),
+        known_hosts_file: origins
+            .given("knownHostsFile", ssh.known_hosts_file.as_ref())
+            .map(path),
+        jump: origins.given("jump", ssh.jump.as_ref()),
+    });
+    let any = written.identity_file.is_some()
+        || written.known_hosts_file.is_some()
+        || written.jump.is_some();
+    any.then_some(written)
+}
+
+fn debounce(debounce: &Debounce, origins: &mut Origins<'_>) -> wire::Debounce {
+    let quiet_ms = debounce
+        .quiet_ms
+        .as_ref()
+        .map_or(defaults::QUIET_MS, |quiet| quiet.value);
+    origins.within("debounce", |origins| wire::Debounce {
+        quiet: Some(duration(origins.pick(
+            "quiet",
+            debounce.quiet_ms.as_ref(),
+            quiet_ms,
+        ))),
+        // As the compiler does: a longer `quiet` raises the default.
+        max_wait: Some(duration(origins.pick(
+            "maxWait",
+            debounce.max_wait_ms.as_ref(),
+            defaults::MAX_WAIT_MS.max(quiet_ms),
+        ))),
+    })
+}
+
+fn rescan(rescan: &crate::manifest::Rescan, origins: &mut Origins<'_>) -> Rescan {
+    let when = rescan.when.as_ref();
+    if let Some(Spanned {
+        value: RescanWhen::Never,
+        at,
+    }) = when
+    {
+        origins.note("rescan", Some(at));
+        // Nothing else can be written beside `never`, and nothing else holds but what is done at start.
+        return Rescan::Never(Never::Never);
+    }
+    let jitter_default = if when.is_none() {
+        defaults::RESCAN_JITTER_MS
+    } else {
+        0
+    };
+    Rescan::Times(origins.within("rescan", |origins| {
+        let (schedule, every) = match when.map(|when| &when.value) {
+            Some(RescanWhen::Every(period)) => (None, Some(duration(*period))),
+            Some(RescanWhen::Schedule(schedule)) => (Some(values::Cron(schedule.clone())), None),
+            _ => (
+                Some(values::Cron(defaults::RESCAN_SCHEDULE.to_owned())),
+                None,
+            ),
+        };
+        origins.note(
+            if every.is_some() { "every" } else { "schedule" },
+            when.map(|when| &when.at),
+        );
+        let zone = schedule.is_some().then(|| {
+            values::TimeZone(origins.pick(
+                "timeZone",
+                rescan.time_zone.as_ref(),
+                defaults::TIME_ZONE.to_owned(),
+            ))
+        });
+        RescanTimes {
+            schedule,
+            every,
+            time_zone: zone,
+            jitter: Some(duration(origins.pick(
+                "jitter",
+                rescan.jitter_ms.as_ref(),
+                jitter_default,
+            ))),
+            compare: Some(origins.pick("compare", rescan.compare.as_ref(), Compare::Quick)),
+            on_start: Some(origins.pick("onStart", rescan.on_start.as_ref(), OnStart::Auto)),
+        }
+    }))
+}
+
+fn sync(sync: Option<&Spanned<Sync>>, origins: &mut Origins<'_>) -> wire::Sync {
+    origins.note("sync", sync.map(|sync| &sync.at));
+    let (expression, period_ms, zone, jitter) = match sync.map(|sync| &sync.value) {
+        None | Some(Sync::Live) => return wire::Sync::Live(Live::Live),
+        Some(Sync::Schedule {
+            expression,
+            time_zone,
+            jitter_ms,
+        }) => (Some(expression), None, Some(time_zone), jitter_ms),
+        Some(Sync::Every {
+            period_ms,
+            jitter_ms,
+        }) => (None, Some(period_ms), None, jitter_ms),
+    };
+    wire::Sync::Times(origins.within("sync", |origins| SyncTimes {
+        schedule: origins.given("schedule", expression).map(values::Cron),
+        every: origins.given("every", period_ms).map(duration),
+        time_zone: zone.map(|zone| {
+            values::TimeZone(origins.pick(
+                "timeZone",
+                zone.as_ref(),
+                defaults::TIME_ZONE.to_owned(),
+            ))
+        }),
+        jitter: Some(duration(origins.pick("jitter", jitter.as_ref(), 0))),
+    }))
+}
+
+fn window(window: &Window) -> wire::Window {
+    use values::Day::{Fri, Mon, Sat, Sun, Thu, Tue, Wed};
+    let times = values::Times(unit::written_window(window.from_min, window.to_min));
+    let (allow, deny) = if window.allow {
+        (Some(times), None)
+    } else {
+        (None, Some(times))
+    };
+    let days = [Mon, Tue, Wed, Thu, Fri, Sat, Sun];
+    wire::Window {
+        allow,
+        deny,
+        days: Some(
+            days.into_iter()
+                .zip(window.days)
+                .filter(|(_, named)| *named)
+                .map(|(day, _)| day)
+                .collect(),
+        ),
+        time_zone: Some(values::TimeZone(
+            window
+                .time_zone
+                .as_ref()
+                .map_or(defaults::TIME_ZONE.to_owned(), |zone| zone.value.clone()),
+        )),
+    }
+}
+
+fn globs(globs: &[Spanned<String>]) -> Option<Vec<values::Glob>> {
+    (!globs.is_empty()).then(|| {
+        globs
+            .iter()
+            .map(|glob| values::Glob(glob.value.clone()))
+            .collect()
+    })
+}
+
+fn duration(ms: u64) -> values::Duration {
+    values::Duration(unit::written_duration(ms))
+}

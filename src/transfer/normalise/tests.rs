@@ -1,0 +1,238 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::filter::{FilterSpec, Rule};
+
+const GONE: Dirt = Dirt::GONE;
+const CONTENT: Dirt = Dirt::CONTENT;
+const ATTRIBUTES: Dirt = Dirt::ATTRIBUTES;
+const SUBTREE: Dirt = Dirt::SUBTREE;
+
+fn p(text: &str) -> RelPath {
+    RelPath::new(text.as_bytes()).unwrap()
+}
+
+fn filter(include: &[&str], exclude: &[&str]) -> Filter {
+    let rules = |patterns: &[&str]| patterns.iter().map(|text| Rule { pattern: text.to_string(), origin: None }).collect();
+    Filter::compile(&FilterSpec { include: rules(include), exclude: rules(exclude) }).unwrap()
+}
+
+/// A source as a list of paths: `d/` a directory, `f` a file, `h@2` a file with two names, `x!` what cannot be looked at.
+fn look(tree: &'static str) -> impl Fn(&RelPath) -> Seen {
+    move |path| {
+        let path = path.to_string();
+        tree.split_whitespace()
+            .find_map(|entry| match entry.trim_end_matches(['/', '!']).split('@').next() {
+                Some(name) if name == path && entry.ends_with('/') => Some(Seen::Directory),
+                Some(name) if name == path && entry.ends_with('!') => Some(Seen::Unknown),
+                Some(name) if name == path => {
+                    Some(Seen::Other { links: entry.split('@').nth(1).map_or(1, |links| links.parse().unwrap()) })
+                }
+                _ => None,
+            })
+            .unwrap_or(Seen::Missing)
+    }
+}
+
+fn shown(act: Act) -> String {
+    match act {
+        Act::Remove => "remove".to_string(),
+        Act::Send => "send".to_string(),
+        Act::Attributes => "attributes".to_string(),
+        Act::Reconcile { trust, delete } => {
+            format!("{}{}", if trust { "trust" } else { "doubt" }, if delete { "-delete" } else { "" })
+        }
+    }
+}
+
+fn check(tree: &'static str, delete: DeletePolicy, marks: &[(&str, Dirt)], expected: &[&str]) {
+    let everything = filter(&["**"], &["*.tmp", "build/"]);
+    let scope = Scope { filter: &everything, delete, hard_links: false, fences: &[] };
+    check_in(scope, tree, marks, expected);
+}
+
+fn check_in(scope: Scope<'_>, tree: &'static str, marks: &[(&str, Dirt)], expected: &[&str]) {
+    let marks = marks.iter().map(|(path, dirt)| Mark { path: p(path), dirt: *dirt }).collect();
+    let batch = normalise(&Work::Batch(marks), scope, &look(tree));
+    let found: Vec<String> = batch.entries.iter().map(|entry| format!("{} {}", entry.path, shown(entry.act))).collect();
+    assert_eq!(found, expected);
+    assert_eq!(batch.pass, None);
+}
+
+use DeletePolicy::{Mirror, Never, Propagate};
+
+#[test]
+fn what_a_path_is_now_decides() {
+    check("d/ d/f e/", Mirror, &[("d/f", CONTENT)], &["d/f send"]);
+    check("d/ d/f", Mirror, &[("d/f", GONE)], &["d/f send"]);
+    check("d/ d/f", Mirror, &[("d/f", SUBTREE | CONTENT)], &["d/f send"]);
+    check("d/ d/f", Mirror, &[("d/f", ATTRIBUTES), ("d", ATTRIBUTES)], &["d attributes", "d/f attributes"]);
+    check("d/", Mirror, &[("d/f", CONTENT)], &["d/f remove"]);
+    check("d/", Mirror, &[("d", SUBTREE)], &["d trust-delete"]);
+    check("d/", Mirror, &[("d", SUBTREE | CONTENT)], &["d doubt-delete"]);
+    check("d/", Mirror, &[("d", CONTENT)], &["d doubt-delete"]);
+    check("", Mirror, &[("", SUBTREE)], &[". trust-delete"]);
+}
+
+#[test]
+fn only_what_was_seen_to_vanish_is_deleted_under_propagate() {
+    check("d/", Propagate, &[("d", SUBTREE)], &["d trust"]);
+    check("d/", Propagate, &[("d", SUBTREE | GONE)], &["d trust-delete"]);
+    check("d/", Propagate, &[("d/f", CONTENT)], &["d/f remove"]);
+    check("d/", Never, &[("d", SUBTREE | GONE)], &["d trust"]);
+}
+
+#[test]
+fn without_deleting_a_missing_path_leaves_its_parents_time() {
+    check("d/", Never, &[("d/f", GONE)], &["d attributes"]);
+    check("d/ d/g", Never, &[("d/f", GONE), ("d", SUBTREE), ("d/g", CONTENT)], &["d trust", "d/g send"]);
+    check("", Never, &[("f", GONE)], &[". attributes"]);
+}
+
+#[test]
+fn the_topmost_ancestor_that_is_no_directory_stands_for_what_is_below() {
+    check("d/", Mirror, &[("d/e/f", CONTENT), ("d/e/g", ATTRIBUTES)], &["d/e remove"]);
+    check("d/ d/link", Mirror, &[("d/link/f", ATTRIBUTES)], &["d/link send"]);
+    check("d/ d/e!", Mirror, &[("d/e/f", GONE)], &["d/e send"]);
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_never_removed() {
+    check("x!", Mirror, &[("x", GONE | SUBTREE)], &["x send"]);
+}
+
+#[test]
+fn excluded_paths_drop_out() {
+    check("f.tmp d/ d/f", Mirror, &[("f.tmp", CONTENT), ("gone.tmp", GONE), ("d/f", CONTENT)], &["d/f send"]);
+    check("build/ build/x", Mirror, &[("build", SUBTREE), ("build/x", CONTENT), ("build/y", GONE)], &[]);
+    // A missing path that would be protected as a directory is left alone; as a file it belongs.
+    check("", Mirror, &[("build", GONE)], &[]);
+    check("build", Mirror, &[("build", CONTENT)], &["build send"]);
+}
+
+#[test]
+fn a_removed_directory_that_was_only_a_way_is_removed() {
+    let only = filter(&["*.rs"], &[]);
+    let scope = Scope { filter: &only, delete: Mirror, hard_links: false, fences: &[] };
+    check_in(scope, "d/", &[("d/e/x.rs", GONE), ("d/y.txt", CONTENT)], &["d/e remove"]);
+    check_in(scope, "d/ d/y.txt", &[("d/y.txt", CONTENT)], &[]);
+}
+
+#[test]
+fn what_the_upper_entry_does_the_lower_need_not() {
+    check("d/ d/f d/e/", Mirror, &[("d", SUBTREE | CONTENT), ("d/f", CONTENT), ("d/e", SUBTREE), ("d/x", GONE)], &["d doubt-delete"]);
+    check(
+        "d/ d/f d/e/ d/g",
+        Mirror,
+        &[("d", SUBTREE), ("d/f", CONTENT), ("d/e", SUBTREE | CONTENT), ("d/x", GONE), ("d/g", ATTRIBUTES)],
+        &["d trust-delete", "d/e doubt-delete", "d/f send"],
+    );
+    check(
+        "d/ d/f d/e/",
+        Propagate,
+        &[("d", SUBTREE | CONTENT), ("d/f", CONTENT), ("d/x", GONE), ("d/e", SUBTREE | GONE)],
+        &["d doubt", "d/e trust-delete", "d/x remove"],
+    );
+    check("d/ d/f", Mirror, &[("", SUBTREE), ("d/f", CONTENT), ("d", ATTRIBUTES)], &[". trust-delete", "d/f send"]);
+    // In byte order `d.x` stands between `d` and what is below it.
+    check("d/ d.x d/f", Mirror, &[("d", SUBTREE | CONTENT), ("d.x", CONTENT), ("d/f", CONTENT)], &["d doubt-delete", "d.x send"]);
+}
+
+#[test]
+fn a_file_with_several_names_brings_the_tree_along() {
+    let everything = filter(&["**"], &[]);
+    let scope = Scope { filter: &everything, delete: Mirror, hard_links: true, fences: &[] };
+    check_in(scope, "h@2 f", &[("h", CONTENT), ("f", CONTENT)], &[". trust", "f send", "h send"]);
+    check_in(scope, "h@2 f", &[("f", CONTENT)], &["f send"]);
+}
+
+#[test]
+fn mounts_are_a_fence() {
+    let (everything, fences) = (filter(&["**"], &[]), [p("m")]);
+    let scope = Scope { filter: &everything, delete: Mirror, hard_links: false, fences: &fences };
+    check_in(scope, "m/ m/f", &[("m/f", CONTENT), ("m/gone", GONE)], &[]);
+    check_in(scope, "m/", &[("m", SUBTREE)], &["m attributes"]);
+}
+
+#[test]
+fn a_pass_is_the_root() {
+    let everything = filter(&["**"], &[]);
+    let scope = |delete| Scope { filter: &everything, delete, hard_links: false, fences: &[] };
+    for (delete, expected) in [(Mirror, "trust-delete"), (Propagate, "trust"), (Never, "trust")] {
+        let batch = normalise(&Work::Pass(Compare::Checksum), scope(delete), &look(""));
+        assert_eq!((batch.pass, batch.entries.len()), (Some(Compare::Checksum), 1));
+        assert_eq!(shown(batch.entries[0].act), expected);
+    }
+}
+
+/// Random trees as a map, so that ancestors are consistent.
+fn trees() -> impl Strategy<Value = BTreeMap<String, Seen>> {
+    let path = "[ab](/[ab]){0,3}";
+    let seen = prop_oneof![
+        3 => Just(Seen::Directory),
+        2 => Just(Seen::Other { links: 1 }),
+        1 => Just(Seen::Other { links: 2 }),
+        1 => Just(Seen::Unknown),
+    ];
+    prop::collection::btree_map(path, seen, 0..16)
+}
+
+fn marks() -> impl Strategy<Value = Vec<(String, u8)>> {
+    prop::collection::vec(("([ab](/[ab]){0,3})?", 1u8..16), 0..10)
+}
+
+fn dirt(bits: u8) -> Dirt {
+    let all = [ATTRIBUTES, CONTENT, SUBTREE, GONE];
+    all.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0).fold(Dirt::none(), |sum, (_, dirt)| sum | *dirt)
+}
+
+proptest! {
+    #[test]
+    fn every_batch_is_normal_and_leaves_no_mark_out(
+        tree in trees(), marks in marks(), policy in prop_oneof![Just(Mirror), Just(Propagate), Just(Never)], hard_links: bool,
+    ) {
+        let asked = std::cell::RefCell::new(BTreeSet::new());
+        let look = |path: &RelPath| {
+            asked.borrow_mut().insert(path.clone());
+            tree.get(&path.to_string()).copied().unwrap_or(Seen::Missing)
+        };
+        static EVERYTHING: std::sync::OnceLock<Filter> = std::sync::OnceLock::new();
+        let everything = EVERYTHING.get_or_init(|| filter(&["**"], &[]));
+        let scope = Scope { filter: everything, delete: policy, hard_links, fences: &[] };
+        let work: Vec<Mark> = marks.iter().map(|(path, bits)| Mark { path: p(path), dirt: dirt(*bits) }).collect();
+        let batch = normalise(&Work::Batch(work.clone()), scope, &look);
+        let seen = asked.borrow().clone();
+        for path in seen {
+            let above = path.ancestors().all(|above| look(&RelPath::new(above).unwrap()) == Seen::Directory);
+            prop_assert!(above, "looked through something at {path}");
+        }
+        for (upper, lower) in batch.entries.iter().zip(batch.entries.iter().skip(1)) {
+            prop_assert!(upper.path < lower.path);
+        }
+        for entry in &batch.entries {
+            let directory = |path: &RelPath| path.is_root() || look(path) == Seen::Directory;
+            prop_assert!(entry.path.ancestors().all(|above| directory(&RelPath::new(above).unwrap())));
+            match entry.act {
+                Act::Remove => prop_assert!(policy != Never && look(&entry.path) == Seen::Missing),
+                Act::Reconcile { delete, .. } => {
+                    prop_assert!(directory(&entry.path) && (!delete || policy != Never));
+                    let gone = work.iter().any(|mark| mark.path == entry.path && mark.dirt.has(GONE));
+                    prop_assert!(policy != Propagate || !delete || gone);
+                }
+                Act::Send => prop_assert!(!directory(&entry.path) && look(&entry.path) != Seen::Missing),
+                Act::Attributes => prop_assert!(look(&entry.path) != Seen::Missing || entry.path.is_root()),
+            }
+            for other in &batch.entries {
+                let below = other.path != entry.path && other.path.starts_with(&entry.path);
+                prop_assert!(!below || !covers(entry.act, other.act), "{} covers {}", entry.path, other.path);
+            }
+        }
+        for mark in &work {
+            let done = batch.entries.iter().any(|entry| mark.path.starts_with(&entry.path) || entry.path.starts_with(&mark.path));
+            let dropped = policy == Never && !batch.entries.is_empty();
+            prop_assert!(done || dropped, "{} was left out", mark.path);
+        }
+    }
+}

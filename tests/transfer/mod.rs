@@ -1,0 +1,11 @@
+//! Transfers against the real rsync: a daemon with authentication and an sshd, both on loopback, and a comparison of
+//! trees of our own.
+
+mod children;
+mod deletes;
+mod histories;
+mod names;
+mod refusals;
+mod rig;
+mod ssh;
+mod tree;
