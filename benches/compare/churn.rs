@@ -10,7 +10,7 @@ use crate::peers::{Peer, Running, To};
 use crate::place::Place;
 use crate::report::{Table, keep, seconds};
 use crate::rig::churn::Churn;
-use crate::rig::tree::{Difference, Look, wait_equal};
+use crate::rig::tree::{Look, wait_equal};
 
 /// The tree that is there before.
 const FILES_BEFORE: usize = 1_000;
@@ -19,7 +19,7 @@ const FILES_BEFORE: usize = 1_000;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Identical so much later, or never.
-const NEVER: Duration = Duration::from_secs(60);
+const NEVER: Duration = Duration::from_secs(30);
 
 /// Differences that are printed.
 const SHOWN_MAX: usize = 5;
@@ -98,11 +98,7 @@ fn one(settings: &Settings, peer: Peer, seed: u64) -> Run {
         operations_s,
         said_s,
         identical_s: waited.as_ref().ok().copied(),
-        differences: waited
-            .as_ref()
-            .err()
-            .map(|left| left.iter().map(|one| format!("{one:?}")).collect())
-            .unwrap_or_default(),
+        differences: waited.as_ref().err().cloned().unwrap_or_default(),
         too_early,
         ours: matches!(peer, Peer::Heliostat { .. }),
     };
@@ -118,25 +114,33 @@ fn one(settings: &Settings, peer: Peer, seed: u64) -> Run {
     run
 }
 
-/// When all trees were identical, reckoned from `since`; or what is left.
+/// When all trees were identical, reckoned from `since`; or what is left, target by target.
 fn settle(
     source: &Path,
     targets: &[&Path],
     since: Instant,
     at_most: Duration,
-) -> Result<f64, Vec<Difference>> {
+) -> Result<f64, Vec<String>> {
+    let mut left = Vec::new();
     for target in targets {
-        wait_equal(source, target, at_most, &Look::default())?;
+        if let Err(found) = wait_equal(source, target, at_most, &Look::default()) {
+            let name = target.file_name().unwrap_or_default().display();
+            left.extend(found.iter().map(|one| format!("{name}: {one:?}")));
+        }
     }
-    Ok(since.elapsed().as_secs_f64())
+    if left.is_empty() {
+        Ok(since.elapsed().as_secs_f64())
+    } else {
+        Err(left)
+    }
 }
 
-fn complain(waited: &Result<f64, Vec<Difference>>) {
+fn complain(waited: &Result<f64, Vec<String>>) {
     if let Err(left) = waited {
         eprintln!("{} paths differ", left.len());
         left.iter()
             .take(SHOWN_MAX)
-            .for_each(|one| eprintln!("{one:?}"));
+            .for_each(|one| eprintln!("{one}"));
     }
 }
 
