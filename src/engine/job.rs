@@ -88,7 +88,13 @@ impl DeletePlan {
         hashes.sort_unstable();
         let count = paths.len() as u64;
         paths.truncate(Self::SAMPLE_MAX);
-        DeletePlan { id: hasher.finalize().to_hex()[..8].to_string(), count, of, sample: paths, hashes }
+        DeletePlan {
+            id: hasher.finalize().to_hex()[..8].to_string(),
+            count,
+            of,
+            sample: paths,
+            hashes,
+        }
     }
 
     /// Whether `path` is among its deletions.
@@ -218,6 +224,13 @@ pub struct Stats {
 impl Outcome {
     /// An outcome with nothing but its verdict.
     pub fn bare(verdict: Verdict) -> Outcome {
-        Outcome { verdict, failed: Vec::new(), again: Vec::new(), notes: Vec::new(), stats: Stats::default(), mounts: None }
+        Outcome {
+            verdict,
+            failed: Vec::new(),
+            again: Vec::new(),
+            notes: Vec::new(),
+            stats: Stats::default(),
+            mounts: None,
+        }
     }
 }

@@ -71,19 +71,28 @@ impl RelPath {
 
     /// The last component; empty for the root.
     pub fn name(&self) -> &[u8] {
-        let cut = self.0.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
+        let cut = self
+            .0
+            .iter()
+            .rposition(|b| *b == b'/')
+            .map_or(0, |at| at + 1);
         &self.0[cut..]
     }
 
     /// Every directory above it, from the topmost component down to its parent; the root is not among them.
     pub fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(at, _)| &self.0[..at])
+        self.0
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b == b'/')
+            .map(|(at, _)| &self.0[..at])
     }
 
     /// Whether it is `other` or lies below it.
     pub fn starts_with(&self, other: &RelPath) -> bool {
         other.is_root()
-            || (self.0.starts_with(&other.0) && (self.0.len() == other.0.len() || self.0[other.0.len()] == b'/'))
+            || (self.0.starts_with(&other.0)
+                && (self.0.len() == other.0.len() || self.0[other.0.len()] == b'/'))
     }
 
     /// Whether it is the source's root.
@@ -98,18 +107,30 @@ impl RelPath {
 
     /// As a path for system calls, relative to the root; `.` for the root itself.
     pub fn as_path(&self) -> &Path {
-        if self.is_root() { Path::new(".") } else { Path::new(OsStr::from_bytes(&self.0)) }
+        if self.is_root() {
+            Path::new(".")
+        } else {
+            Path::new(OsStr::from_bytes(&self.0))
+        }
     }
 
     /// The absolute path under `root`.
     pub fn under(&self, root: &Path) -> PathBuf {
-        if self.is_root() { root.to_path_buf() } else { root.join(OsStr::from_bytes(&self.0)) }
+        if self.is_root() {
+            root.to_path_buf()
+        } else {
+            root.join(OsStr::from_bytes(&self.0))
+        }
     }
 }
 
 impl fmt::Display for RelPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_root() { f.write_str(".") } else { f.write_str(&escape(&self.0)) }
+        if self.is_root() {
+            f.write_str(".")
+        } else {
+            f.write_str(&escape(&self.0))
+        }
     }
 }
 
@@ -179,9 +200,16 @@ mod tests {
         assert_eq!(p("a/b").parent(), Some(p("a")));
         assert_eq!(p("a").parent(), Some(RelPath::root()));
         assert_eq!(RelPath::root().parent(), None);
-        assert_eq!(p("a/b/c").ancestors().collect::<Vec<_>>(), [&b"a"[..], b"a/b"]);
+        assert_eq!(
+            p("a/b/c").ancestors().collect::<Vec<_>>(),
+            [&b"a"[..], b"a/b"]
+        );
         assert_eq!(p("a/b").name(), b"b");
-        assert!(p("a/b").starts_with(&p("a")) && p("a").starts_with(&p("a")) && !p("ab").starts_with(&p("a")));
+        assert!(
+            p("a/b").starts_with(&p("a"))
+                && p("a").starts_with(&p("a"))
+                && !p("ab").starts_with(&p("a"))
+        );
         assert!(p("a").starts_with(&RelPath::root()));
         assert_eq!(p("a").join(b"b"), p("a/b"));
         assert_eq!(RelPath::root().join(b"b"), p("b"));

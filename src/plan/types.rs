@@ -19,7 +19,9 @@ pub struct Plan {
 impl Plan {
     /// Every route, in the order of its name.
     pub fn routes(&self) -> impl Iterator<Item = (&SourcePlan, &RoutePlan)> {
-        self.sources.values().flat_map(|source| source.routes.values().map(move |route| (source, route)))
+        self.sources
+            .values()
+            .flat_map(|source| source.routes.values().map(move |route| (source, route)))
     }
 }
 
@@ -185,7 +187,11 @@ pub struct RoutePlan {
 
 /// Where a route leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Target {
     /// A module of an rsync daemon.
     Daemon {
@@ -426,6 +432,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { transfers: 16, transfers_per_host: 4, bandwidth: None, watches: None }
+        Limits {
+            transfers: 16,
+            transfers_per_host: 4,
+            bandwidth: None,
+            watches: None,
+        }
     }
 }
