@@ -1,6 +1,6 @@
 //! `run`: the service from its start to its end.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,8 +12,8 @@ use super::state::StateDir;
 use super::world::{World, WorldParts};
 use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Reload};
-use crate::plan::{Limits, Plan};
-use crate::transfer::{Context, RsyncBinary};
+use crate::plan::{Limits, Plan, Target};
+use crate::transfer::{Context, Rsync, RsyncBinary};
 
 /// What `run` needs to know.
 #[derive(Debug)]
@@ -153,7 +153,19 @@ async fn context(options: &Options, state: &StateDir) -> Result<Context, Failure
     let home = runtime_dir.join("home");
     super::state::private_dir(&home)
         .map_err(|error| Failure::Setup(format!("cannot create `{}`: {error}", home.display())))?;
-    let rsync = RsyncBinary::find(options.rsync_path.as_deref().map(Path::new)).await;
+    let rsync = Rsync::new(options.rsync_path.as_ref().map(PathBuf::from));
+    let remote = |target: &Target| !matches!(target, Target::Local { .. });
+    if options
+        .plan
+        .routes()
+        .any(|(_, route)| remote(&route.target))
+    {
+        match rsync.get().await.map(RsyncBinary::warning) {
+            Ok(None) => {}
+            Ok(Some(warning)) => tracing::warn!("{warning}"),
+            Err(missing) => tracing::warn!("{missing}"),
+        }
+    }
     Ok(Context {
         rsync,
         ssh: PathBuf::from("/usr/bin/ssh"),

@@ -12,6 +12,7 @@ pub mod local;
 pub mod normalise;
 pub mod progress;
 pub mod rsync;
+mod temporary;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,13 +27,13 @@ use crate::engine::{Hold, Job, Outcome, Trouble, Verdict};
 use crate::filter::Filter;
 use crate::plan::Target;
 
-pub use rsync::{RsyncBinary, close, command_lines};
+pub use rsync::{Rsync, RsyncBinary, close, command_lines};
 
 /// What the host gives to every transfer.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The rsync to use, or why there is none. Local targets need none.
-    pub rsync: Result<RsyncBinary, String>,
+    /// The rsync to use. Local targets need none.
+    pub rsync: Rsync,
     /// ssh, absolute.
     pub ssh: PathBuf,
     /// A directory of our own, mode 0700, with a short name: sockets of lasting connections, an empty home. It exists.
@@ -53,14 +54,6 @@ impl Context {
             ("HOME", self.runtime_dir.join("home").into()),
             (Self::OWNER, self.owner_tag.clone().into()),
         ]
-    }
-
-    /// rsync's path; only asked for where there is one.
-    pub(crate) fn rsync_path(&self) -> PathBuf {
-        self.rsync
-            .as_ref()
-            .map(|rsync| rsync.path.clone())
-            .unwrap_or_default()
     }
 }
 

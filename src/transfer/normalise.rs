@@ -21,6 +21,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::batch::{Act, Batch, Entry};
+use super::temporary::is_temporary;
 use crate::engine::{Dirt, Mark, RelPath, Work};
 use crate::filter::{Filter, Verdict};
 use crate::plan::{Compare, DeletePolicy};
@@ -175,7 +176,7 @@ fn act(path: RelPath, seen: Seen, dirt: Dirt, scope: Scope<'_>) -> Option<(RelPa
     let deletes = scope.delete == DeletePolicy::Mirror
         || (scope.delete == DeletePolicy::Propagate && dirt.has(Dirt::GONE));
     match seen {
-        _ if dirt.is_empty() => None,
+        _ if dirt.is_empty() || is_temporary(path.name()) => None,
         Seen::Missing if verdict(true) == Verdict::Excluded => None,
         Seen::Missing if verdict(false) != Verdict::Included && !dirt.has(Dirt::GONE) => None,
         Seen::Missing if scope.delete == DeletePolicy::Never => {

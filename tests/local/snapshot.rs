@@ -165,7 +165,7 @@ pub(super) fn assert_no_leftovers(root: &Path) {
     };
     for path in of(root, &everything).keys() {
         assert!(
-            !heliostat::transfer::local::is_temporary(path.name()),
+            !path.name().starts_with(b".heliostat-"),
             "left over: {path}"
         );
     }

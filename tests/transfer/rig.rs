@@ -15,7 +15,7 @@ use heliostat::engine::{
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::*;
 use heliostat::transfer::progress::{Cancel, Progress};
-use heliostat::transfer::{Context, RsyncBinary};
+use heliostat::transfer::{Context, Rsync};
 
 /// Directories and a daemon, gone with it.
 pub struct Rig {
@@ -24,7 +24,7 @@ pub struct Rig {
     pub target: PathBuf,
     pub port: u16,
     daemon: Child,
-    rsync: Result<RsyncBinary, String>,
+    rsync: Rsync,
 }
 
 /// The daemon's user and password.
@@ -71,7 +71,7 @@ impl Rig {
             target,
             port,
             daemon,
-            rsync: RsyncBinary::find(None).await,
+            rsync: Rsync::new(None),
         }
     }
 

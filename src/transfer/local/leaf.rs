@@ -9,12 +9,13 @@ use super::attributes::{self, Wanted};
 use super::fault::{Fault, Stop, at_source, at_target};
 use super::keep::Keep;
 use super::meta::{Kind, Meta};
-use super::place::{Temporary, is_temporary};
+use super::place::Temporary;
 use super::session::Session;
 use super::tree::{Dir, For};
 use super::xattrs;
 use crate::engine::RelPath;
 use crate::filter::Verdict;
+use crate::transfer::temporary::is_temporary;
 
 /// The two directories that hold a name.
 pub(super) struct Pair {

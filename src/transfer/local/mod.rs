@@ -87,9 +87,3 @@ pub fn run(request: &Request<'_>, cancel: &Cancel, progress: &Progress) -> Outco
         Err(stop) => Outcome::bare(*stop.0),
     }
 }
-
-/// Whether a file name is one that this room gives to half-written files. They belong to nobody's tree: an event for
-/// one needs no transfer.
-pub fn is_temporary(name: &[u8]) -> bool {
-    place::is_temporary(name)
-}

@@ -10,28 +10,10 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::tree::Dir;
-
-const PREFIX: &[u8] = b".heliostat-";
-const SUFFIX: &[u8] = b".tmp";
-const RANDOM_DIGITS: usize = 16;
+use crate::transfer::temporary::{self, is_temporary};
 
 /// Tries for a name that is free; with 64 random bits the second is never needed.
 const NAME_TRIES: u32 = 8;
-
-/// Whether a name is one of our temporary ones.
-///
-/// Such a name is never carried over, on either side: where one route's target is the next route's source, what the
-/// first is just writing is no user's file. Sixteen hex digits keep it from being any user's in practice.
-pub(in crate::transfer) fn is_temporary(name: &[u8]) -> bool {
-    name.strip_prefix(PREFIX)
-        .and_then(|rest| rest.strip_suffix(SUFFIX))
-        .is_some_and(|random| {
-            random.len() == RANDOM_DIGITS
-                && random
-                    .iter()
-                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        })
-}
 
 /// Something under a temporary name, which goes away unless it is put in place.
 pub(super) struct Temporary<'a> {
@@ -47,7 +29,7 @@ impl<'a> Temporary<'a> {
     ) -> Result<(Temporary<'a>, T), Errno> {
         let mut tries = 0;
         loop {
-            let name = format!(".heliostat-{:016x}.tmp", fastrand::u64(..));
+            let name = temporary::name(fastrand::u64(..));
             match make(&name) {
                 Ok(made) => {
                     return Ok((
@@ -124,21 +106,6 @@ mod tests {
     use super::*;
     use crate::engine::RelPath;
     use crate::transfer::local::tree::{For, Tree};
-
-    #[test]
-    fn a_temporary_name_is_known_by_its_exact_form() {
-        assert!(is_temporary(b".heliostat-0123456789abcdef.tmp"));
-        for name in [
-            &b".heliostat-0123456789abcde.tmp"[..],
-            b".heliostat-0123456789ABCDEF.tmp",
-            b".heliostat-.tmp",
-            b".heliostat-source",
-            b"heliostat-0123456789abcdef.tmp",
-            b".heliostat-0123456789abcdef.tmp2",
-        ] {
-            assert!(!is_temporary(name));
-        }
-    }
 
     #[test]
     fn what_is_not_put_in_place_goes_away() {

@@ -12,7 +12,6 @@ use rustix::io::Errno;
 use super::doomed::Doomed;
 use super::fault::{Fault, Stop, at_target, vanished, words};
 use super::meta::{Kind, Meta};
-use super::place::is_temporary;
 use super::session::Session;
 use super::tree::For;
 use crate::engine::guard::{self, DeleteCase, DeleteRefusal};
@@ -20,6 +19,7 @@ use crate::engine::{Hold, RelPath, Verdict as End};
 use crate::filter::Verdict;
 use crate::plan::DeletePolicy;
 use crate::transfer::batch::{Act, Batch, Entry};
+use crate::transfer::temporary::is_temporary;
 
 /// What a directory of the target holds.
 struct Content {

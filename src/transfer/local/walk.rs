@@ -5,11 +5,12 @@
 use super::fault::{Stop, at_source, at_target, words};
 use super::leaf::Pair;
 use super::meta::Kind;
-use super::place::{is_temporary, remove_leftover};
+use super::place::remove_leftover;
 use super::session::Session;
 use super::tree::{For, Listing};
 use crate::engine::RelPath;
 use crate::filter::Verdict;
+use crate::transfer::temporary::is_temporary;
 
 /// What is still to be done.
 enum Step {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use std::sync::Arc;
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 /// An rsync that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,38 @@ const SAFE: [u32; 3] = [3, 5, 0];
 
 /// An rsync that answers takes milliseconds.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// The rsync of this host, looked for until it is found: one that is installed later needs no restart.
+#[derive(Clone, Debug)]
+pub struct Rsync {
+    named: Option<PathBuf>,
+    found: Arc<OnceCell<RsyncBinary>>,
+}
+
+impl Rsync {
+    /// The one at `named`, or where rsync usually is.
+    pub fn new(named: Option<PathBuf>) -> Rsync {
+        Rsync {
+            named,
+            found: Arc::default(),
+        }
+    }
+
+    /// The binary. Fails with one line that says what to do, and looks again the next time.
+    pub async fn get(&self) -> Result<&RsyncBinary, String> {
+        self.found
+            .get_or_try_init(|| RsyncBinary::find(self.named.as_deref()))
+            .await
+    }
+
+    /// Its path; only asked for once it was found.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.found
+            .get()
+            .map(|found| found.path.clone())
+            .unwrap_or_default()
+    }
+}
 
 impl RsyncBinary {
     /// Asks an rsync for its version. Fails with one line that says what to do.

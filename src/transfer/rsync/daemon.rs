@@ -46,7 +46,7 @@ impl Kind for Daemon {
             None => environment.push(("RSYNC_PASSWORD", OsString::new())),
         }
         Ok(Invocation {
-            program: context.rsync_path(),
+            program: context.rsync.path(),
             arguments: orders.arguments(step, leave, options, &url(&orders.route.target)),
             environment,
             password: value,

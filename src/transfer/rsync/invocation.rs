@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::super::batch::Act;
+use super::super::temporary;
 use super::steps::Step;
 use crate::filter::{Filter, Verdict};
 use crate::plan::{Attributes, Compare, Compress, RoutePlan, SourcePlan};
@@ -108,10 +109,14 @@ impl Orders<'_> {
         for option in ["--no-motd", "--no-human-readable"] {
             push(option);
         }
+        if step.pass.is_some() && leave != Leave::Count {
+            push("--info=progress2");
+        }
         push(&format!("--out-format={OUT_FORMAT}"));
         for argument in self.route.rsync_args.iter().chain(&kind) {
             push(argument);
         }
+        all.push(format!("--filter={}", temporary::rsync_rule()).into());
         all.extend(self.passes(step));
         all.extend(
             self.filter

@@ -31,6 +31,13 @@ pub enum Line {
     DeletionSkipped,
     /// A number of the statistics.
     Number(Number, u64),
+    /// So many entries of so many are dealt with; of a list that still grows, so many are known.
+    Progress {
+        /// Dealt with.
+        done: u64,
+        /// Known.
+        total: u64,
+    },
     /// Says nothing that other lines do not.
     Known,
     /// rsync's closing line, or a daemon's or ssh's refusal: what the exit code says in words.
@@ -152,6 +159,23 @@ pub fn unescape(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// `--info=progress2`: `  1234  20%  1.00kB/s    0:00:01 (xfr#1, to-chk=299/301)`; `ir-chk` while the list grows.
+fn progress(text: &str) -> Option<Line> {
+    let mut words = text.strip_prefix(' ')?.split_whitespace();
+    words.next()?.parse::<u64>().ok()?;
+    words.next()?.strip_suffix('%')?.parse::<u64>().ok()?;
+    words.next()?.strip_suffix("B/s")?;
+    let Some((_, counts)) = text.split_once("-chk=") else {
+        return Some(Line::Known);
+    };
+    let (left, total) = counts.strip_suffix(')')?.split_once('/')?;
+    let (left, total): (u64, u64) = (left.parse().ok()?, total.parse().ok()?);
+    Some(Line::Progress {
+        done: total.saturating_sub(left),
+        total,
+    })
+}
+
 fn numbers(text: &str) -> Option<Vec<Line>> {
     const SILENT: [&str; 10] = [
         "Number of regular files transferred: ",
@@ -167,6 +191,9 @@ fn numbers(text: &str) -> Option<Vec<Line>> {
     ];
     if text.is_empty() {
         return Some(vec![Line::Known]);
+    }
+    if let Some(progress) = progress(text) {
+        return Some(vec![progress]);
     }
     let first = |rest: &str| rest.split([' ', '(']).next()?.parse::<u64>().ok();
     if let Some(rest) = text.strip_prefix("Number of files: ") {

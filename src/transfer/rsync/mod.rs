@@ -21,7 +21,7 @@ pub mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use binary::RsyncBinary;
+pub use binary::{Rsync, RsyncBinary};
 pub(crate) use perform::run;
 pub use show::command_lines;
 pub use ssh::close;

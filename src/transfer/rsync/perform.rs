@@ -40,10 +40,10 @@ pub(crate) async fn run(
     cancel: &Cancel,
     progress: &Arc<Progress>,
 ) -> Outcome {
-    if let Err(message) = &context.rsync {
+    if let Err(message) = context.rsync.get().await {
         return Outcome::bare(Verdict::Permanent(Trouble {
             code: "noRsync",
-            message: message.clone(),
+            message,
             soon: false,
         }));
     }

@@ -81,6 +81,11 @@ impl Report {
                 Line::Number(Number::Created, _)
                 | Line::Number(Number::Deleted, _)
                 | Line::Known => {}
+                Line::Progress { done, total } if self.deletions.is_none() => {
+                    progress.expect(total);
+                    progress.reach(done, 0);
+                }
+                Line::Progress { .. } => {}
                 Line::Fence => self.fence = true,
                 Line::DeletionSkipped => self.deletion_skipped = true,
                 _ if self.kept_lines >= KEPT_MAX => self.overflow = true,
@@ -124,6 +129,7 @@ impl Report {
             Line::Other(text) => self.other.push(text),
             Line::Item(_)
             | Line::Number(..)
+            | Line::Progress { .. }
             | Line::Fence
             | Line::DeletionSkipped
             | Line::Known => {}
@@ -140,7 +146,8 @@ pub struct Splitter {
 impl Splitter {
     /// Takes a piece of the stream; hands on every line that it ends.
     pub fn feed(&mut self, mut piece: &[u8], mut line: impl FnMut(&[u8])) {
-        while let Some(end) = piece.iter().position(|byte| *byte == b'\n') {
+        // Progress ends its lines with a carriage return; in names it is escaped.
+        while let Some(end) = piece.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
             if self.partial.is_empty() {
                 line(&piece[..end]);
             } else {
@@ -188,6 +195,17 @@ mod tests {
         let mut report = Report::new(false);
         splitter.end(|line| report.take(line, &Progress::new()));
         assert!(report.overflow);
+    }
+
+    #[test]
+    fn progress_is_taken_from_between_the_lines() {
+        let (mut report, progress) = (Report::new(false), Progress::new());
+        let mut splitter = Splitter::default();
+        let said = b"\r              2  20%    0.00kB/s    0:00:00  \r              2  20%    0.00kB/s    0:00:00 (xfr#1, to-chk=299/301)\n>f+++++++++|45|f1\n";
+        splitter.feed(said, |line| report.take(line, &progress));
+        let look = progress.look();
+        assert_eq!((look.files, look.total, look.bytes), (2, 301, 45));
+        assert_eq!((report.files, report.other.len()), (1, 0));
     }
 
     #[test]

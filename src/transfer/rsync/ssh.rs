@@ -43,7 +43,7 @@ impl Kind for Ssh {
             shell(target, &context.ssh, Some(&context.runtime_dir)),
         ];
         Ok(Invocation {
-            program: context.rsync_path(),
+            program: context.rsync.path(),
             arguments: orders.arguments(step, leave, options, &destination(target)),
             environment: context.environment(),
             password: None,
