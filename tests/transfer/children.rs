@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use heliostat::engine::{Dirt, Outcome, Verdict, Work};
 use heliostat::plan::{Compare, DeletePolicy, RoutePlan, Secret, Target};
-use heliostat::transfer::Context;
 use heliostat::transfer::progress::{Cancel, Progress};
+use heliostat::transfer::{Context, Rsync, RsyncBinary};
 
 use super::rig::{Rig, mark};
 
@@ -23,7 +23,10 @@ fn scripted(rig: &Rig, script: &str) -> Context {
     .unwrap();
     fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     let mut context = rig.context();
-    context.rsync.as_mut().unwrap().path = path;
+    context.rsync = Rsync::known(RsyncBinary {
+        path,
+        version: "3.5.0".into(),
+    });
     context
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use heliostat::engine::{Dirt, Hold, Outcome, Trouble, Verdict, Work};
 use heliostat::plan::{Compare, DeleteBudget, DeletePolicy, RoutePlan, Secret, Target};
 use heliostat::transfer::progress::{Cancel, Progress};
+use heliostat::transfer::{Rsync, RsyncBinary};
 
 use super::rig::{Rig, assert_done, filter, mark, path, secret, wait};
 use super::tree;
@@ -361,13 +362,17 @@ async fn no_rsync_and_no_source() {
     let rig = Rig::new("").await;
     let job = rig.job(rig.route(DeletePolicy::Mirror), Work::Pass(Compare::Quick));
     let mut context = rig.context();
-    context.rsync = Err("rsync is not installed".into());
+    context.rsync = Rsync::new(Some(rig.at("not-installed")));
     let run = async |context| {
         heliostat::transfer::run(&job, &context, &Cancel::new(), &Arc::new(Progress::new())).await
     };
     assert_eq!(trouble(&run(context).await).1.code, "noRsync");
     let mut context = rig.context();
-    context.rsync.as_mut().unwrap().path = rig.at("nothing");
+    let binary = RsyncBinary {
+        path: rig.at("nothing"),
+        version: "3.5.0".into(),
+    };
+    context.rsync = Rsync::known(binary);
     assert_eq!(trouble(&run(context).await).1.code, "noRsync");
     fs::remove_dir(&rig.source).unwrap();
     let outcome = run(rig.context()).await;

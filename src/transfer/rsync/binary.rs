@@ -50,6 +50,14 @@ impl Rsync {
         }
     }
 
+    /// This one, already looked at.
+    pub fn known(binary: RsyncBinary) -> Rsync {
+        Rsync {
+            named: Some(binary.path.clone()),
+            found: Arc::new(OnceCell::new_with(Some(binary))),
+        }
+    }
+
     /// The binary. Fails with one line that says what to do, and looks again the next time.
     pub async fn get(&self) -> Result<&RsyncBinary, String> {
         self.found
