@@ -16,8 +16,12 @@ fn root() -> &'static Path {
 }
 
 fn read(path: &str) -> SourceFile {
-    let text = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    SourceFile { name: path.to_owned(), text }
+    let text =
+        fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    SourceFile {
+        name: path.to_owned(),
+        text,
+    }
 }
 
 /// Every YAML file below `examples`, as `examples/…`.
@@ -28,7 +32,10 @@ fn examples() -> Vec<String> {
             let path = folder.join(entry.unwrap().file_name());
             if root().join(&path).is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "yaml")
+            {
                 found.push(path.to_str().unwrap().to_owned());
             }
         }
@@ -43,8 +50,16 @@ fn silent(files: &[SourceFile], diagnostics: &[Diagnostic]) {
     for file in files {
         sources.insert(&file.name, &file.text);
     }
-    let report = Report { sources: &sources, diagnostics, files: files.len() };
-    assert!(diagnostics.is_empty(), "{}", diagnostic::terminal(report, false));
+    let report = Report {
+        sources: &sources,
+        diagnostics,
+        files: files.len(),
+    };
+    assert!(
+        diagnostics.is_empty(),
+        "{}",
+        diagnostic::terminal(report, false)
+    );
 }
 
 /// The plan of a host, through the parser, the schema and the compiler.
@@ -58,23 +73,32 @@ fn plan(files: &[SourceFile], host: &HostFacts) -> Plan {
         texts.insert(&file.name, &file.text);
         for document in serde_yaml::Deserializer::from_str(&file.text) {
             let value = serde_json::Value::deserialize(document).unwrap();
-            let errors: Vec<String> =
-                schema.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+            let errors: Vec<String> = schema
+                .iter_errors(&value)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
             assert!(errors.is_empty(), "{}: {errors:#?}", file.name);
         }
     }
     let compiled = plan::compile(&manifests, &texts, host);
     silent(files, &compiled.diagnostics);
-    compiled.plan.expect("there is a plan where there is no diagnostic")
+    compiled
+        .plan
+        .expect("there is a plan where there is no diagnostic")
 }
 
 /// The routes that `host` runs, each with what it may delete.
 fn routes(plan: &Plan) -> Vec<(String, DeletePolicy)> {
-    plan.routes().map(|(_, route)| (route.name.to_string(), route.delete)).collect()
+    plan.routes()
+        .map(|(_, route)| (route.name.to_string(), route.delete))
+        .collect()
 }
 
 fn named(host: &str) -> HostFacts {
-    HostFacts { name: host.to_owned(), labels: BTreeMap::new() }
+    HostFacts {
+        name: host.to_owned(),
+        labels: BTreeMap::new(),
+    }
 }
 
 #[test]
@@ -96,16 +120,28 @@ fn every_example_has_the_plan_that_it_is_there_for() {
     ];
     for (path, expected) in expected {
         let have = routes(&plan(&[read(path)], &named("any")));
-        let expected: Vec<_> = expected.iter().map(|(name, delete)| ((*name).to_owned(), *delete)).collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(name, delete)| ((*name).to_owned(), *delete))
+            .collect();
         assert_eq!(have, expected, "{path}");
     }
     let checked = expected.iter().map(|(path, _)| (*path).to_owned());
-    let checked: BTreeSet<String> = checked.chain(FLEET.iter().map(|path| (*path).to_owned())).collect();
-    assert_eq!(checked, examples().into_iter().collect(), "an example that no test knows");
+    let checked: BTreeSet<String> = checked
+        .chain(FLEET.iter().map(|path| (*path).to_owned()))
+        .collect();
+    assert_eq!(
+        checked,
+        examples().into_iter().collect(),
+        "an example that no test knows"
+    );
 }
 
-const FLEET: [&str; 3] =
-    ["examples/fleet/10-website.yaml", "examples/fleet/20-backup.yaml", "examples/fleet/agent.yaml"];
+const FLEET: [&str; 3] = [
+    "examples/fleet/10-website.yaml",
+    "examples/fleet/20-backup.yaml",
+    "examples/fleet/agent.yaml",
+];
 
 #[test]
 fn the_fleets_hosts_each_run_their_share() {
@@ -113,14 +149,30 @@ fn the_fleets_hosts_each_run_their_share() {
     let (written, diagnostics) = manifest::load_agent(&agent);
     silent(&[agent], &diagnostics);
     let written = written.unwrap();
-    let labels: BTreeMap<String, String> = written.labels.into_iter().map(|(name, value)| (name, value.value)).collect();
+    let labels: BTreeMap<String, String> = written
+        .labels
+        .into_iter()
+        .map(|(name, value)| (name, value.value))
+        .collect();
     let files = FLEET[..2].iter().map(|path| read(path)).collect::<Vec<_>>();
     let share = |host: &str| {
-        let plan = plan(&files, &HostFacts { name: host.to_owned(), labels: labels.clone() });
-        routes(&plan).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        let plan = plan(
+            &files,
+            &HostFacts {
+                name: host.to_owned(),
+                labels: labels.clone(),
+            },
+        );
+        routes(&plan)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect::<Vec<_>>()
     };
     let origin = written.name.unwrap().value;
-    assert_eq!(share(&origin), ["etc/vault", "website/web1", "website/web2", "website/web3"]);
+    assert_eq!(
+        share(&origin),
+        ["etc/vault", "website/web1", "website/web2", "website/web3"]
+    );
     for host in ["web1", "web2", "web3"] {
         assert_eq!(share(host), ["etc/vault", "uploads/origin"]);
     }
@@ -147,17 +199,29 @@ fn the_readmes_manifests_are_valid_and_the_first_is_the_example() {
     let blocks = blocks("yaml");
     assert_eq!(blocks.first(), Some(&read("examples/website.yaml").text));
     for (number, text) in blocks.into_iter().enumerate() {
-        plan(&[SourceFile { name: format!("README.md, block {number}"), text }], &named("any"));
+        plan(
+            &[SourceFile {
+                name: format!("README.md, block {number}"),
+                text,
+            }],
+            &named("any"),
+        );
     }
 }
 
 #[test]
 fn the_readmes_commands_are_commands() {
     let text = blocks("console").concat() + &blocks("sh").concat();
-    let lines = text.lines().map(|line| line.strip_prefix("$ ").unwrap_or(line));
+    let lines = text
+        .lines()
+        .map(|line| line.strip_prefix("$ ").unwrap_or(line));
     let mut checked = 0;
     for line in lines {
-        let line = line.split(" #").next().unwrap_or_default().trim_end_matches(" &");
+        let line = line
+            .split(" #")
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(" &");
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             // What the program prints begins with its error or its table, never with its own name.
