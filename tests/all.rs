@@ -6,6 +6,7 @@ mod filter;
 mod house;
 mod local;
 mod manifest;
+mod plan;
 mod rig;
 mod transfer;
 mod watch;

@@ -24,7 +24,10 @@ pub struct ApproveArgs {
 
 /// Approves: what was shown may be deleted, nothing else.
 pub fn run(args: &ApproveArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    let body = ApproveBody { route: args.route.clone(), id: args.id.clone() };
+    let body = ApproveBody {
+        route: args.route.clone(),
+        id: args.id.clone(),
+    };
     let answer: Result<Done, _> = args.client.post("/v1/approve", &body, Duration::ZERO);
     match answer {
         Ok(done) => trigger::begun(&args.client, &done, "approved", out),

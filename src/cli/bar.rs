@@ -22,8 +22,17 @@ pub struct Bars {
 impl Bars {
     /// Bars on the standard error stream, if that is a terminal.
     pub fn new(terminal: bool) -> Bars {
-        let target = if terminal { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
-        Bars { terminal, all: MultiProgress::with_draw_target(target), bars: HashMap::new(), last_line: Instant::now() }
+        let target = if terminal {
+            ProgressDrawTarget::stderr_with_hz(10)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Bars {
+            terminal,
+            all: MultiProgress::with_draw_target(target),
+            bars: HashMap::new(),
+            last_line: Instant::now(),
+        }
     }
 
     /// Draws what runs now.

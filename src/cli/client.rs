@@ -44,15 +44,31 @@ impl ClientArgs {
     }
 
     /// `POST`.
-    pub fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize, patience: Duration) -> Result<A, Failure> {
+    pub fn post<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        patience: Duration,
+    ) -> Result<A, Failure> {
         client::call(&self.socket, Method::POST, path, Some(body), patience)
     }
 
     /// Shows why nothing came of it; the exit code.
-    pub fn failed(&self, failure: &Failure, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    pub fn failed(
+        &self,
+        failure: &Failure,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> io::Result<u8> {
         match self.format {
             Format::Human => writeln!(err, "error: {failure}")?,
-            Format::Json => self.json(&Refusal { format_version: FORMAT_VERSION, error: failure.to_string() }, out)?,
+            Format::Json => self.json(
+                &Refusal {
+                    format_version: FORMAT_VERSION,
+                    error: failure.to_string(),
+                },
+                out,
+            )?,
         }
         Ok(match failure {
             Failure::NotReachable(_) => exit::NOT_REACHABLE,
@@ -70,15 +86,21 @@ impl ClientArgs {
 
 /// Reads a duration of the command line: `250ms`, `30s`, `5m`, `1h30m`, `2d`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration: write it with units, as `30s`, `5m` or `1h30m`");
+    let wrong =
+        || format!("`{text}` is no duration: write it with units, as `30s`, `5m` or `1h30m`");
     let (mut rest, mut total) = (text, Duration::ZERO);
     if rest.is_empty() {
         return Err(wrong());
     }
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|at| *at > 0).ok_or_else(wrong)?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .filter(|at| *at > 0)
+            .ok_or_else(wrong)?;
         let number: u64 = rest[..digits].parse().map_err(|_| wrong())?;
-        let unit = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let unit = rest[digits..]
+            .find(|c: char| c.is_ascii_digit())
+            .map_or(rest.len(), |at| digits + at);
         let ms = match &rest[digits..unit] {
             "ms" => 1,
             "s" => 1000,

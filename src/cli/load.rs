@@ -35,7 +35,10 @@ pub fn load(
         Ok(found) => found,
         Err(code) => return Ok(Err(code)),
     };
-    let facts = HostFacts { name: host.clone(), labels: agent.labels.clone() };
+    let facts = HostFacts {
+        name: host.clone(),
+        labels: agent.labels.clone(),
+    };
     let compiled = Compiled::read(&manifest_paths(paths, &agent), &facts);
     if !compiled.diagnostics.is_empty() {
         write!(err, "{}", terminal(compiled.report(), colour))?;
@@ -92,17 +95,31 @@ impl Compiled {
             diagnostics.extend(compiled.diagnostics);
         }
         let texts = drawn(&files, &diagnostics);
-        Compiled { plan, diagnostics, texts, files: files.len(), unreadable }
+        Compiled {
+            plan,
+            diagnostics,
+            texts,
+            files: files.len(),
+            unreadable,
+        }
     }
 
     /// For the renderers.
     pub fn report(&self) -> Report<'_> {
-        Report { sources: &self.texts, diagnostics: &self.diagnostics, files: self.files }
+        Report {
+            sources: &self.texts,
+            diagnostics: &self.diagnostics,
+            files: self.files,
+        }
     }
 
     /// The exit code where there is no plan.
     pub fn code(&self) -> u8 {
-        if self.unreadable { exit::USAGE } else { exit::NEGATIVE }
+        if self.unreadable {
+            exit::USAGE
+        } else {
+            exit::NEGATIVE
+        }
     }
 }
 
@@ -125,7 +142,9 @@ pub fn drawn(files: &[SourceFile], diagnostics: &[Diagnostic]) -> Sources {
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 
 /// The host's settings, from the file that was named or the one in its usual place, and the host's name.
@@ -159,12 +178,22 @@ pub fn read_agent(
         }
         if !diagnostics.is_empty() {
             let texts = drawn(&files, &diagnostics);
-            let report = Report { sources: &texts, diagnostics: &diagnostics, files: 1 };
+            let report = Report {
+                sources: &texts,
+                diagnostics: &diagnostics,
+                files: 1,
+            };
             write!(err, "{}", terminal(report, colour))?;
         }
         match written.filter(|_| !has_errors(&diagnostics)) {
             Some(written) => take(&mut agent, written),
-            None => return Ok(Err(if unreadable { exit::USAGE } else { exit::NEGATIVE })),
+            None => {
+                return Ok(Err(if unreadable {
+                    exit::USAGE
+                } else {
+                    exit::NEGATIVE
+                }));
+            }
         }
     }
     let host = agent.name.clone().unwrap_or_else(host_name);
@@ -173,15 +202,27 @@ pub fn read_agent(
 
 fn take(agent: &mut Agent, written: manifest::Agent) {
     agent.name = written.name.map(|name| name.value);
-    agent.labels = written.labels.into_iter().map(|(name, value)| (name, value.value)).collect();
-    agent.manifests = written.manifests.into_iter().map(|path| path.value).collect();
+    agent.labels = written
+        .labels
+        .into_iter()
+        .map(|(name, value)| (name, value.value))
+        .collect();
+    agent.manifests = written
+        .manifests
+        .into_iter()
+        .map(|path| path.value)
+        .collect();
     agent.state_dir = written.state_dir.map(|path| path.value);
     agent.socket = written.socket.map(|path| path.value);
     agent.rsync_path = written.rsync_path.map(|path| path.value);
     let (limits, defaults) = (written.limits, Limits::default());
     agent.limits = Limits {
-        transfers: limits.transfers.map_or(defaults.transfers, |limit| limit.value),
-        transfers_per_host: limits.transfers_per_host.map_or(defaults.transfers_per_host, |limit| limit.value),
+        transfers: limits
+            .transfers
+            .map_or(defaults.transfers, |limit| limit.value),
+        transfers_per_host: limits
+            .transfers_per_host
+            .map_or(defaults.transfers_per_host, |limit| limit.value),
         bandwidth: limits.bandwidth.map(|limit| limit.value),
         watches: limits.watches.map(|limit| limit.value),
     };
@@ -189,5 +230,8 @@ fn take(agent: &mut Agent, written: manifest::Agent) {
 
 /// The system's name of this host, as `hosts` in a manifest means it.
 pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
 }

@@ -9,8 +9,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::client::Format;
-use super::load::{self, Compiled};
 use super::exit;
+use super::load::{self, Compiled};
 use crate::diagnostic;
 use crate::engine::{RelPath, escape};
 use crate::filter::{Decision, Filter, FilterSpec, Verdict};
@@ -63,13 +63,24 @@ struct Line {
 }
 
 /// Prints the verdicts. Good if each path belongs to a route at least.
-pub fn run(args: &MatchArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub fn run(
+    args: &MatchArgs,
+    colour: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
     let (agent, host) = match load::read_agent(args.agent.as_deref(), colour, err)? {
         Ok(found) => found,
         Err(code) => return Ok(code),
     };
     let paths = load::manifest_paths(&args.manifest, &agent);
-    let compiled = Compiled::read(&paths, &HostFacts { name: host, labels: agent.labels });
+    let compiled = Compiled::read(
+        &paths,
+        &HostFacts {
+            name: host,
+            labels: agent.labels,
+        },
+    );
     let Some(plan) = &compiled.plan else {
         match args.format {
             Format::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
@@ -88,11 +99,17 @@ pub fn run(args: &MatchArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Wr
         paths.push(matched(plan, &path, is_dir));
     }
     let included = paths.iter().all(|path| {
-        path.matches.iter().any(|line| line.name.contains('/') && line.verdict != "excluded")
+        path.matches
+            .iter()
+            .any(|line| line.name.contains('/') && line.verdict != "excluded")
     });
     match args.format {
         Format::Json => {
-            let document = Document { format_version: FORMAT_VERSION, included, paths };
+            let document = Document {
+                format_version: FORMAT_VERSION,
+                included,
+                paths,
+            };
             serde_json::to_writer_pretty(&mut *out, &document)?;
             writeln!(out)?;
         }
@@ -121,13 +138,23 @@ fn matched(plan: &Plan, path: &Path, is_dir: bool) -> Matched {
     let mut matches = Vec::new();
     for source in plan.sources.values() {
         let root = Path::new(OsStr::from_bytes(source.path.as_bytes()));
-        let Some(below) = RelPath::below(root, path) else { continue };
-        matches.extend(line(source.name.to_string(), &source.filter, &below, is_dir));
+        let Some(below) = RelPath::below(root, path) else {
+            continue;
+        };
+        matches.extend(line(
+            source.name.to_string(),
+            &source.filter,
+            &below,
+            is_dir,
+        ));
         for route in source.routes.values() {
             matches.extend(line(route.name.to_string(), &route.filter, &below, is_dir));
         }
     }
-    Matched { path: escape(path.as_os_str().as_bytes()).into_owned(), matches }
+    Matched {
+        path: escape(path.as_os_str().as_bytes()).into_owned(),
+        matches,
+    }
 }
 
 /// The compiler has made sure that the filter is good.
@@ -168,7 +195,10 @@ fn words(decision: Decision<'_>, path: &RelPath) -> String {
 fn human(paths: &[Matched]) -> String {
     let mut out = String::new();
     let names = paths.iter().flat_map(|path| &path.matches);
-    let width = names.map(|line| line.name.chars().count()).max().unwrap_or(0);
+    let width = names
+        .map(|line| line.name.chars().count())
+        .max()
+        .unwrap_or(0);
     for path in paths {
         out.push_str(&format!("{}\n", path.path));
         if path.matches.is_empty() {
@@ -199,13 +229,32 @@ sources:
       web98: {url: "file:///t", exclude: ["/videos/"]}
       dr: {url: "file:///v"}
 "#;
-        let file = SourceFile { name: "web.yaml".into(), text: text.into() };
-        Compiled::new(Inputs { files: vec![file], problems: Vec::new() }, &HostFacts { name: "h".into(), ..HostFacts::default() }).plan.unwrap()
+        let file = SourceFile {
+            name: "web.yaml".into(),
+            text: text.into(),
+        };
+        Compiled::new(
+            Inputs {
+                files: vec![file],
+                problems: Vec::new(),
+            },
+            &HostFacts {
+                name: "h".into(),
+                ..HostFacts::default()
+            },
+        )
+        .plan
+        .unwrap()
     }
 
     fn show(paths: &[(&str, bool)]) -> String {
         let plan = plan();
-        human(&paths.iter().map(|(path, is_dir)| matched(&plan, Path::new(path), *is_dir)).collect::<Vec<_>>())
+        human(
+            &paths
+                .iter()
+                .map(|(path, is_dir)| matched(&plan, Path::new(path), *is_dir))
+                .collect::<Vec<_>>(),
+        )
     }
 
     #[test]
@@ -225,7 +274,11 @@ sources:
 
     #[test]
     fn paths_are_taken_by_the_letter() {
-        let absolute = |named: &str| absolute(Path::new("/w/x"), Path::new(named)).display().to_string();
+        let absolute = |named: &str| {
+            absolute(Path::new("/w/x"), Path::new(named))
+                .display()
+                .to_string()
+        };
         assert_eq!(absolute("a/./b/"), "/w/x/a/b");
         assert_eq!(absolute("../a"), "/w/a");
         assert_eq!(absolute("/../../a"), "/a");

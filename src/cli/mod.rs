@@ -28,7 +28,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 /// Keeps directory trees reflected on many targets, live and on schedule.
 #[derive(Debug, Parser)]
-#[command(name = "heliostat", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "heliostat",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub struct Cli {
     /// When to use colours.
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
@@ -55,7 +60,10 @@ impl Colour {
         match self {
             Colour::Always => true,
             Colour::Never => false,
-            Colour::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Colour::Auto => {
+                stream.is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
         }
     }
 }
@@ -98,7 +106,11 @@ pub fn main() -> u8 {
         Err(error) => {
             // Nothing is left to be said where even this cannot be printed.
             let _ = error.print();
-            return if error.use_stderr() { exit::USAGE } else { exit::GOOD };
+            return if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::GOOD
+            };
         }
     };
     let (mut out, mut err) = (io::stdout().lock(), io::stderr());

@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned, civil};
 use serde::Serialize;
 
-use super::load::{self, Compiled};
 use super::exit;
+use super::load::{self, Compiled};
 use crate::diagnostic;
 use crate::plan::{Explain, HostFacts, NextTime, Plan, next_times};
 use crate::service::protocol::FORMAT_VERSION;
@@ -59,7 +59,12 @@ struct Document<'a> {
 }
 
 /// Prints the plan, or what is wrong with the manifests.
-pub fn run(args: &PlanArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub fn run(
+    args: &PlanArgs,
+    colour: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
     let (agent, own_name) = match load::read_agent(args.agent.as_deref(), colour, err)? {
         Ok(found) => found,
         Err(code) => return Ok(code),
@@ -69,7 +74,13 @@ pub fn run(args: &PlanArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Wri
     // This host's labels are not another one's, unless its settings were named.
     let own = host == own_name || args.agent.is_some();
     let labels = if own { agent.labels } else { BTreeMap::new() };
-    let compiled = Compiled::read(&paths, &HostFacts { name: host.clone(), labels });
+    let compiled = Compiled::read(
+        &paths,
+        &HostFacts {
+            name: host.clone(),
+            labels,
+        },
+    );
     let Some(plan) = &compiled.plan else {
         match args.format {
             PlanFormat::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
@@ -81,7 +92,12 @@ pub fn run(args: &PlanArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Wri
     };
     write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
     let now = args.at.unwrap_or_else(Timestamp::now);
-    let explain = Explain { plan, now, host: &host, command_lines: &transfer::command_lines };
+    let explain = Explain {
+        plan,
+        now,
+        host: &host,
+        command_lines: &transfer::command_lines,
+    };
     match args.format {
         PlanFormat::Human => write!(out, "{}", explain.human())?,
         PlanFormat::Markdown => write!(out, "{}", explain.markdown())?,
@@ -98,7 +114,10 @@ fn document<'a>(explain: &Explain<'a>) -> Document<'a> {
     let mut command_lines = BTreeMap::new();
     for (source, route) in explain.plan.routes() {
         next.extend(next_times(route, explain.now, explain.host));
-        command_lines.insert(route.name.to_string(), (explain.command_lines)(source, route));
+        command_lines.insert(
+            route.name.to_string(),
+            (explain.command_lines)(source, route),
+        );
     }
     next.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.route.cmp(&b.route)));
     Document {
@@ -123,7 +142,9 @@ fn instant(text: &str) -> Result<Timestamp, String> {
         .ok()
         .and_then(|time| time.to_zoned(TimeZone::system()).ok())
         .map(|zoned| zoned.timestamp())
-        .ok_or_else(|| format!("`{text}` is no time: write it as `2026-03-02T09:00:00Z` or `2026-03-02 09:00`"))
+        .ok_or_else(|| {
+            format!("`{text}` is no time: write it as `2026-03-02T09:00:00Z` or `2026-03-02 09:00`")
+        })
 }
 
 #[cfg(test)]
@@ -133,7 +154,11 @@ mod tests {
     #[test]
     fn instants() {
         let nine: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
-        for text in ["2026-03-02T09:00:00Z", "2026-03-02T10:00:00+01:00", "2026-03-02T10:00[Europe/Berlin]"] {
+        for text in [
+            "2026-03-02T09:00:00Z",
+            "2026-03-02T10:00:00+01:00",
+            "2026-03-02T10:00[Europe/Berlin]",
+        ] {
             assert_eq!(instant(text), Ok(nine), "{text}");
         }
         assert!(instant("2026-03-02 09:00").is_ok() && instant("2026-03-02").is_ok());

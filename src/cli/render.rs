@@ -9,14 +9,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{exit, files};
 use super::load::{check, drawn};
+use super::{exit, files};
 use crate::diagnostic::{self, Place, Report, Severity, Sources};
 use crate::manifest::wire::{self, Rescan, RescanTimes, SyncTimes};
 use crate::manifest::wire_values::{self as values, Event, Live, Never};
 use crate::manifest::{
     API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, EventName, Manifest,
-    MaxDelete, OnStart, RescanWhen, Secret, Source, Spanned, Sync, Target, UrlParts, Window,
+    MaxDelete, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync, Target, UrlParts, Window,
     defaults, name, unit,
 };
 
@@ -305,11 +305,6 @@ fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::
             .collect(),
         None => vec![Attribute::Archive],
     };
-    let retry = &options.retry;
-    let initial_ms = retry
-        .initial_ms
-        .as_ref()
-        .map_or(defaults::RETRY_INITIAL_MS, |initial| initial.value);
     wire::Target {
         url: target.url.value.text.clone(),
         options: wire::TargetOptions {
@@ -354,19 +349,7 @@ fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::
                 options.timeout_ms.as_ref(),
                 defaults::TIMEOUT_MS,
             ))),
-            retry: Some(origins.within("retry", |origins| wire::Retry {
-                initial: Some(duration(origins.pick(
-                    "initial",
-                    retry.initial_ms.as_ref(),
-                    initial_ms,
-                ))),
-                // As the compiler does: an explicit first try that is longer than the default's longest raises it.
-                max: Some(duration(origins.pick(
-                    "max",
-                    retry.max_ms.as_ref(),
-                    defaults::RETRY_MAX_MS.max(initial_ms),
-                ))),
-            })),
+            retry: Some(retry(&options.retry, origins)),
             rsync_args: (!options.rsync_args.is_empty()).then(|| {
                 options
                     .rsync_args
@@ -406,22 +389,28 @@ fn access(target: &Target, origins: &mut Origins<'_>) -> Option<wire::Ssh> {
 }
 
 fn debounce(debounce: &Debounce, origins: &mut Origins<'_>) -> wire::Debounce {
-    let quiet_ms = debounce
-        .quiet_ms
-        .as_ref()
-        .map_or(defaults::QUIET_MS, |quiet| quiet.value);
+    let (quiet, max_wait) = (debounce.quiet_ms.as_ref(), debounce.max_wait_ms.as_ref());
+    let (quiet_ms, max_wait_ms) = defaults::bounds(
+        quiet.map(|quiet| quiet.value),
+        max_wait.map(|max_wait| max_wait.value),
+        (defaults::QUIET_MS, defaults::MAX_WAIT_MS),
+    );
     origins.within("debounce", |origins| wire::Debounce {
-        quiet: Some(duration(origins.pick(
-            "quiet",
-            debounce.quiet_ms.as_ref(),
-            quiet_ms,
-        ))),
-        // As the compiler does: a longer `quiet` raises the default.
-        max_wait: Some(duration(origins.pick(
-            "maxWait",
-            debounce.max_wait_ms.as_ref(),
-            defaults::MAX_WAIT_MS.max(quiet_ms),
-        ))),
+        quiet: Some(duration(origins.pick("quiet", quiet, quiet_ms))),
+        max_wait: Some(duration(origins.pick("maxWait", max_wait, max_wait_ms))),
+    })
+}
+
+fn retry(retry: &Retry, origins: &mut Origins<'_>) -> wire::Retry {
+    let (initial, max) = (retry.initial_ms.as_ref(), retry.max_ms.as_ref());
+    let (initial_ms, max_ms) = defaults::bounds(
+        initial.map(|initial| initial.value),
+        max.map(|max| max.value),
+        (defaults::RETRY_INITIAL_MS, defaults::RETRY_MAX_MS),
+    );
+    origins.within("retry", |origins| wire::Retry {
+        initial: Some(duration(origins.pick("initial", initial, initial_ms))),
+        max: Some(duration(origins.pick("max", max, max_ms))),
     })
 }
 

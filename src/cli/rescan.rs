@@ -30,7 +30,10 @@ pub struct RescanArgs {
 
 /// Begins a full pass for each route.
 pub fn run(args: &RescanArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    let body = RescanBody { route: args.route.clone(), checksum: args.checksum };
+    let body = RescanBody {
+        route: args.route.clone(),
+        checksum: args.checksum,
+    };
     let done: Done = match args.client.post("/v1/rescan", &body, Duration::ZERO) {
         Ok(done) => done,
         Err(failure) => return args.client.failed(&failure, out, err),

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::bar::Bars;
 use super::client::{Format, SOCKET};
+use super::exit;
 use super::load::{self, Loaded};
 use super::status::thousands;
-use super::exit;
 use crate::engine::status::{RouteStatus, Status};
 use crate::service::logs::{self, LogFormat};
 use crate::service::once::{self, Result as Settled};
@@ -56,17 +56,32 @@ pub struct RunArgs {
 }
 
 /// Runs until ended, or once.
-pub fn run(args: &RunArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub fn run(
+    args: &RunArgs,
+    colour: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
     if args.http.is_some() {
-        writeln!(err, "error: `--http` is not supported yet: the control socket (`--socket`) speaks HTTP to local clients")?;
+        writeln!(
+            err,
+            "error: `--http` is not supported yet: the control socket (`--socket`) speaks HTTP to local clients"
+        )?;
         return Ok(exit::USAGE);
     }
     let loaded = match load::load(&args.paths, args.agent.as_deref(), colour, err)? {
         Ok(loaded) => loaded,
         Err(code) => {
-            writeln!(err, "error: nothing was started: there is no valid manifest to start with")?;
+            writeln!(
+                err,
+                "error: nothing was started: there is no valid manifest to start with"
+            )?;
             let service = !args.once && !args.dry_run;
-            return Ok(if service && code == exit::NEGATIVE { exit::NO_MANIFEST } else { code });
+            return Ok(if service && code == exit::NEGATIVE {
+                exit::NO_MANIFEST
+            } else {
+                code
+            });
         }
     };
     logs::start(args.log_format, &args.log_level, colour);
@@ -77,7 +92,10 @@ pub fn run(args: &RunArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Writ
         once(args, options, out)
     } else {
         if options.plan.sources.is_empty() {
-            tracing::warn!(host = options.host, "the manifests have no source for this host");
+            tracing::warn!(
+                host = options.host,
+                "the manifests have no source for this host"
+            );
         }
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -100,7 +118,8 @@ pub fn run(args: &RunArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Writ
 fn options(args: &RunArgs, loaded: Loaded) -> Options {
     let Loaded { plan, host, agent } = loaded;
     let path = |flag: &Option<PathBuf>, set: Option<&String>, default: &str| {
-        flag.clone().unwrap_or_else(|| PathBuf::from(set.map_or(default, String::as_str)))
+        flag.clone()
+            .unwrap_or_else(|| PathBuf::from(set.map_or(default, String::as_str)))
     };
     let passing = args.once || args.dry_run;
     let socket = path(&args.socket, agent.socket.as_ref(), SOCKET);
@@ -133,7 +152,13 @@ fn summary(format: Format, status: &Status, out: &mut dyn Write) -> io::Result<u
     }
     match format {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &Document { format_version: FORMAT_VERSION, status })?;
+            serde_json::to_writer_pretty(
+                &mut *out,
+                &Document {
+                    format_version: FORMAT_VERSION,
+                    status,
+                },
+            )?;
             writeln!(out)?;
         }
         Format::Human => {
@@ -142,7 +167,12 @@ fn summary(format: Format, status: &Status, out: &mut dyn Write) -> io::Result<u
             }
         }
     }
-    let settled = |wanted| status.routes.iter().any(|route| once::settled(route).unwrap_or(Settled::Failed) == wanted);
+    let settled = |wanted| {
+        status
+            .routes
+            .iter()
+            .any(|route| once::settled(route).unwrap_or(Settled::Failed) == wanted)
+    };
     Ok(if settled(Settled::Failed) {
         exit::NEGATIVE
     } else if settled(Settled::Held) {
@@ -153,7 +183,11 @@ fn summary(format: Format, status: &Status, out: &mut dyn Write) -> io::Result<u
 }
 
 fn line(route: &RouteStatus) -> String {
-    let (files, bytes, deleted) = (thousands(route.files), thousands(route.bytes), thousands(route.deleted));
+    let (files, bytes, deleted) = (
+        thousands(route.files),
+        thousands(route.bytes),
+        thousands(route.deleted),
+    );
     let done = format!("{files} files, {bytes} bytes, {deleted} deleted");
     match &route.why {
         Some(why) => format!("{}: {}: {done}: {why}", route.route, route.state.word()),
@@ -161,12 +195,20 @@ fn line(route: &RouteStatus) -> String {
     }
 }
 
-fn dry_run(args: &RunArgs, options: Options, out: &mut dyn Write) -> Result<io::Result<u8>, Failure> {
+fn dry_run(
+    args: &RunArgs,
+    options: Options,
+    out: &mut dyn Write,
+) -> Result<io::Result<u8>, Failure> {
     let previews = preview::run(options)?;
     Ok(show_previews(args.format, &previews, out))
 }
 
-fn show_previews(format: Format, previews: &[preview::RoutePreview], out: &mut dyn Write) -> io::Result<u8> {
+fn show_previews(
+    format: Format,
+    previews: &[preview::RoutePreview],
+    out: &mut dyn Write,
+) -> io::Result<u8> {
     if format == Format::Json {
         let document = serde_json::json!({"formatVersion": FORMAT_VERSION, "routes": previews});
         serde_json::to_writer_pretty(&mut *out, &document)?;
@@ -176,7 +218,13 @@ fn show_previews(format: Format, previews: &[preview::RoutePreview], out: &mut d
             preview.print(out)?;
         }
     }
-    Ok(if previews.iter().any(|preview| preview.trouble.is_some()) { exit::NEGATIVE } else { exit::GOOD })
+    Ok(
+        if previews.iter().any(|preview| preview.trouble.is_some()) {
+            exit::NEGATIVE
+        } else {
+            exit::GOOD
+        },
+    )
 }
 
 /// The state directory where none is named, for the documentation's sake.

@@ -27,7 +27,12 @@ pub struct StatusArgs {
 }
 
 /// Prints the picture.
-pub fn run(args: &StatusArgs, colour: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+pub fn run(
+    args: &StatusArgs,
+    colour: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
     let chosen = match selector(args.route.as_deref()) {
         Ok(chosen) => chosen,
         Err(error) => {
@@ -46,7 +51,10 @@ pub fn run(args: &StatusArgs, colour: bool, out: &mut dyn Write, err: &mut dyn W
                 && chosen.target.as_ref().is_none_or(|name| name.0 == target)
         });
         if answer.status.routes.is_empty() {
-            writeln!(err, "error: there is no such route: `heliostat status` lists them")?;
+            writeln!(
+                err,
+                "error: there is no such route: `heliostat status` lists them"
+            )?;
             return Ok(exit::NEGATIVE);
         }
     }
@@ -59,7 +67,11 @@ pub fn run(args: &StatusArgs, colour: bool, out: &mut dyn Write, err: &mut dyn W
             }
         }
     }
-    Ok(if args.check { health(&answer.status.routes) } else { exit::GOOD })
+    Ok(if args.check {
+        health(&answer.status.routes)
+    } else {
+        exit::GOOD
+    })
 }
 
 /// The exit code that says how the routes are.
@@ -75,18 +87,39 @@ pub fn health(routes: &[RouteStatus]) -> u8 {
 }
 
 fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result<()> {
-    let watched: u64 = answer.status.sources.iter().map(|source| source.directories).sum();
-    let limit = answer.watch_limit.map(|limit| format!(" of {}", thousands(limit))).unwrap_or_default();
+    let watched: u64 = answer
+        .status
+        .sources
+        .iter()
+        .map(|source| source.directories)
+        .sum();
+    let limit = answer
+        .watch_limit
+        .map(|limit| format!(" of {}", thousands(limit)))
+        .unwrap_or_default();
     writeln!(
         out,
         "{}  up {}  generation {} (digest {})  watches {}{limit}",
         answer.host,
         span(answer.uptime_seconds),
         answer.status.generation,
-        answer.digest.get(..4).map(|short| format!("{short}…")).unwrap_or_default(),
+        answer
+            .digest
+            .get(..4)
+            .map(|short| format!("{short}…"))
+            .unwrap_or_default(),
         thousands(watched)
     )?;
-    let header = ["ROUTE", "STATE", "LAG", "PENDING", "LAST GOOD", "NEXT RESCAN", "WHY"].map(str::to_owned);
+    let header = [
+        "ROUTE",
+        "STATE",
+        "LAG",
+        "PENDING",
+        "LAST GOOD",
+        "NEXT RESCAN",
+        "WHY",
+    ]
+    .map(str::to_owned);
     let mut rows = vec![header];
     rows.extend(answer.status.routes.iter().map(row));
     let mut widths = [0; 7];
@@ -104,7 +137,11 @@ fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result
                 Some(painted) => painted,
                 None => cell.clone(),
             };
-            line.push_str(&if right { format!("{pad}{cell}") } else { format!("{cell}{pad}") });
+            line.push_str(&if right {
+                format!("{pad}{cell}")
+            } else {
+                format!("{cell}{pad}")
+            });
             line.push_str("  ");
         }
         writeln!(out, "{}", line.trim_end())?;
@@ -117,10 +154,20 @@ fn row(route: &RouteStatus) -> [String; 7] {
     [
         route.route.clone(),
         route.state.word().to_owned(),
-        route.lag_seconds.map_or_else(|| span(0), |lag| span(lag as u64)),
+        route
+            .lag_seconds
+            .map_or_else(|| span(0), |lag| span(lag as u64)),
         thousands(route.pending),
-        route.last_good.as_deref().and_then(|at| at.parse().ok()).map_or_else(dash, ago),
-        route.next_rescan.as_deref().and_then(|at| at.parse().ok()).map_or_else(dash, clock),
+        route
+            .last_good
+            .as_deref()
+            .and_then(|at| at.parse().ok())
+            .map_or_else(dash, ago),
+        route
+            .next_rescan
+            .as_deref()
+            .and_then(|at| at.parse().ok())
+            .map_or_else(dash, clock),
         route.why.clone().unwrap_or_default(),
     ]
 }
@@ -144,7 +191,13 @@ fn ago(at: Timestamp) -> String {
 fn clock(at: Timestamp) -> String {
     let local = at.to_zoned(jiff::tz::TimeZone::system());
     let far = at.duration_since(Timestamp::now()).as_secs() > 86_400;
-    local.strftime(if far { "%Y-%m-%d %H:%M %:z" } else { "%H:%M %:z" }).to_string()
+    local
+        .strftime(if far {
+            "%Y-%m-%d %H:%M %:z"
+        } else {
+            "%H:%M %:z"
+        })
+        .to_string()
 }
 
 /// `41,230`.
@@ -162,10 +215,19 @@ pub fn thousands(number: u64) -> String {
 
 fn paths(routes: &[RouteStatus], out: &mut dyn Write) -> io::Result<()> {
     for route in routes.iter().filter(|route| route.failing_count > 0) {
-        writeln!(out, "\n{}: {} failing", route.route, thousands(route.failing_count))?;
+        writeln!(
+            out,
+            "\n{}: {} failing",
+            route.route,
+            thousands(route.failing_count)
+        )?;
         for path in &route.failing {
             let next = span(path.next_try_seconds as u64);
-            writeln!(out, "  {}: {} (since {}, {} tries, next in {next})", path.path, path.reason, path.since, path.tries)?;
+            writeln!(
+                out,
+                "  {}: {} (since {}, {} tries, next in {next})",
+                path.path, path.reason, path.since, path.tries
+            )?;
         }
     }
     Ok(())
@@ -177,6 +239,9 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        assert_eq!(["0", "999", "1,000", "51,002", "1,234,567"].map(str::to_owned), [0, 999, 1000, 51002, 1_234_567].map(thousands));
+        assert_eq!(
+            ["0", "999", "1,000", "51,002", "1,234,567"].map(str::to_owned),
+            [0, 999, 1000, 51002, 1_234_567].map(thousands)
+        );
     }
 }

@@ -27,7 +27,9 @@ pub struct TriggerArgs {
 
 /// Sends now: windows, schedules and backoff are passed over once.
 pub fn run(args: &TriggerArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    let body = Routes { route: args.route.clone() };
+    let body = Routes {
+        route: args.route.clone(),
+    };
     let done: Done = match args.client.post("/v1/trigger", &body, Duration::ZERO) {
         Ok(done) => done,
         Err(failure) => return args.client.failed(&failure, out, err),
@@ -41,7 +43,12 @@ pub fn run(args: &TriggerArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::
 /// Says for how many routes it is begun.
 pub fn begun(client: &ClientArgs, done: &Done, what: &str, out: &mut dyn Write) -> io::Result<u8> {
     match client.format {
-        Format::Human => writeln!(out, "{what}: {} {}", done.routes, if done.routes == 1 { "route" } else { "routes" })?,
+        Format::Human => writeln!(
+            out,
+            "{what}: {} {}",
+            done.routes,
+            if done.routes == 1 { "route" } else { "routes" }
+        )?,
         Format::Json => client.json(done, out)?,
     }
     Ok(exit::GOOD)

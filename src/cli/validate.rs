@@ -109,7 +109,6 @@ mod tests {
         let actual = run(args, &mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
         assert_eq!(actual, code, "{out}");
-
         for text in shown {
             assert!(out.contains(text), "`{text}` is not in:\n{out}");
         }

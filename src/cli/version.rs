@@ -22,7 +22,11 @@ pub fn run(args: &VersionArgs, out: &mut dyn Write) -> io::Result<u8> {
     let version = env!("CARGO_PKG_VERSION");
     match args.format {
         Format::Human => writeln!(out, "heliostat {version}")?,
-        Format::Json => writeln!(out, "{}", json!({"formatVersion": FORMAT_VERSION, "version": version}))?,
+        Format::Json => writeln!(
+            out,
+            "{}",
+            json!({"formatVersion": FORMAT_VERSION, "version": version})
+        )?,
     }
     Ok(exit::GOOD)
 }

@@ -35,7 +35,10 @@ pub fn until_there(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let body = WaitBody { route, timeout_seconds: timeout.as_secs_f64() };
+    let body = WaitBody {
+        route,
+        timeout_seconds: timeout.as_secs_f64(),
+    };
     let answer: WaitAnswer = match client.post("/v1/wait", &body, timeout) {
         Ok(answer) => answer,
         Err(failure) => return client.failed(&failure, out, err),

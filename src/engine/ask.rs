@@ -82,7 +82,9 @@ impl Engine {
             (Some(_), None) => false,
             // A source whose watch does not stand knows of no change, which is not the same as having none.
             (Some(route), Some(seq)) => {
-                sources.get(&name.source).is_some_and(|source| source.is_ready())
+                sources
+                    .get(&name.source)
+                    .is_some_and(|source| source.is_ready())
                     && route.oldest().is_none_or(|oldest| oldest.seq > seq)
             }
         };

@@ -94,7 +94,11 @@ impl Engine {
     /// Windows are closed, so that what is pending leaves; from now on only batches start.
     fn drain(&mut self) {
         self.draining = true;
-        for route in self.routes.values_mut().filter(|route| route.plan.sync == Sync::Live) {
+        for route in self
+            .routes
+            .values_mut()
+            .filter(|route| route.plan.sync == Sync::Live)
+        {
             route.flush = true;
         }
     }
@@ -318,7 +322,13 @@ impl Engine {
                 mounts: source.mounts.iter().cloned().collect::<Vec<RelPath>>(),
                 bandwidth: self.limits.bandwidth,
             };
-            route.running = Some(Running { id, started: now.mono, load, trigger, approved });
+            route.running = Some(Running {
+                id,
+                started: now.mono,
+                load,
+                trigger,
+                approved,
+            });
             self.transfers.insert(id, name);
             effects.push(Effect::Start(Box::new(job)));
         }

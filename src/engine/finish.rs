@@ -102,7 +102,10 @@ impl Route {
 
     /// Books a path that stays dirty: a fault with its reason, or one that changed while it was sent.
     fn fail(&mut self, now: Now, load: &Load, path: &RelPath, fault: Option<&str>) {
-        let before = load.retried.get(path).filter(|failed| failed.changing == fault.is_none());
+        let before = load
+            .retried
+            .get(path)
+            .filter(|failed| failed.changing == fault.is_none());
         let tries = before.map_or(0, |failed| failed.tries) + 1;
         let mut retry = self.plan.retry;
         if fault.is_none() {
@@ -125,7 +128,12 @@ impl Route {
         match held.filter(|_| running.approved.is_some()) {
             Some(held) => {
                 let approved = running.approved;
-                self.held = Some(Held { load: running.load, approved, next_check, ..held });
+                self.held = Some(Held {
+                    load: running.load,
+                    approved,
+                    next_check,
+                    ..held
+                });
             }
             None => self.put_back(running.load),
         }
@@ -153,7 +161,12 @@ impl Route {
             since,
         });
         self.forced = false;
-        effects.push(Effect::Tell(Event::Failed { route: name, trouble, tries, wait }));
+        effects.push(Effect::Tell(Event::Failed {
+            route: name,
+            trouble,
+            tries,
+            wait,
+        }));
         wait
     }
 
@@ -220,7 +233,9 @@ impl Route {
     /// Whether it is held and nobody has approved that, be it that the transfer which was approved runs by now.
     pub fn is_held(&self) -> bool {
         let approved = |running: &Running| running.approved.is_some();
-        self.held.as_ref().is_some_and(|held| held.approved.is_none())
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.approved.is_none())
             && !self.running.as_ref().is_some_and(approved)
     }
 

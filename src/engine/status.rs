@@ -356,7 +356,9 @@ fn pending_reason(route: &Route, now: Now) -> String {
     }
     match route.due(now) {
         Due::Now(_) => "waits for its turn".to_owned(),
-        Due::At(_) if !route.failing.is_empty() => "some paths changed while they were sent".to_owned(),
+        Due::At(_) if !route.failing.is_empty() => {
+            "some paths changed while they were sent".to_owned()
+        }
         Due::At(_) | Due::Idle => "gathers changes".to_owned(),
     }
 }

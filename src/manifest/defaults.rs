@@ -24,3 +24,14 @@ pub const INCLUDE: &str = "**";
 pub const LIMIT_TRANSFERS: u32 = 16;
 /// Transfers to one host at once.
 pub const LIMIT_TRANSFERS_PER_HOST: u32 = 4;
+
+/// A lower and an upper bound where one of them may be given alone: a default makes way for what was given.
+pub fn bounds(low: Option<u64>, high: Option<u64>, defaults: (u64, u64)) -> (u64, u64) {
+    let (low_default, high_default) = defaults;
+    match (low, high) {
+        (Some(low), Some(high)) => (low, high),
+        (Some(low), None) => (low, high_default.max(low)),
+        (None, Some(high)) => (low_default.min(high), high),
+        (None, None) => defaults,
+    }
+}

@@ -1,5 +1,6 @@
 //! What has to do with time: debounce, rescans, sync schedules, windows, retries. Cron expressions and zone names stay
-//! texts: the compiler knows them.
+//! texts, and whether `maxWait` is as long as `quiet` shows only where source and target are merged: the compiler
+//! checks both.
 
 use super::fields::{Field, Fields};
 use super::reading::{Bounds, Reading, Scalar, listed, nearest, scalar};
@@ -60,15 +61,6 @@ pub(super) fn debounce(reading: &mut Reading<'_>, key: &str, node: &Node) -> Opt
         }),
     };
     fields.finish(reading, &[]);
-    if let (Some(quiet), Some(max_wait)) = (&debounce.quiet_ms, &debounce.max_wait_ms)
-        && quiet.value > max_wait.value
-    {
-        reading.report(
-            Diagnostic::new(Code::DebounceOrder, "`maxWait` is shorter than `quiet`")
-                .primary(&max_wait.at, "make this at least as long")
-                .secondary(&quiet.at, "`quiet` is set here"),
-        );
-    }
     Some(debounce)
 }
 
@@ -84,15 +76,6 @@ pub(super) fn retry(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option
         }),
     };
     fields.finish(reading, &[]);
-    if let (Some(initial), Some(max)) = (&retry.initial_ms, &retry.max_ms)
-        && initial.value > max.value
-    {
-        reading.report(
-            Diagnostic::new(Code::OutOfRange, "`max` is shorter than `initial`")
-                .primary(&max.at, "make this at least as long")
-                .secondary(&initial.at, "`initial` is set here"),
-        );
-    }
     Some(retry)
 }
 

@@ -146,7 +146,7 @@ pub enum EventName {
     Modify,
 }
 
-/// How changes are gathered. `quiet` is not longer than `maxWait` where one mapping gives both.
+/// How changes are gathered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Debounce {
     /// Milliseconds.

@@ -7,13 +7,30 @@ use super::Target;
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Daemon { user, host, port, module, path, .. } => {
+            Target::Daemon {
+                user,
+                host,
+                port,
+                module,
+                path,
+                ..
+            } => {
                 f.write_str("rsync://")?;
                 authority(f, user.as_deref(), host, (*port != 873).then_some(*port))?;
                 write!(f, "/{module}")?;
-                if path.is_empty() { Ok(()) } else { write!(f, "/{path}") }
+                if path.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, "/{path}")
+                }
             }
-            Target::Ssh { user, host, port, path, .. } => {
+            Target::Ssh {
+                user,
+                host,
+                port,
+                path,
+                ..
+            } => {
                 f.write_str("ssh://")?;
                 authority(f, user.as_deref(), host, *port)?;
                 f.write_str(path)
@@ -23,7 +40,12 @@ impl fmt::Display for Target {
     }
 }
 
-fn authority(f: &mut fmt::Formatter<'_>, user: Option<&str>, host: &str, port: Option<u16>) -> fmt::Result {
+fn authority(
+    f: &mut fmt::Formatter<'_>,
+    user: Option<&str>,
+    host: &str,
+    port: Option<u16>,
+) -> fmt::Result {
     if let Some(user) = user {
         write!(f, "{user}@")?;
     }
@@ -54,7 +76,10 @@ mod tests {
             password: None,
         };
         assert_eq!(daemon(873, "").to_string(), "rsync://web@[fe80::1]/m");
-        assert_eq!(daemon(8730, "a/b").to_string(), "rsync://web@[fe80::1]:8730/m/a/b");
+        assert_eq!(
+            daemon(8730, "a/b").to_string(),
+            "rsync://web@[fe80::1]:8730/m/a/b"
+        );
         assert_eq!(Target::Local { path: "/x".into() }.to_string(), "file:///x");
     }
 }

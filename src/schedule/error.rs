@@ -34,8 +34,17 @@ pub enum Problem {
 
 impl ScheduleError {
     /// An error without advice.
-    pub(super) fn new(problem: Problem, at: Range<usize>, message: impl Into<String>) -> ScheduleError {
-        ScheduleError { problem, at, message: message.into(), help: None }
+    pub(super) fn new(
+        problem: Problem,
+        at: Range<usize>,
+        message: impl Into<String>,
+    ) -> ScheduleError {
+        ScheduleError {
+            problem,
+            at,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// The same with advice.

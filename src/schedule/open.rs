@@ -109,7 +109,8 @@ mod tests {
     use super::*;
 
     fn window(rule: WindowRule, times: &str, days: &str, zone: &str) -> Window {
-        let minutes = |text: &str| text[..2].parse::<u16>().unwrap() * 60 + text[3..].parse::<u16>().unwrap();
+        let minutes =
+            |text: &str| text[..2].parse::<u16>().unwrap() * 60 + text[3..].parse::<u16>().unwrap();
         let (from, to) = times.split_once('-').unwrap();
         let (from_min, to_min) = (minutes(from), minutes(to));
         let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];

@@ -287,13 +287,38 @@ fn field(min: u8, max: u8) -> impl Strategy<Value = String> {
 fn expression() -> impl Strategy<Value = String> {
     (
         field(0, 59),
-        prop_oneof![field(0, 23), field(0, 4)],
+        field(0, 23),
         field(1, 31),
         field(1, 12),
         field(0, 7),
     )
         .prop_map(|(m, h, d, mo, w)| format!("{m} {h} {d} {mo} {w}"))
         .prop_filter("fires", |text| Crontab::parse(text).is_ok())
+}
+
+/// Expressions of the hours in which clocks are changed, half of them without a `*`.
+fn nightly() -> impl Strategy<Value = String> {
+    let times = prop::collection::vec((0..4_u8).prop_map(|n| n * 20 % 60), 1..3);
+    let minutes =
+        times.prop_map(|list| list.iter().map(u8::to_string).collect::<Vec<_>>().join(","));
+    let hours = prop_oneof![
+        Just("0-3"),
+        Just("1,2"),
+        Just("23,0"),
+        Just("2"),
+        Just("*"),
+        Just("*/2")
+    ];
+    let days = prop_oneof![4 => Just("*"), 1 => Just("1-7"), 1 => Just("25-31")];
+    prop_oneof![4 => (minutes, hours, days).prop_map(|(m, h, d)| format!("{m} {h} {d} * *")), 1 => Just("*/7 2 * * *".to_string())]
+}
+
+/// A change of the clock.
+fn change() -> impl Strategy<Value = (&'static str, Timestamp)> {
+    instant().prop_filter_map("a zone with changes", |(zone, at)| {
+        let change = TimeZone::get(zone).ok()?.following(at).next()?.timestamp();
+        Some((zone, change))
+    })
 }
 
 /// Instants, half of them within two days of a change of the clock.
@@ -337,6 +362,25 @@ proptest! {
         match by_hand(&crontab, &tz, after, limit) {
             Some(expected) => prop_assert_eq!(ours, Some(expected), "{} in {} after {}", text, zone, after),
             None => prop_assert!(ours.is_none_or(|ours| ours.as_second() > after.as_second() + (limit - 1) * 60)),
+        }
+    }
+
+    #[test]
+    fn every_firing_around_a_change_of_the_clock_is_as_the_rules_say(text in nightly(), (zone, change) in change()) {
+        let crontab = Crontab::parse(&text).unwrap();
+        let tz = TimeZone::get(zone).unwrap();
+        let hours = SignedDuration::from_hours(4);
+        let (mut ours, mut theirs) = (change - hours, change - hours);
+        while theirs < change + hours {
+            ours = wall::next(&crontab, &tz, ours).unwrap();
+            match by_hand(&crontab, &tz, theirs, (change + hours).duration_since(theirs).as_mins() + 1) {
+                Some(expected) => prop_assert_eq!(ours, expected, "{} in {} around {}", text, zone, change),
+                None => {
+                    prop_assert!(ours > change + hours - SignedDuration::from_mins(1));
+                    break;
+                }
+            }
+            theirs = ours;
         }
     }
 

@@ -35,7 +35,10 @@ pub fn call<A: DeserializeOwned>(
     runtime.block_on(async {
         match tokio::time::timeout(PATIENCE.saturating_add(patience), whole).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::NotReachable(format!("no answer from the service at `{}`", socket.display()))),
+            Err(_) => Err(Failure::NotReachable(format!(
+                "no answer from the service at `{}`",
+                socket.display()
+            ))),
         }
     })
 }
@@ -52,9 +55,12 @@ async fn exchange<A: DeserializeOwned>(
             socket.display()
         ))
     };
-    let stream = UnixStream::connect(socket).await.map_err(|error| lost(&error))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| lost(&error))?;
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|error| lost(&error))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| lost(&error))?;
     tokio::spawn(connection);
     let body = match body {
         Some(body) => serde_json::to_vec(body).map_err(|error| lost(&error))?,
@@ -67,13 +73,22 @@ async fn exchange<A: DeserializeOwned>(
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| lost(&error))?;
-    let response = sender.send_request(request).await.map_err(|error| lost(&error))?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(|error| lost(&error))?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_MAX);
-    let bytes = body.collect().await.map_err(|error| lost(&error))?.to_bytes();
+    let bytes = body
+        .collect()
+        .await
+        .map_err(|error| lost(&error))?
+        .to_bytes();
     if status == StatusCode::OK {
         return serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::NotReachable(format!("the service's answer cannot be read ({error}): is it of another version?"))
+            Failure::NotReachable(format!(
+                "the service's answer cannot be read ({error}): is it of another version?"
+            ))
         });
     }
     let reason = match serde_json::from_slice::<Refusal>(&bytes) {

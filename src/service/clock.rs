@@ -15,12 +15,17 @@ pub struct Clock {
 impl Clock {
     /// The service starts now.
     pub fn start() -> Clock {
-        Clock { started: Instant::now() }
+        Clock {
+            started: Instant::now(),
+        }
     }
 
     /// What time it is by both.
     pub fn now(&self) -> Now {
-        Now { mono: self.started.elapsed(), wall: Timestamp::now() }
+        Now {
+            mono: self.started.elapsed(),
+            wall: Timestamp::now(),
+        }
     }
 
     /// The instant of a monotonic time, for the runtime's timers.

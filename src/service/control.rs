@@ -18,8 +18,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Failure;
 use super::protocol::{
-    ApproveBody, Done, FORMAT_VERSION, Refusal, RescanBody, Routes, StatusAnswer, WaitAnswer, WaitBody, WaitResult,
-    selector,
+    ApproveBody, Done, FORMAT_VERSION, Refusal, RescanBody, Routes, StatusAnswer, WaitAnswer,
+    WaitBody, WaitResult, selector,
 };
 use crate::engine::status::{State as RouteState, Status};
 use crate::engine::{Answer, Ask, Selector};
@@ -78,12 +78,23 @@ impl Drop for Control {
 
 /// Serves the socket at `path`: for this user alone. Called with the state directory's lock held; a socket that nobody
 /// serves any more is replaced, one that is served is an error.
-pub async fn serve(path: &Path, questions: mpsc::Sender<Question>, facts: Facts) -> Result<Control, Failure> {
+pub async fn serve(
+    path: &Path,
+    questions: mpsc::Sender<Question>,
+    facts: Facts,
+) -> Result<Control, Failure> {
     let fail = |act: &str, error: &dyn std::fmt::Display| {
-        Failure::Setup(format!("cannot {act} the control socket `{}`: {error}; choose another with `--socket`", path.display()))
+        Failure::Setup(format!(
+            "cannot {act} the control socket `{}`: {error}; choose another with `--socket`",
+            path.display()
+        ))
     };
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        super::state::private_dir_or_existing(parent).map_err(|error| fail("create the directory of", &error))?;
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        super::state::private_dir_or_existing(parent)
+            .map_err(|error| fail("create the directory of", &error))?;
     }
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_socket() => {
@@ -101,8 +112,13 @@ pub async fn serve(path: &Path, questions: mpsc::Sender<Question>, facts: Facts)
     let bound = UnixListener::bind(path);
     rustix::process::umask(before);
     let listener = bound.map_err(|error| fail("create", &error))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| fail("protect", &error))?;
-    let server = Server { questions, facts: Arc::new(facts), room: Arc::new(Semaphore::new(REQUESTS_MAX)) };
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .map_err(|error| fail("protect", &error))?;
+    let server = Server {
+        questions,
+        facts: Arc::new(facts),
+        room: Arc::new(Semaphore::new(REQUESTS_MAX)),
+    };
     let router = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/trigger", post(trigger))
@@ -117,21 +133,40 @@ pub async fn serve(path: &Path, questions: mpsc::Sender<Question>, facts: Facts)
             tracing::error!("the control socket ended: {error}");
         }
     });
-    Ok(Control { path: path.to_path_buf(), task })
+    Ok(Control {
+        path: path.to_path_buf(),
+        task,
+    })
 }
 
 fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
-    (status, Json(Refusal { format_version: FORMAT_VERSION, error: error.into() })).into_response()
+    (
+        status,
+        Json(Refusal {
+            format_version: FORMAT_VERSION,
+            error: error.into(),
+        }),
+    )
+        .into_response()
 }
 
 impl Server {
     async fn ask(&self, ask: Ask) -> Result<Answer, Response> {
         let Ok(_room) = self.room.try_acquire() else {
-            return Err(refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests at once: try again"));
+            return Err(refuse(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many requests at once: try again",
+            ));
         };
         let (sender, receiver) = oneshot::channel();
         let ending = || refuse(StatusCode::SERVICE_UNAVAILABLE, "the service is ending");
-        self.questions.send(Question { ask, answer: sender }).await.map_err(|_| ending())?;
+        self.questions
+            .send(Question {
+                ask,
+                answer: sender,
+            })
+            .await
+            .map_err(|_| ending())?;
         receiver.await.map_err(|_| ending())
     }
 
@@ -144,12 +179,21 @@ impl Server {
 
     async fn begin(&self, ask: Ask) -> Response {
         match self.ask(ask).await {
-            Ok(Answer::Accepted(routes)) => Json(Done { format_version: FORMAT_VERSION, routes }).into_response(),
+            Ok(Answer::Accepted(routes)) => Json(Done {
+                format_version: FORMAT_VERSION,
+                routes,
+            })
+            .into_response(),
             Ok(Answer::NoSuchRoute) => no_such_route(),
-            Ok(Answer::NotHeld(None)) => refuse(StatusCode::CONFLICT, "the route is not held: nothing to approve"),
+            Ok(Answer::NotHeld(None)) => refuse(
+                StatusCode::CONFLICT,
+                "the route is not held: nothing to approve",
+            ),
             Ok(Answer::NotHeld(Some(id))) => refuse(
                 StatusCode::CONFLICT,
-                format!("the route holds another plan by now, `{id}`: look at `heliostat status` and approve that one"),
+                format!(
+                    "the route holds another plan by now, `{id}`: look at `heliostat status` and approve that one"
+                ),
             ),
             Ok(other) => unexpected(&other),
             Err(response) => response,
@@ -159,11 +203,17 @@ impl Server {
 
 fn unexpected(answer: &Answer) -> Response {
     tracing::error!(?answer, "an answer to another question");
-    refuse(StatusCode::INTERNAL_SERVER_ERROR, "the engine gave an answer to another question")
+    refuse(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the engine gave an answer to another question",
+    )
 }
 
 fn no_such_route() -> Response {
-    refuse(StatusCode::NOT_FOUND, "there is no such route: `heliostat status` lists them")
+    refuse(
+        StatusCode::NOT_FOUND,
+        "there is no such route: `heliostat status` lists them",
+    )
 }
 
 fn chosen(route: Option<&str>) -> Result<Selector, Response> {
@@ -195,7 +245,11 @@ async fn trigger(State(server): State<Server>, Json(body): Json<Routes>) -> Resp
 }
 
 async fn rescan(State(server): State<Server>, Json(body): Json<RescanBody>) -> Response {
-    let compare = if body.checksum { Compare::Checksum } else { Compare::Quick };
+    let compare = if body.checksum {
+        Compare::Checksum
+    } else {
+        Compare::Quick
+    };
     match chosen(body.route.as_deref()) {
         Ok(selector) => server.begin(Ask::Rescan(selector, compare)).await,
         Err(response) => response,
@@ -206,7 +260,10 @@ async fn approve(State(server): State<Server>, Json(body): Json<ApproveBody>) ->
     let Some((source, target)) = body.route.split_once('/') else {
         return refuse(StatusCode::BAD_REQUEST, "name one route: SOURCE/TARGET");
     };
-    let name = RouteName { source: SourceName(source.to_owned()), target: TargetName(target.to_owned()) };
+    let name = RouteName {
+        source: SourceName(source.to_owned()),
+        target: TargetName(target.to_owned()),
+    };
     server.begin(Ask::Approve(name, body.id)).await
 }
 
@@ -215,15 +272,18 @@ async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> Respo
         Ok(selector) => selector,
         Err(response) => return response,
     };
-    let timeout = Duration::try_from_secs_f64(body.timeout_seconds).unwrap_or(WAIT_MAX).min(WAIT_MAX);
-    let (result, held) = match tokio::time::timeout(timeout, server.ask(Ask::Wait(selector.clone()))).await {
-        Ok(Ok(Answer::Reached)) => (WaitResult::Reached, Vec::new()),
-        Ok(Ok(Answer::Held(routes))) => (WaitResult::Held, routes),
-        Ok(Ok(Answer::NoSuchRoute)) => return no_such_route(),
-        Ok(Ok(other)) => return unexpected(&other),
-        Ok(Err(response)) => return response,
-        Err(_) => (WaitResult::TimedOut, Vec::new()),
-    };
+    let timeout = Duration::try_from_secs_f64(body.timeout_seconds)
+        .unwrap_or(WAIT_MAX)
+        .min(WAIT_MAX);
+    let (result, held) =
+        match tokio::time::timeout(timeout, server.ask(Ask::Wait(selector.clone()))).await {
+            Ok(Ok(Answer::Reached)) => (WaitResult::Reached, Vec::new()),
+            Ok(Ok(Answer::Held(routes))) => (WaitResult::Held, routes),
+            Ok(Ok(Answer::NoSuchRoute)) => return no_such_route(),
+            Ok(Ok(other)) => return unexpected(&other),
+            Ok(Err(response)) => return response,
+            Err(_) => (WaitResult::TimedOut, Vec::new()),
+        };
     let late = match result {
         WaitResult::Reached => Vec::new(),
         WaitResult::Held | WaitResult::TimedOut => match server.picture().await {
@@ -231,7 +291,12 @@ async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> Respo
             Err(response) => return response,
         },
     };
-    Json(WaitAnswer { format_version: FORMAT_VERSION, result, late }).into_response()
+    Json(WaitAnswer {
+        format_version: FORMAT_VERSION,
+        result,
+        late,
+    })
+    .into_response()
 }
 
 /// The routes that keep a wait waiting, one line each.
@@ -241,12 +306,21 @@ fn late(status: &Status, selector: &Selector, held: &[RouteName]) -> Vec<String>
         let Some((source, target)) = route.split_once('/') else {
             return false;
         };
-        selector.matches(&RouteName { source: SourceName(source.to_owned()), target: TargetName(target.to_owned()) })
+        selector.matches(&RouteName {
+            source: SourceName(source.to_owned()),
+            target: TargetName(target.to_owned()),
+        })
     };
     status
         .routes
         .iter()
-        .filter(|route| if held.is_empty() { meant(&route.route) && route.state != RouteState::InSync } else { held.contains_key(&route.route) })
+        .filter(|route| {
+            if held.is_empty() {
+                meant(&route.route) && route.state != RouteState::InSync
+            } else {
+                held.contains_key(&route.route)
+            }
+        })
         .map(|route| match &route.why {
             Some(why) => format!("{}: {}: {why}", route.route, route.state.word()),
             None => format!("{}: {}", route.route, route.state.word()),

@@ -17,7 +17,11 @@ pub trait Shell {
 }
 
 /// Drives the engine until the shell says that it is over. `look` sees the engine after every step.
-pub async fn drive<S: Shell>(engine: &mut Engine, shell: &mut S, mut look: impl FnMut(&Engine, &mut S)) {
+pub async fn drive<S: Shell>(
+    engine: &mut Engine,
+    shell: &mut S,
+    mut look: impl FnMut(&Engine, &mut S),
+) {
     loop {
         let Some(input) = shell.next(engine.deadline()).await else {
             return;

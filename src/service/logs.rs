@@ -30,10 +30,15 @@ pub enum LogFormat {
 /// `target=level`. Called once.
 pub fn start(format: LogFormat, level: &str, colour: bool) {
     let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let base = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second start, as tests make it, is not worth a failure: the first one's settings stay.
     let _ = match format {
-        LogFormat::Text => base.with_ansi(colour && std::io::stderr().is_terminal()).try_init(),
+        LogFormat::Text => base
+            .with_ansi(colour && std::io::stderr().is_terminal())
+            .try_init(),
         LogFormat::Json => base.json().flatten_event(true).try_init(),
         LogFormat::Journald => base.with_ansi(false).event_format(Journald).try_init(),
     };
@@ -47,7 +52,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, line: &Line<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        ctx: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        line: &Line<'_>,
+    ) -> fmt::Result {
         let priority = match *line.metadata().level() {
             Level::ERROR => 3,
             Level::WARN => 4,
@@ -79,21 +89,32 @@ impl Log {
                 let (directories, unwatched) = (report.directories, report.unwatched);
                 tracing::info!(%source, directories, unwatched, "watching");
             }
-            Event::Waiting(source, reason) => tracing::warn!(%source, "waiting for the source: {reason}"),
+            Event::Waiting(source, reason) => {
+                tracing::warn!(%source, "waiting for the source: {reason}")
+            }
             Event::Lost(source, reason) => {
                 if let Some(again) = self.repeats(format!("{source} {reason}")) {
                     tracing::warn!(%source, again, "looking at it anew: {reason}");
                 }
             }
             Event::Sent(sent) => tell_sent(sent),
-            Event::Failed { route, trouble, tries, wait } => {
+            Event::Failed {
+                route,
+                trouble,
+                tries,
+                wait,
+            } => {
                 let message = &trouble.message;
                 if let Some(again) = self.repeats(format!("{route} {message}")) {
                     let (code, next) = (trouble.code, span(*wait));
                     tracing::warn!(%route, code, tries, next, again, "failed: {message}");
                 }
             }
-            Event::PathsFailing { route, count, first: (path, reason) } => {
+            Event::PathsFailing {
+                route,
+                count,
+                first: (path, reason),
+            } => {
                 if let Some(again) = self.repeats(format!("{route} {path} {reason}")) {
                     tracing::warn!(%route, count, again, "paths fail, the first: {path}: {reason}");
                 }
@@ -121,7 +142,8 @@ impl Log {
     fn repeats(&mut self, text: String) -> Option<u64> {
         let now = Instant::now();
         if self.said.len() >= REPEATS_MAX {
-            self.said.retain(|_, (at, _)| now.duration_since(*at) < REPEAT_AFTER);
+            self.said
+                .retain(|_, (at, _)| now.duration_since(*at) < REPEAT_AFTER);
         }
         match self.said.get_mut(&text) {
             Some((at, kept)) if now.duration_since(*at) < REPEAT_AFTER => {
@@ -143,7 +165,14 @@ impl Log {
 }
 
 fn tell_sent(sent: &Sent) {
-    let Sent { route, trigger, stats, took, lag, failed } = sent;
+    let Sent {
+        route,
+        trigger,
+        stats,
+        took,
+        lag,
+        failed,
+    } = sent;
     let (files, bytes, deleted) = (stats.files, stats.bytes, stats.deleted);
     let (took, lag) = (span(*took), span(*lag));
     if *failed > 0 {

@@ -1,9 +1,9 @@
 //! `run --once`: every route brought in step, one time, then a summary.
 
+use super::Failure;
 use super::driver;
 use super::runtime::{self, Options};
 use super::world::World;
-use super::Failure;
 use crate::engine::status::{RouteStatus, State, Status};
 use crate::engine::{Ask, Engine, Input, Reload, RequestId, Selector};
 use crate::plan::{Compare, Plan, Sync};
@@ -24,7 +24,11 @@ pub enum Result {
 
 /// The plan as one pass takes it: neither windows nor schedules keep anything back.
 fn at_once(mut plan: Plan) -> Plan {
-    for route in plan.sources.values_mut().flat_map(|source| source.routes.values_mut()) {
+    for route in plan
+        .sources
+        .values_mut()
+        .flat_map(|source| source.routes.values_mut())
+    {
         route.sync = Sync::Live;
         route.windows.clear();
     }
@@ -37,14 +41,22 @@ pub fn run(options: Options, mut show: impl FnMut(&World)) -> std::result::Resul
         let (mut world, _control) = runtime::open(&options, false).await?;
         let mut engine = Engine::default();
         let sources = options.plan.sources.len();
-        let reload = Reload { plan: at_once(options.plan), limits: options.limits, memory: world.remembered() };
+        let reload = Reload {
+            plan: at_once(options.plan),
+            limits: options.limits,
+            memory: world.remembered(),
+        };
         runtime::send(&mut engine, &mut world, Input::Reload(reload));
         let all = Ask::Rescan(Selector::default(), Compare::Quick);
         runtime::send(&mut engine, &mut world, Input::Ask(RequestId(0), all));
         driver::drive(&mut engine, &mut world, |engine, world| {
             show(world);
             let status = engine.status(driver::Shell::now(world));
-            let told = status.sources.iter().filter(|source| source.ready || source.waiting.is_some()).count();
+            let told = status
+                .sources
+                .iter()
+                .filter(|source| source.ready || source.waiting.is_some())
+                .count();
             if told == sources && status.routes.iter().all(|route| settled(route).is_some()) {
                 world.finish();
             }

@@ -31,7 +31,10 @@ pub struct Ended {
 /// Ends every process that carries `owner`'s mark, this one aside.
 pub fn end(owner: &str) -> Ended {
     let found = find(owner);
-    let mut ended = Ended { found: found.len(), left: Vec::new() };
+    let mut ended = Ended {
+        found: found.len(),
+        left: Vec::new(),
+    };
     for (signal, patience) in [(Signal::TERM, PATIENCE), (Signal::KILL, KILL_PATIENCE)] {
         let left = find(owner);
         if left.is_empty() {
@@ -46,7 +49,10 @@ pub fn end(owner: &str) -> Ended {
             std::thread::sleep(LOOK);
         }
     }
-    ended.left = find(owner).into_iter().map(|pid| pid.as_raw_nonzero().get()).collect();
+    ended.left = find(owner)
+        .into_iter()
+        .map(|pid| pid.as_raw_nonzero().get())
+        .collect();
     ended
 }
 
@@ -60,8 +66,11 @@ fn find(owner: &str) -> Vec<Pid> {
     ids.filter(|id| u32::try_from(*id).is_ok_and(|id| id != own))
         .filter(|id| {
             // A zombie's environment is empty, so it does not count as running.
-            fs::read(format!("/proc/{id}/environ"))
-                .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
+            fs::read(format!("/proc/{id}/environ")).is_ok_and(|environment| {
+                environment
+                    .split(|byte| *byte == 0)
+                    .any(|entry| entry == mark.as_bytes())
+            })
         })
         .filter_map(Pid::from_raw)
         .collect()
@@ -75,10 +84,23 @@ mod tests {
     #[test]
     fn a_marked_process_is_ended_and_others_are_not() {
         let owner = format!("/test/{}/{}", std::process::id(), fastrand::u64(..));
-        let spawn = |owner: &str| Command::new("/bin/sleep").arg("300").env_clear().env(OWNER, owner).spawn().unwrap();
+        let spawn = |owner: &str| {
+            Command::new("/bin/sleep")
+                .arg("300")
+                .env_clear()
+                .env(OWNER, owner)
+                .spawn()
+                .unwrap()
+        };
         let (mut marked, mut other) = (spawn(&owner), spawn(&format!("{owner}x")));
         // `spawn` returns after the child's exec, so its environment is in place.
-        assert_eq!(end(&owner), Ended { found: 1, left: Vec::new() });
+        assert_eq!(
+            end(&owner),
+            Ended {
+                found: 1,
+                left: Vec::new()
+            }
+        );
         assert!(marked.wait().unwrap().code().is_none(), "ended by a signal");
         assert!(other.try_wait().unwrap().is_none(), "still runs");
         other.kill().unwrap();

@@ -133,9 +133,15 @@ pub fn selector(route: Option<&str>) -> Result<Selector, String> {
         None => (route, None),
     };
     if source.is_empty() || target.is_some_and(|target| target.is_empty() || target.contains('/')) {
-        return Err(format!("`{}` is no route: give SOURCE or SOURCE/TARGET", route.escape_default()));
+        return Err(format!(
+            "`{}` is no route: give SOURCE or SOURCE/TARGET",
+            route.escape_default()
+        ));
     }
-    Ok(Selector { source: Some(SourceName(source.to_owned())), target: target.map(|target| TargetName(target.to_owned())) })
+    Ok(Selector {
+        source: Some(SourceName(source.to_owned())),
+        target: target.map(|target| TargetName(target.to_owned())),
+    })
 }
 
 #[cfg(test)]
@@ -146,7 +152,10 @@ mod tests {
     fn routes_are_read() {
         assert_eq!(selector(None), Ok(Selector::default()));
         assert_eq!(selector(Some("a")).unwrap().target, None);
-        assert_eq!(selector(Some("a/b")).unwrap().target, Some(TargetName("b".into())));
+        assert_eq!(
+            selector(Some("a/b")).unwrap().target,
+            Some(TargetName("b".into()))
+        );
         for wrong in ["", "/b", "a/", "a/b/c"] {
             assert!(selector(Some(wrong)).is_err(), "{wrong}");
         }

@@ -43,7 +43,10 @@ pub struct Signals {
 impl Signals {
     /// From now on they are heard instead of ending the process.
     pub fn listen() -> Result<Signals, Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Failure::Setup(format!("cannot listen for signals: {error}")));
+        let listen = |kind| {
+            signal(kind)
+                .map_err(|error| Failure::Setup(format!("cannot listen for signals: {error}")))
+        };
         Ok(Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
@@ -76,7 +79,11 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 pub fn run(options: Options) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let (mut world, _control) = open(&options, true).await?;
-        let reload = Reload { plan: options.plan, limits: options.limits, memory: world.remembered() };
+        let reload = Reload {
+            plan: options.plan,
+            limits: options.limits,
+            memory: world.remembered(),
+        };
         let mut engine = Engine::default();
         send(&mut engine, &mut world, Input::Reload(reload));
         driver::drive(&mut engine, &mut world, |_, _| {}).await;
@@ -94,7 +101,10 @@ pub fn send(engine: &mut Engine, world: &mut World, input: Input) {
 }
 
 /// The world, with its state directory locked, orphans ended and the control socket served.
-pub async fn open(options: &Options, watched: bool) -> Result<(World, Option<control::Control>), Failure> {
+pub async fn open(
+    options: &Options,
+    watched: bool,
+) -> Result<(World, Option<control::Control>), Failure> {
     let signals = Signals::listen()?;
     let state = StateDir::open(&options.state_dir)?;
     let owner = state.owner_tag();
@@ -111,12 +121,24 @@ pub async fn open(options: &Options, watched: bool) -> Result<(World, Option<con
     let context = context(options, &state).await?;
     let digest = digest(&options.plan);
     let watch_limit = options.limits.watches;
-    let world =
-        World::new(WorldParts { clock: Clock::start(), state, context, watch_limit, memory, signals, watched });
+    let world = World::new(WorldParts {
+        clock: Clock::start(),
+        state,
+        context,
+        watch_limit,
+        memory,
+        signals,
+        watched,
+    });
     let control = match &options.socket {
         Some(path) => {
             let watch_limit = watch_limit.or_else(user_watches);
-            let facts = Facts { host: options.host.clone(), digest, started: Instant::now(), watch_limit };
+            let facts = Facts {
+                host: options.host.clone(),
+                digest,
+                started: Instant::now(),
+                watch_limit,
+            };
             Some(control::serve(path, world.asker(), facts).await?)
         }
         None => None,
@@ -131,7 +153,12 @@ async fn context(options: &Options, state: &StateDir) -> Result<Context, Failure
     super::state::private_dir(&home)
         .map_err(|error| Failure::Setup(format!("cannot create `{}`: {error}", home.display())))?;
     let rsync = RsyncBinary::find(options.rsync_path.as_deref().map(Path::new)).await;
-    Ok(Context { rsync, ssh: PathBuf::from("/usr/bin/ssh"), runtime_dir, owner_tag: state.owner_tag() })
+    Ok(Context {
+        rsync,
+        ssh: PathBuf::from("/usr/bin/ssh"),
+        runtime_dir,
+        owner_tag: state.owner_tag(),
+    })
 }
 
 /// The plan's content as a short hash, independent of comments and order.
@@ -142,5 +169,9 @@ pub fn digest(plan: &Plan) -> String {
 }
 
 fn user_watches() -> Option<u64> {
-    std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").ok()?.trim().parse().ok()
+    std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }

@@ -35,7 +35,9 @@ impl StateDir {
             ))
         };
         private_dir(path).map_err(|error| fail("create the state directory", path, error))?;
-        let path = path.canonicalize().map_err(|error| fail("find the state directory", path, error))?;
+        let path = path
+            .canonicalize()
+            .map_err(|error| fail("find the state directory", path, error))?;
         let at = path.join("lock");
         let lock = OpenOptions::new()
             .create(true)
@@ -81,9 +83,13 @@ impl StateDir {
         match read_memory(&at) {
             Ok(memory) => (memory, None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => (BTreeMap::new(), None),
-            Err(error) => {
-                (BTreeMap::new(), Some(format!("cannot read `{}`: {error}; going on without it", at.display())))
-            }
+            Err(error) => (
+                BTreeMap::new(),
+                Some(format!(
+                    "cannot read `{}`: {error}; going on without it",
+                    at.display()
+                )),
+            ),
         }
     }
 
@@ -92,12 +98,24 @@ impl StateDir {
         let data: BTreeMap<&str, Vec<Vec<u8>>> = memory
             .iter()
             .map(|(name, memory)| {
-                (name.0.as_str(), memory.mounts.iter().map(|mount| mount.as_bytes().to_vec()).collect())
+                (
+                    name.0.as_str(),
+                    memory
+                        .mounts
+                        .iter()
+                        .map(|mount| mount.as_bytes().to_vec())
+                        .collect(),
+                )
             })
             .collect();
         let text = serde_json::to_vec(&data).map_err(io::Error::other)?;
         let new = self.path.join("memory.json.new");
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)?;
         file.write_all(&text)?;
         fs::rename(&new, self.path.join("memory.json"))
     }
@@ -109,9 +127,15 @@ fn read_memory(at: &Path) -> io::Result<BTreeMap<SourceName, SourceMemory>> {
     }
     let data: BTreeMap<String, Vec<Vec<u8>>> = serde_json::from_slice(&fs::read(at)?)?;
     let memory = |mounts: Vec<Vec<u8>>| SourceMemory {
-        mounts: mounts.iter().filter_map(|mount| RelPath::new(mount)).collect(),
+        mounts: mounts
+            .iter()
+            .filter_map(|mount| RelPath::new(mount))
+            .collect(),
     };
-    Ok(data.into_iter().map(|(name, mounts)| (SourceName(name), memory(mounts))).collect())
+    Ok(data
+        .into_iter()
+        .map(|(name, mounts)| (SourceName(name), memory(mounts)))
+        .collect())
 }
 
 /// Creates a directory for this user alone, and narrows one that is wider.
@@ -131,7 +155,11 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
 
 /// As [`private_dir`] where the directory is missing; one that is there is somebody's decision (`/run`, a test's).
 pub fn private_dir_or_existing(path: &Path) -> io::Result<()> {
-    if path.is_dir() { Ok(()) } else { private_dir(path) }
+    if path.is_dir() {
+        Ok(())
+    } else {
+        private_dir(path)
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +172,10 @@ mod tests {
         let path = dir.path().join("a/b");
         let first = StateDir::open(&path).unwrap();
         let second = StateDir::open(&path).unwrap_err();
-        assert!(second.to_string().contains("another heliostat runs"), "{second}");
+        assert!(
+            second.to_string().contains("another heliostat runs"),
+            "{second}"
+        );
         drop(first);
         StateDir::open(&path).unwrap();
     }
@@ -167,6 +198,11 @@ mod tests {
     fn a_directory_that_others_can_write_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(StateDir::open(dir.path()).unwrap_err().to_string().contains("written by others"));
+        assert!(
+            StateDir::open(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("written by others")
+        );
     }
 }

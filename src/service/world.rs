@@ -13,12 +13,12 @@ use super::driver::Shell;
 use super::logs::Log;
 use super::state::StateDir;
 use crate::engine::{
-    Answer, Effect, Input, Job, Notice, Now, Outcome, RequestId, SourceMemory, TransferId, Trouble, Verdict, WatchId,
-    WatchReport,
+    Answer, Effect, Input, Job, Notice, Now, Outcome, RequestId, SourceMemory, TransferId, Trouble,
+    Verdict, WatchId, WatchReport,
 };
 use crate::plan::{RouteName, SourceName, SourcePlan};
-use crate::transfer::{self, Context};
 use crate::transfer::progress::{Cancel, Progress};
+use crate::transfer::{self, Context};
 use crate::watch::{self, WatchHandle, WatchOptions};
 
 /// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
@@ -43,9 +43,13 @@ pub struct Transfer {
 enum Ending {
     No,
     /// What runs may end by itself until then.
-    Draining { until: Duration },
+    Draining {
+        until: Duration,
+    },
     /// Everything was told to end; what has not by then is left behind.
-    Cancelling { until: Duration },
+    Cancelling {
+        until: Duration,
+    },
     Over,
 }
 
@@ -174,8 +178,14 @@ impl World {
             let source = Arc::clone(source);
             tokio::task::spawn_blocking(move || {
                 let notice = match transfer::identity(std::path::Path::new(&source.path)) {
-                    Some(root) => Notice::Ready(WatchReport { root, directories: 0, unwatched: 0 }),
-                    None => Notice::Waiting { reason: format!("`{}` is not there, or not a directory", source.path) },
+                    Some(root) => Notice::Ready(WatchReport {
+                        root,
+                        directories: 0,
+                        unwatched: 0,
+                    }),
+                    None => Notice::Waiting {
+                        reason: format!("`{}` is not there, or not a directory", source.path),
+                    },
                 };
                 // Nobody hears it only when the service is over.
                 let _ = sender.blocking_send(Input::Watch(id, notice));
@@ -183,8 +193,14 @@ impl World {
             return;
         }
         let sink = move |notice: Notice| sender.blocking_send(Input::Watch(id, notice)).is_ok();
-        let options = WatchOptions { cookies: self.state.cookies(&source.name), watch_limit: self.watch_limit };
-        self.watches.insert(id, watch::spawn(Arc::clone(source), options, Box::new(sink)));
+        let options = WatchOptions {
+            cookies: self.state.cookies(&source.name),
+            watch_limit: self.watch_limit,
+        };
+        self.watches.insert(
+            id,
+            watch::spawn(Arc::clone(source), options, Box::new(sink)),
+        );
     }
 
     fn start(&mut self, job: Job) {
@@ -199,10 +215,17 @@ impl World {
         let (sender, context) = (self.sender.clone(), Arc::clone(&self.context));
         tokio::spawn(async move {
             let id = job.id;
-            let task = tokio::spawn(async move { transfer::run(&job, &context, &cancel, &progress).await });
+            let task =
+                tokio::spawn(
+                    async move { transfer::run(&job, &context, &cancel, &progress).await },
+                );
             let outcome = task.await.unwrap_or_else(|error| {
                 let message = format!("the transfer broke off: {error}; please report it");
-                Outcome::bare(Verdict::Retry(Trouble { code: "internal", message, soon: false }))
+                Outcome::bare(Verdict::Retry(Trouble {
+                    code: "internal",
+                    message,
+                    soon: false,
+                }))
             });
             // Nobody hears it only when the service is over.
             let _ = sender.send(Input::Finished(id, outcome)).await;
@@ -230,7 +253,9 @@ impl World {
             Ending::Draining { .. } => {
                 tracing::info!(transfers = self.transfers.len(), "ending what still runs");
                 self.cancel_all();
-                Ending::Cancelling { until: now + CANCEL }
+                Ending::Cancelling {
+                    until: now + CANCEL,
+                }
             }
             Ending::Cancelling { .. } | Ending::Over => Ending::Over,
         };
@@ -245,7 +270,11 @@ impl World {
 
     /// An answer that nobody waits for any more.
     fn abandoned(&mut self) -> Option<RequestId> {
-        let id = *self.answers.iter().find(|(_, answer)| answer.is_closed())?.0;
+        let id = *self
+            .answers
+            .iter()
+            .find(|(_, answer)| answer.is_closed())?
+            .0;
         self.answers.remove(&id);
         Some(id)
     }

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, FileTypeExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::normalise::{Look, Seen};
@@ -24,7 +24,12 @@ pub fn collect(job: &Job) -> GuardFacts {
     GuardFacts {
         root: identity(root),
         root_mounted: on_own_mount(root, &mounts),
-        marker: job.source.guard.marker.as_ref().is_none_or(|marker| root.join(marker).symlink_metadata().is_ok()),
+        marker: job
+            .source
+            .guard
+            .marker
+            .as_ref()
+            .is_none_or(|marker| root.join(marker).symlink_metadata().is_ok()),
         mounts: mounts_below(root, &mounts),
         target_mounted,
     }
@@ -75,7 +80,11 @@ fn unoctal(field: &[u8]) -> Vec<u8> {
 /// mountinfo names real paths: a root that is reached through links is resolved first.
 fn mounts_below(root: &Path, mounts: &[PathBuf]) -> Vec<RelPath> {
     let real = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
-    let mut below: Vec<RelPath> = mounts.iter().filter(|mount| **mount != real).filter_map(|mount| RelPath::below(&real, mount)).collect();
+    let mut below: Vec<RelPath> = mounts
+        .iter()
+        .filter(|mount| **mount != real)
+        .filter_map(|mount| RelPath::below(&real, mount))
+        .collect();
     below.sort();
     below.dedup();
     below
@@ -83,8 +92,12 @@ fn mounts_below(root: &Path, mounts: &[PathBuf]) -> Vec<RelPath> {
 
 /// Whether a path is a mount point or lies on another mount than `/`.
 fn on_own_mount(path: &Path, mounts: &[PathBuf]) -> bool {
-    let Ok(real) = path.canonicalize() else { return false };
-    mounts.iter().any(|mount| mount != Path::new("/") && real.starts_with(mount))
+    let Ok(real) = path.canonicalize() else {
+        return false;
+    };
+    mounts
+        .iter()
+        .any(|mount| mount != Path::new("/") && real.starts_with(mount))
 }
 
 /// The source as it is on disk.
@@ -97,7 +110,13 @@ impl Look for Disk<'_> {
     fn look(&self, path: &RelPath) -> Seen {
         match path.under(self.root).symlink_metadata() {
             Ok(info) if info.is_dir() => Seen::Directory,
-            Ok(info) => Seen::Other { links: if info.file_type().is_block_device() { 1 } else { info.nlink() } },
+            Ok(info) => Seen::Other {
+                links: if info.file_type().is_block_device() {
+                    1
+                } else {
+                    info.nlink()
+                },
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Seen::Missing,
             Err(_) => Seen::Unknown,
         }
@@ -113,7 +132,9 @@ pub fn is_empty(root: &Path, filter: &Filter) -> bool {
     let mut entered = 0;
     while let Some(directory) = waiting.pop() {
         entered += 1;
-        let Ok(entries) = std::fs::read_dir(directory.under(root)) else { return false };
+        let Ok(entries) = std::fs::read_dir(directory.under(root)) else {
+            return false;
+        };
         for entry in entries {
             let Ok(entry) = entry else { return false };
             let path = directory.join(entry.file_name().as_bytes());

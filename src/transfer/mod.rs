@@ -14,7 +14,7 @@ pub mod progress;
 pub mod rsync;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use batch::Batch;
@@ -58,7 +58,10 @@ impl Context {
 
     /// rsync's path; only asked for where there is one.
     pub(crate) fn rsync_path(&self) -> PathBuf {
-        self.rsync.as_ref().map(|rsync| rsync.path.clone()).unwrap_or_default()
+        self.rsync
+            .as_ref()
+            .map(|rsync| rsync.path.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -73,8 +76,18 @@ pub(crate) struct Prepared {
 }
 
 /// Carries a job out. Never fails: whatever happens is in the outcome.
-pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<Progress>) -> Outcome {
-    let (facts, prepared) = match blocking({ let job = job.clone(); move || prepare(job) }).await {
+pub async fn run(
+    job: &Job,
+    context: &Context,
+    cancel: &Cancel,
+    progress: &Arc<Progress>,
+) -> Outcome {
+    let (facts, prepared) = match blocking({
+        let job = job.clone();
+        move || prepare(job)
+    })
+    .await
+    {
         Ok((facts, Ok(prepared))) => (facts, prepared),
         // Without the mounts: what a guard misses must not be forgotten.
         Ok((_, Err(verdict))) => return Outcome::bare(verdict),
@@ -85,7 +98,11 @@ pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<P
     } else if prepared.batch.entries.is_empty() {
         Outcome::bare(Verdict::Done)
     } else if let Target::Local { path } = &prepared.job.route.target {
-        copy(path.into(), prepared, cancel.clone(), progress.clone()).await
+        let (path, cancel, progress) = (PathBuf::from(path), cancel.clone(), Arc::clone(progress));
+        match blocking(move || in_process(&prepared, &path, &cancel, &progress)).await {
+            Ok(outcome) => outcome,
+            Err(trouble) => Outcome::bare(Verdict::Retry(trouble)),
+        }
     } else {
         rsync::run(&prepared, context, cancel, progress).await
     };
@@ -93,14 +110,21 @@ pub async fn run(job: &Job, context: &Context, cancel: &Cancel, progress: &Arc<P
     outcome
 }
 
-/// Copies in process, on a blocking thread.
-async fn copy(target_root: PathBuf, prepared: Prepared, cancel: Cancel, progress: Arc<Progress>) -> Outcome {
-    let work = move || {
-        let Prepared { job, filter, batch } = &prepared;
-        let source_root = job.source.path.as_ref();
-        local::run(&local::Request { source_root, target_root: &target_root, filter, batch, job }, &cancel, &progress)
+fn in_process(
+    prepared: &Prepared,
+    target_root: &Path,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Outcome {
+    let Prepared { job, filter, batch } = prepared;
+    let request = local::Request {
+        source_root: job.source.path.as_ref(),
+        target_root,
+        filter,
+        batch,
+        job,
     };
-    blocking(work).await.unwrap_or_else(|trouble| Outcome::bare(Verdict::Retry(trouble)))
+    local::run(&request, cancel, progress)
 }
 
 /// Looks at the source: the guards first, then the marked paths.
@@ -112,7 +136,11 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
     let filter = match Filter::compile(&job.route.filter) {
         Ok(filter) => filter,
         Err(error) => {
-            let trouble = Trouble { code: "usage", message: format!("filter: {}", error.message), soon: false };
+            let trouble = Trouble {
+                code: "usage",
+                message: format!("filter: {}", error.message),
+                soon: false,
+            };
             return (facts, Err(Verdict::Permanent(trouble)));
         }
     };
@@ -120,9 +148,19 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
         filter: &filter,
         delete: job.route.delete,
         hard_links: job.route.attributes.hard_links,
-        fences: if job.source.one_file_system { &facts.mounts } else { &[] },
+        fences: if job.source.one_file_system {
+            &facts.mounts
+        } else {
+            &[]
+        },
     };
-    let batch = normalise::normalise(&job.work, scope, &facts::Disk { root: job.source.path.as_ref() });
+    let batch = normalise::normalise(
+        &job.work,
+        scope,
+        &facts::Disk {
+            root: job.source.path.as_ref(),
+        },
+    );
     (facts, Ok(Prepared { job, filter, batch }))
 }
 
@@ -139,14 +177,21 @@ pub(crate) async fn refusal(job: &Job) -> Result<(), Verdict> {
 /// Whether the source has nothing that belongs to the route.
 pub(crate) async fn source_empty(job: &Job, filter: &Filter) -> Result<bool, Verdict> {
     let (root, filter) = (PathBuf::from(&job.source.path), filter.clone());
-    blocking(move || facts::is_empty(&root, &filter)).await.map_err(Verdict::Retry)
+    blocking(move || facts::is_empty(&root, &filter))
+        .await
+        .map_err(Verdict::Retry)
 }
 
 /// Runs what blocks on a thread of its own.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Trouble> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Trouble {
-        code: "unknown",
-        message: "looking at the source ended in a fault of this program: please report it".to_string(),
-        soon: false,
-    })
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Trouble> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Trouble {
+            code: "unknown",
+            message: "looking at the source ended in a fault of this program: please report it"
+                .to_string(),
+            soon: false,
+        })
 }

@@ -70,17 +70,32 @@ pub struct Scope<'a> {
 pub fn normalise(work: &Work, scope: Scope<'_>, look: &dyn Look) -> Batch {
     match work {
         Work::Pass(compare) => pass(*compare, scope.delete),
-        Work::Batch(marks) => Batch { entries: entries(marks, scope, look), pass: None },
+        Work::Batch(marks) => Batch {
+            entries: entries(marks, scope, look),
+            pass: None,
+        },
     }
 }
 
 fn pass(compare: Compare, delete: DeletePolicy) -> Batch {
-    let act = Act::Reconcile { trust: true, delete: delete == DeletePolicy::Mirror };
-    Batch { entries: vec![Entry { path: RelPath::root(), act }], pass: Some(compare) }
+    let act = Act::Reconcile {
+        trust: true,
+        delete: delete == DeletePolicy::Mirror,
+    };
+    Batch {
+        entries: vec![Entry {
+            path: RelPath::root(),
+            act,
+        }],
+        pass: Some(compare),
+    }
 }
 
 fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
-    let mut eye = Eye { look, seen: HashMap::new() };
+    let mut eye = Eye {
+        look,
+        seen: HashMap::new(),
+    };
     let mut subjects: BTreeMap<RelPath, (Seen, Dirt)> = BTreeMap::new();
     for mark in marks {
         let (path, seen, dirt) = subject(mark, &mut eye);
@@ -95,15 +110,30 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
     let mut acts: BTreeMap<RelPath, Act> = BTreeMap::new();
     let mut several_names = false;
     for (path, (seen, dirt)) in subjects {
-        let Some((path, act)) = act(path, seen, dirt, scope) else { continue };
+        let Some((path, act)) = act(path, seen, dirt, scope) else {
+            continue;
+        };
         several_names |= act == Act::Send && matches!(seen, Seen::Other { links } if links > 1);
         add(&mut acts, path, act);
     }
     if scope.hard_links && several_names {
-        add(&mut acts, RelPath::root(), Act::Reconcile { trust: true, delete: false });
+        add(
+            &mut acts,
+            RelPath::root(),
+            Act::Reconcile {
+                trust: true,
+                delete: false,
+            },
+        );
     }
-    let kept = acts.iter().filter(|(path, act)| !covered(&acts, path, **act));
-    kept.map(|(path, act)| Entry { path: path.clone(), act: *act }).collect()
+    let kept = acts
+        .iter()
+        .filter(|(path, act)| !covered(&acts, path, **act));
+    kept.map(|(path, act)| Entry {
+        path: path.clone(),
+        act: *act,
+    })
+    .collect()
 }
 
 /// Remembers what it saw: many marks share their ancestors.
@@ -129,7 +159,9 @@ impl Eye<'_> {
 /// The mark's path, or the topmost ancestor that is no real directory; what it is, and how dirty.
 fn subject(mark: &Mark, eye: &mut Eye<'_>) -> (RelPath, Seen, Dirt) {
     for ancestor in mark.path.ancestors() {
-        let Some(ancestor) = RelPath::new(ancestor) else { continue };
+        let Some(ancestor) = RelPath::new(ancestor) else {
+            continue;
+        };
         let seen = eye.look(&ancestor);
         if seen != Seen::Directory {
             return (ancestor, seen, Dirt::CONTENT | Dirt::GONE);
@@ -140,24 +172,37 @@ fn subject(mark: &Mark, eye: &mut Eye<'_>) -> (RelPath, Seen, Dirt) {
 
 fn act(path: RelPath, seen: Seen, dirt: Dirt, scope: Scope<'_>) -> Option<(RelPath, Act)> {
     let verdict = |is_dir| scope.filter.decide(path.as_bytes(), is_dir).verdict;
-    let deletes = scope.delete == DeletePolicy::Mirror || (scope.delete == DeletePolicy::Propagate && dirt.has(Dirt::GONE));
+    let deletes = scope.delete == DeletePolicy::Mirror
+        || (scope.delete == DeletePolicy::Propagate && dirt.has(Dirt::GONE));
     match seen {
         _ if dirt.is_empty() => None,
         Seen::Missing if verdict(true) == Verdict::Excluded => None,
         Seen::Missing if verdict(false) != Verdict::Included && !dirt.has(Dirt::GONE) => None,
-        Seen::Missing if scope.delete == DeletePolicy::Never => Some((path.parent()?, Act::Attributes)),
+        Seen::Missing if scope.delete == DeletePolicy::Never => {
+            Some((path.parent()?, Act::Attributes))
+        }
         Seen::Missing => Some((path, Act::Remove)),
         Seen::Directory if !path.is_root() && verdict(true) == Verdict::Excluded => None,
         Seen::Directory if dirt == Dirt::ATTRIBUTES => Some((path, Act::Attributes)),
         // Content alone: a file that has become a directory. Gone alone: another directory than before.
         Seen::Directory => {
             let trust = dirt.has(Dirt::SUBTREE) && !dirt.has(Dirt::CONTENT);
-            Some((path, Act::Reconcile { trust, delete: deletes }))
+            Some((
+                path,
+                Act::Reconcile {
+                    trust,
+                    delete: deletes,
+                },
+            ))
         }
         Seen::Other { .. } if verdict(false) != Verdict::Included => None,
         Seen::Other { .. } if dirt == Dirt::ATTRIBUTES => Some((path, Act::Attributes)),
         Seen::Other { .. } => Some((path, Act::Send)),
-        Seen::Unknown if verdict(true) == Verdict::Excluded && verdict(false) != Verdict::Included => None,
+        Seen::Unknown
+            if verdict(true) == Verdict::Excluded && verdict(false) != Verdict::Included =>
+        {
+            None
+        }
         Seen::Unknown => Some((path, Act::Send)),
     }
 }
@@ -165,9 +210,16 @@ fn act(path: RelPath, seen: Seen, dirt: Dirt, scope: Scope<'_>) -> Option<(RelPa
 /// Joins an act to what is already to be done with the same path.
 fn add(acts: &mut BTreeMap<RelPath, Act>, path: RelPath, act: Act) {
     let joined = match (acts.get(&path), act) {
-        (Some(Act::Reconcile { trust: a, delete: b }), Act::Reconcile { trust, delete }) => {
-            Act::Reconcile { trust: *a && trust, delete: *b || delete }
-        }
+        (
+            Some(Act::Reconcile {
+                trust: a,
+                delete: b,
+            }),
+            Act::Reconcile { trust, delete },
+        ) => Act::Reconcile {
+            trust: *a && trust,
+            delete: *b || delete,
+        },
         (Some(there), Act::Attributes) => *there,
         _ => act,
     };
@@ -189,9 +241,13 @@ fn covers(upper: Act, lower: Act) -> bool {
         (Act::Remove | Act::Send, _) | (_, Act::Attributes) => true,
         (Act::Reconcile { delete, .. }, Act::Remove) => delete,
         (Act::Reconcile { trust, .. }, Act::Send) => !trust,
-        (Act::Reconcile { trust, delete }, Act::Reconcile { trust: lower_trust, delete: lower_delete }) => {
-            (!trust || lower_trust) && (delete || !lower_delete)
-        }
+        (
+            Act::Reconcile { trust, delete },
+            Act::Reconcile {
+                trust: lower_trust,
+                delete: lower_delete,
+            },
+        ) => (!trust || lower_trust) && (delete || !lower_delete),
     }
 }
 

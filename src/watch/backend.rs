@@ -79,6 +79,11 @@ pub(crate) trait Backend: Send {
 
     /// Ends the watch that was placed under this path; nothing if there is none.
     fn unwatch(&mut self, directory: &Path);
+
+    /// Whether events still come; where they do not, nothing else would say so.
+    fn is_alive(&mut self) -> bool {
+        true
+    }
 }
 
 /// Watches nothing: where no mechanism can be had, everything is polled.

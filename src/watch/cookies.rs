@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::backend::{Backend, RawEvent};
 
-/// A cookie that has not come by then is made anew: its directory may have been replaced.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+/// A cookie that has not come by then is made anew: its directory may have been replaced. Doubles with each one that
+/// has not come, or a queue that takes longer would never let any arrive.
+const PATIENCE_MIN: Duration = Duration::from_secs(2);
+const PATIENCE_MAX: Duration = Duration::from_secs(120);
 
 const PREFIX: &str = "barrier-";
 
@@ -25,6 +27,7 @@ pub(crate) struct Cookies {
     /// The cookie that is out.
     out: Option<Cookie>,
     made: u64,
+    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -42,6 +45,7 @@ impl Cookies {
             asked: Vec::new(),
             out: None,
             made: 0,
+            patience: PATIENCE_MIN,
         }
     }
 
@@ -89,11 +93,16 @@ impl Cookies {
             .inspect_err(|_| self.recall())
     }
 
-    /// Whether the cookie that is out is overdue.
-    pub(crate) fn is_overdue(&self, now: Instant) -> bool {
-        self.out
+    /// Whether the cookie that is out is overdue; the next one is given more time.
+    pub(crate) fn is_overdue(&mut self, now: Instant) -> bool {
+        let overdue = self
+            .out
             .as_ref()
-            .is_some_and(|cookie| now.saturating_duration_since(cookie.since) >= PATIENCE)
+            .is_some_and(|cookie| now.saturating_duration_since(cookie.since) >= self.patience);
+        if overdue {
+            self.patience = (self.patience * 2).min(PATIENCE_MAX);
+        }
+        overdue
     }
 
     /// The cookie that is out means nothing any more: events were lost. Its barriers are asked for anew.
@@ -117,6 +126,7 @@ impl Cookies {
         }
         match self.out.take_if(|cookie| cookie.path == event.path) {
             Some(cookie) => {
+                self.patience = PATIENCE_MIN;
                 let _ = fs::remove_file(&cookie.path); // swept at the next start otherwise
                 Some(cookie.barriers)
             }
@@ -146,5 +156,43 @@ impl Cookies {
                 let _ = fs::remove_file(entry.path()); // tried again at the next start
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::backend::{NoBackend, RawKind};
+
+    #[test]
+    fn one_cookie_stands_for_all_that_was_asked_and_one_that_does_not_come_is_given_more_time() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut cookies = Cookies::new(scratch.path().join("cookies"));
+        let _ = cookies.watch(&mut NoBackend); // makes the directory, at least
+        let now = Instant::now();
+        cookies.ask(vec![1, 2]);
+        cookies.issue(now).unwrap();
+        let first = cookies.out.as_ref().unwrap().path.clone();
+        cookies.ask(vec![3]);
+        assert!(!cookies.is_overdue(now) && cookies.is_overdue(now + PATIENCE_MIN));
+        cookies.recall();
+        assert!(!first.exists());
+        cookies.issue(now).unwrap();
+        assert!(!cookies.is_overdue(now + PATIENCE_MIN));
+        let event = |path: &Path| RawEvent {
+            kind: RawKind::Written,
+            path: path.into(),
+        };
+        assert_eq!(
+            cookies.arrived(&event(&first)),
+            Some(vec![]),
+            "a recalled one means nothing"
+        );
+        assert_eq!(cookies.arrived(&event(scratch.path())), None);
+        let second = cookies.out.as_ref().unwrap().path.clone();
+        assert_eq!(cookies.arrived(&event(&second)), Some(vec![1, 2, 3]));
+        assert!(cookies.is_idle());
+        cookies.close();
+        assert!(!scratch.path().join("cookies").exists());
     }
 }

@@ -123,10 +123,11 @@ impl Directories {
         {
             return None;
         }
-        let other = |(key, directory): &(&Box<[u8]>, &Directory)| {
-            directory.identity == identity && key.as_ref() != path.as_bytes()
-        };
-        RelPath::new(self.all.iter().find(other)?.0)
+        let mut with_it = self
+            .all
+            .iter()
+            .filter(|(_, directory)| directory.identity == identity);
+        RelPath::new(with_it.find(|(key, _)| key.as_ref() != path.as_bytes())?.0)
     }
 
     /// Those that are polled, each with its state at the last look.

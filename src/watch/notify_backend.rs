@@ -96,14 +96,18 @@ impl Backend for NotifyBackend {
             let _ = watcher.unwatch(directory); // it has often ended by itself
         }
     }
+    fn is_alive(&mut self) -> bool {
+        !matches!(self.alive.try_recv(), Err(TryRecvError::Disconnected))
+    }
 }
 
 impl Drop for NotifyBackend {
     fn drop(&mut self) {
+        let alive = self.is_alive();
         let Some(watcher) = self.watcher.take() else {
             return;
         };
-        if let Err(TryRecvError::Disconnected) = self.alive.try_recv() {
+        if !alive {
             std::mem::forget(watcher); // its thread is dead, and its own drop would panic on that
             return;
         }

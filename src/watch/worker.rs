@@ -187,9 +187,13 @@ impl Worker {
             stand.tree.mount_changed(stand.backend.as_mut(), &place);
         }
         stand.mounts = mounts;
+        let alive = stand.backend.is_alive();
         if !stand.blind && (self.cookies.is_overdue(now) || !stand.cookies_watched) {
             self.cookies.recall();
             stand.watch_cookies(&mut self.cookies);
+        }
+        if !alive {
+            self.lost("the thread that reads file events has ended".into(), now);
         }
     }
 

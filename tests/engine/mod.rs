@@ -15,14 +15,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heliostat::engine::{
-    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Notice, Now, Outcome,
-    PathFailure, RelPath, Reload, RequestId, RootId, Selector, Stats, TransferId, Trouble, Verdict, WatchId,
-    WatchReport, Work,
+    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Notice,
+    Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, Selector, Stats, TransferId,
+    Trouble, Verdict, WatchId, WatchReport, Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
-    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, EventSet, Limits, OnStart, Plan, Rescan,
-    Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync, Target, TargetName,
+    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, EventSet, Limits, OnStart,
+    Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync, Target,
+    TargetName,
 };
 use heliostat::schedule::{Schedule, Window, WindowRule};
 
@@ -46,18 +47,35 @@ fn scripts() {
         if std::env::var_os("HELIOSTAT_UPDATE").is_some() {
             fs::write(&path, &trace).unwrap();
         } else {
-            wrong.push(format!("{}:\n{}", path.display(), first_difference(&text, &trace)));
+            wrong.push(format!(
+                "{}:\n{}",
+                path.display(),
+                first_difference(&text, &trace)
+            ));
         }
     }
-    assert!(count >= 10, "only {count} scripts found in {}", dir.display());
+    assert!(
+        count >= 10,
+        "only {count} scripts found in {}",
+        dir.display()
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn first_difference(expected: &str, got: &str) -> String {
     let (expected, got): (Vec<_>, Vec<_>) = (expected.lines().collect(), got.lines().collect());
-    let at = expected.iter().zip(&got).take_while(|(a, b)| a == b).count();
+    let at = expected
+        .iter()
+        .zip(&got)
+        .take_while(|(a, b)| a == b)
+        .count();
     let around = |lines: &[&str]| lines[at.saturating_sub(3)..(at + 3).min(lines.len())].join("\n");
-    format!("line {}: expected\n{}\ngot\n{}", at + 1, around(&expected), around(&got))
+    format!(
+        "line {}: expected\n{}\ngot\n{}",
+        at + 1,
+        around(&expected),
+        around(&got)
+    )
 }
 
 /// One script's world.
@@ -108,7 +126,11 @@ fn run(script: &str) -> String {
             [at, input @ ..] if at.starts_with('@') => {
                 if !started {
                     started = true;
-                    let reload = Reload { plan: plan.clone(), limits, memory: BTreeMap::new() };
+                    let reload = Reload {
+                        plan: plan.clone(),
+                        limits,
+                        memory: BTreeMap::new(),
+                    };
                     let effects = world.engine.step(world.now("@0"), Input::Reload(reload));
                     world.note(&effects);
                 }
@@ -122,36 +144,60 @@ fn run(script: &str) -> String {
 
 fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
     let name = route_name(name);
-    let everything = FilterSpec { include: vec![Rule { pattern: "**".into(), origin: None }], exclude: Vec::new() };
-    let source = plan.sources.entry(name.source.clone()).or_insert_with(|| SourcePlan {
-        name: name.source.clone(),
-        path: format!("/source/{}", name.source),
-        filter: everything.clone(),
-        events: EventSet::default(),
-        one_file_system: true,
-        guard: SourceGuard::default(),
-        labels: BTreeMap::new(),
-        routes: BTreeMap::new(),
-    });
+    let everything = FilterSpec {
+        include: vec![Rule {
+            pattern: "**".into(),
+            origin: None,
+        }],
+        exclude: Vec::new(),
+    };
+    let source = plan
+        .sources
+        .entry(name.source.clone())
+        .or_insert_with(|| SourcePlan {
+            name: name.source.clone(),
+            path: format!("/source/{}", name.source),
+            filter: everything.clone(),
+            events: EventSet::default(),
+            one_file_system: true,
+            guard: SourceGuard::default(),
+            labels: BTreeMap::new(),
+            routes: BTreeMap::new(),
+        });
     let mut route = RoutePlan {
         name: name.clone(),
-        target: Target::Local { path: format!("/target/{}", name.target) },
+        target: Target::Local {
+            path: format!("/target/{}", name.target),
+        },
         filter: everything,
         delete: DeletePolicy::Mirror,
         max_delete: DeleteBudget::Default,
         sync: Sync::Live,
         windows: Vec::new(),
-        debounce: Debounce { quiet_ms: 5, max_wait_ms: 1000 },
-        rescan: Rescan { schedule: None, compare: Compare::Quick, on_start: OnStart::Auto },
+        debounce: Debounce {
+            quiet_ms: 5,
+            max_wait_ms: 1000,
+        },
+        rescan: Rescan {
+            schedule: None,
+            compare: Compare::Quick,
+            on_start: OnStart::Auto,
+        },
         bandwidth: None,
         compress: Compress::None,
         attributes: Attributes::default(),
         timeout_ms: 60_000,
-        retry: Retry { initial_ms: 1000, max_ms: 60_000 },
+        retry: Retry {
+            initial_ms: 1000,
+            max_ms: 60_000,
+        },
         rsync_args: Vec::new(),
         require_mount: false,
     };
-    let every = |value: &str| Schedule::Every { period_ms: value.parse().unwrap(), jitter_ms: 0 };
+    let every = |value: &str| Schedule::Every {
+        period_ms: value.parse().unwrap(),
+        jitter_ms: 0,
+    };
     for (key, value) in options.iter().map(|option| option.split_once('=').unwrap()) {
         match key {
             "onStart" if value == "never" => route.rescan.on_start = OnStart::Never,
@@ -185,7 +231,10 @@ fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
 
 fn route_name(text: &str) -> RouteName {
     let (source, target) = text.split_once('/').unwrap();
-    RouteName { source: SourceName(source.into()), target: TargetName(target.into()) }
+    RouteName {
+        source: SourceName(source.into()),
+        target: TargetName(target.into()),
+    }
 }
 
 fn path(text: &str) -> RelPath {
@@ -209,7 +258,10 @@ impl World {
         let ms: u64 = at.strip_prefix('@').unwrap().parse().unwrap();
         let epoch: jiff::Timestamp = EPOCH.parse().unwrap();
         let wall = epoch + jiff::SignedDuration::from_millis(ms as i64 + self.wall_shift);
-        Now { mono: Duration::from_millis(ms), wall }
+        Now {
+            mono: Duration::from_millis(ms),
+            wall,
+        }
     }
 
     fn input(&mut self, at: &str, words: &[&str], trace: &mut String) {
@@ -222,7 +274,14 @@ impl World {
             ["status"] => {
                 for route in self.engine.status(now).routes {
                     let why = route.why.map(|why| format!(": {why}")).unwrap_or_default();
-                    writeln!(trace, "  {} {} pending={}{why}", route.route, route.state.word(), route.pending).unwrap();
+                    writeln!(
+                        trace,
+                        "  {} {} pending={}{why}",
+                        route.route,
+                        route.state.word(),
+                        route.pending
+                    )
+                    .unwrap();
                 }
                 return;
             }
@@ -235,7 +294,9 @@ impl World {
         }
         // Barriers come back at once unless the script says otherwise.
         for (watch, id) in std::mem::take(&mut self.barriers) {
-            let effects = self.engine.step(now, Input::Watch(watch, Notice::Barrier(id)));
+            let effects = self
+                .engine
+                .step(now, Input::Watch(watch, Notice::Barrier(id)));
             self.note(&effects);
             for effect in &effects {
                 writeln!(trace, "  {}", show(effect)).unwrap();
@@ -251,7 +312,10 @@ impl World {
             [] => Selector::default(),
             [name] => {
                 let name = route_name(name);
-                Selector { source: Some(name.source), target: Some(name.target) }
+                Selector {
+                    source: Some(name.source),
+                    target: Some(name.target),
+                }
             }
             other => panic!("one route at most: {other:?}"),
         };
@@ -259,17 +323,30 @@ impl World {
             ["tick"] => Input::Tick,
             ["drain"] => Input::Drain,
             ["ready", source] => {
-                let report = WatchReport { root: RootId(vec![(1, 2)]), directories: 3, unwatched: 0 };
+                let report = WatchReport {
+                    root: RootId(vec![(1, 2)]),
+                    directories: 3,
+                    unwatched: 0,
+                };
                 Input::Watch(self.watches[*source], Notice::Ready(report))
             }
-            ["waiting", source] => {
-                Input::Watch(self.watches[*source], Notice::Waiting { reason: "it is not there".into() })
-            }
+            ["waiting", source] => Input::Watch(
+                self.watches[*source],
+                Notice::Waiting {
+                    reason: "it is not there".into(),
+                },
+            ),
             ["change", source, at, kinds @ ..] => {
                 let marks = match at.split_once("..") {
-                    None => vec![Mark { path: path(at), dirt: dirt(kinds) }],
+                    None => vec![Mark {
+                        path: path(at),
+                        dirt: dirt(kinds),
+                    }],
                     Some((stem, count)) => (0..count.parse::<u32>().unwrap())
-                        .map(|number| Mark { path: path(&format!("{stem}{number}")), dirt: dirt(kinds) })
+                        .map(|number| Mark {
+                            path: path(&format!("{stem}{number}")),
+                            dirt: dirt(kinds),
+                        })
                         .collect(),
                 };
                 Input::Watch(self.watches[*source], Notice::Changed(marks))
@@ -279,7 +356,10 @@ impl World {
                 for (key, value) in options.iter().map(|option| option.split_once('=').unwrap()) {
                     match key {
                         "failed" => {
-                            outcome.failed.push(PathFailure { path: path(value), reason: "permission denied".into() });
+                            outcome.failed.push(PathFailure {
+                                path: path(value),
+                                reason: "permission denied".into(),
+                            });
                         }
                         "again" => outcome.again.push(path(value)),
                         "deleted" => outcome.stats.deleted = value.parse().unwrap(),
@@ -292,19 +372,39 @@ impl World {
                 self.finished(route, outcome)
             }
             [verdict @ ("retry" | "permanent"), route, code] => {
-                let trouble = Trouble { code: "test", message: (*code).into(), soon: *code == "busy" };
-                let verdict =
-                    if *verdict == "retry" { Verdict::Retry(trouble) } else { Verdict::Permanent(trouble) };
+                let trouble = Trouble {
+                    code: "test",
+                    message: (*code).into(),
+                    soon: *code == "busy",
+                };
+                let verdict = if *verdict == "retry" {
+                    Verdict::Retry(trouble)
+                } else {
+                    Verdict::Permanent(trouble)
+                };
                 self.finished(route, Outcome::bare(verdict))
             }
             ["cancelled", route] => self.finished(route, Outcome::bare(Verdict::Cancelled)),
             ["hold", route, of, paths @ ..] => {
-                let plan = DeletePlan::new(route, paths.iter().map(|at| path(at)).collect(), of.parse().unwrap());
-                self.finished(route, Outcome::bare(Verdict::Held(Hold::Deletes(Arc::new(plan)))))
+                let plan = DeletePlan::new(
+                    route,
+                    paths.iter().map(|at| path(at)).collect(),
+                    of.parse().unwrap(),
+                );
+                self.finished(
+                    route,
+                    Outcome::bare(Verdict::Held(Hold::Deletes(Arc::new(plan)))),
+                )
             }
             ["guard", route, name] => {
-                let guard = ["marker", "lostMount", "empty"].into_iter().find(|guard| guard == name).unwrap();
-                let refusal = GuardRefusal { guard, message: format!("the {guard} guard refused") };
+                let guard = ["marker", "lostMount", "empty"]
+                    .into_iter()
+                    .find(|guard| guard == name)
+                    .unwrap();
+                let refusal = GuardRefusal {
+                    guard,
+                    message: format!("the {guard} guard refused"),
+                };
                 self.finished(route, Outcome::bare(Verdict::Held(Hold::Guard(refusal))))
             }
             ["late", route] => {
@@ -329,7 +429,10 @@ impl World {
     }
 
     fn finished(&mut self, route: &str, outcome: Outcome) -> Input {
-        let id = self.running.remove(route).unwrap_or_else(|| panic!("nothing runs for {route}"));
+        let id = self
+            .running
+            .remove(route)
+            .unwrap_or_else(|| panic!("nothing runs for {route}"));
         Input::Finished(id, outcome)
     }
 
@@ -342,7 +445,11 @@ impl World {
                 Effect::Barrier(watch, id) => self.barriers.push((*watch, *id)),
                 Effect::Start(job) => {
                     let before = self.running.insert(job.route.name.to_string(), job.id);
-                    assert!(before.is_none(), "two transfers at once for {}", job.route.name);
+                    assert!(
+                        before.is_none(),
+                        "two transfers at once for {}",
+                        job.route.name
+                    );
                 }
                 Effect::Tell(Event::Held { route, id, .. }) => {
                     self.held.insert(route.to_string(), id.clone());
@@ -363,7 +470,10 @@ fn show(effect: &Effect) -> String {
                 Work::Pass(compare) => format!("pass {compare:?}").to_lowercase(),
                 Work::Batch(marks) if marks.len() > 4 => format!("{} marks", marks.len()),
                 Work::Batch(marks) => {
-                    let marks: Vec<_> = marks.iter().map(|mark| format!("{} {}", mark.path, mark.dirt)).collect();
+                    let marks: Vec<_> = marks
+                        .iter()
+                        .map(|mark| format!("{} {}", mark.path, mark.dirt))
+                        .collect();
                     marks.join(", ")
                 }
             };
@@ -387,7 +497,9 @@ fn show(effect: &Effect) -> String {
             };
             format!("answer {}: {answer}", id.0)
         }
-        Effect::Remember(source, memory) => format!("remember {source}: mounts {:?}", memory.mounts),
+        Effect::Remember(source, memory) => {
+            format!("remember {source}: mounts {:?}", memory.mounts)
+        }
         Effect::Tell(event) => match event {
             Event::Ready(source, _) => format!("told: {source} is watched"),
             Event::Waiting(source, reason) => format!("told: {source} waits: {reason}"),
@@ -395,13 +507,32 @@ fn show(effect: &Effect) -> String {
             Event::Sent(sent) => {
                 let Stats { deleted, .. } = sent.stats;
                 let lag = sent.lag.as_millis();
-                format!("told: {} sent ({}), deleted {deleted}, failed {}, lag {lag} ms", sent.route, sent.trigger, sent.failed)
+                format!(
+                    "told: {} sent ({}), deleted {deleted}, failed {}, lag {lag} ms",
+                    sent.route, sent.trigger, sent.failed
+                )
             }
-            Event::Failed { route, trouble, tries, wait } => {
-                format!("told: {route} failed ({}), try {tries}, again in {} ms", trouble.message, wait.as_millis())
+            Event::Failed {
+                route,
+                trouble,
+                tries,
+                wait,
+            } => {
+                format!(
+                    "told: {route} failed ({}), try {tries}, again in {} ms",
+                    trouble.message,
+                    wait.as_millis()
+                )
             }
-            Event::PathsFailing { route, count, first } => {
-                format!("told: {route} has {count} failing: {}: {}", first.0, first.1)
+            Event::PathsFailing {
+                route,
+                count,
+                first,
+            } => {
+                format!(
+                    "told: {route} has {count} failing: {}: {}",
+                    first.0, first.1
+                )
             }
             Event::Held { route, hold, .. } => match hold {
                 Hold::Deletes(plan) => format!("told: {route} held: {} of {}", plan.count, plan.of),

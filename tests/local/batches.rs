@@ -377,3 +377,31 @@ fn a_name_of_255_bytes_is_sent() {
     );
     assert!(world.target().join(&name).exists());
 }
+
+#[test]
+fn wrong_links_on_the_target_are_parted() {
+    for hard_links in [true, false] {
+        let mut world = World::new();
+        world.attributes.hard_links = hard_links;
+        for name in ["one", "two"] {
+            std::fs::write(world.source().join(name), b"x").unwrap();
+            forest::set_time(&world.source().join(name), 5, 5);
+        }
+        if !hard_links {
+            std::fs::set_permissions(world.source().join("two"), PermissionsExt::from_mode(0o600))
+                .unwrap();
+        }
+        std::fs::write(world.target().join("one"), b"x").unwrap();
+        std::fs::hard_link(world.target().join("one"), world.target().join("two")).unwrap();
+        forest::set_time(&world.target().join("one"), 5, 5);
+        assert_eq!(world.pass().verdict, Verdict::Done);
+        let inode = |name| world.target().join(name).metadata().unwrap().ino();
+        assert_ne!(inode("one"), inode("two"));
+        let attributes = world.attributes;
+        let text = differences(
+            &snapshot::of(&world.source(), &attributes),
+            &snapshot::of(&world.target(), &attributes),
+        );
+        assert!(text.is_empty(), "{text}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Local copying on the real file system: against the real rsync, under random histories, against hostile neighbours.
 
+#![allow(clippy::unwrap_used, reason = "in tests the panic is the message")]
+
 mod batches;
 mod differential;
 mod forest;

@@ -23,6 +23,17 @@ pub(super) struct Seen {
     group: Option<RelPath>,
 }
 
+impl Seen {
+    /// Whether it is a file of just these bytes.
+    pub(super) fn content_is(&self, bytes: &[u8]) -> bool {
+        self.content == digest(bytes)
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("{} {}", bytes.len(), blake3::hash(bytes).to_hex())
+}
+
 pub(super) type Snapshot = BTreeMap<RelPath, Seen>;
 
 /// Reads everything of a tree that a route with these attributes carries.

@@ -59,7 +59,7 @@ fn load(file: &SourceFile) -> Vec<Diagnostic> {
     if file.text.contains("kind: Agent # this file") {
         return manifest::load_agent(file).1;
     }
-    manifest::load(std::slice::from_ref(file)).1
+    heliostat::cli::load::check(std::slice::from_ref(file)).1
 }
 
 static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {

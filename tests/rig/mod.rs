@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
 pub mod churn;
-mod process;
+pub mod process;
 pub mod rsyncd;
 pub mod service;
 pub mod tree;

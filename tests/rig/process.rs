@@ -29,6 +29,11 @@ impl Process {
         Process { child, group }
     }
 
+    /// The leader's process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// How it ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()

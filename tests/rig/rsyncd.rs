@@ -81,6 +81,11 @@ impl Rsyncd {
         self.process = None;
     }
 
+    /// The daemon's process id while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// Stops and starts it, on the same port.
     pub fn restart(&mut self) {
         self.stop();

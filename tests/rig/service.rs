@@ -176,6 +176,11 @@ impl Heliostat {
             .is_some_and(|process| process.ended().is_none())
     }
 
+    /// The program's process id while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// `kill -9` of the program alone: what it leaves running is its own affair, and is looked at.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

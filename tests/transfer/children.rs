@@ -16,7 +16,11 @@ use super::rig::{Rig, mark};
 /// A context whose rsync is this script; `$HERE` in it is the rig's directory.
 fn scripted(rig: &Rig, script: &str) -> Context {
     let path = rig.at("script");
-    fs::write(&path, format!("#!/bin/bash\nHERE={}\n{script}\n", rig.at("").display())).unwrap();
+    fs::write(
+        &path,
+        format!("#!/bin/bash\nHERE={}\n{script}\n", rig.at("").display()),
+    )
+    .unwrap();
     fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     let mut context = rig.context();
     context.rsync.as_mut().unwrap().path = path;
@@ -47,58 +51,114 @@ async fn appears(path: &Path) -> String {
 #[tokio::test]
 async fn a_child_has_its_own_environment_and_no_secret_in_its_arguments() {
     let rig = Rig::new("").await;
-    let context = scripted(&rig, "/usr/bin/env | /usr/bin/sort > $HERE/environment; echo \"$@\" > $HERE/arguments");
+    let context = scripted(
+        &rig,
+        "/usr/bin/env | /usr/bin/sort > $HERE/environment; echo \"$@\" > $HERE/arguments",
+    );
     let mut route = rig.route(DeletePolicy::Never);
     let name = "PATH".to_string();
     let value = std::env::var(&name).unwrap();
     if let Target::Daemon { password, .. } = &mut route.target {
         *password = Some(Secret::Env(name));
     }
-    assert_eq!(run(&rig, route, &context, &Cancel::new()).await.verdict, Verdict::Done);
+    assert_eq!(
+        run(&rig, route, &context, &Cancel::new()).await.verdict,
+        Verdict::Done
+    );
     let environment = fs::read_to_string(rig.at("environment")).unwrap();
-    let names: Vec<&str> = environment.lines().map(|line| line.split('=').next().unwrap()).collect();
+    let names: Vec<&str> = environment
+        .lines()
+        .map(|line| line.split('=').next().unwrap())
+        .collect();
     // `PWD`, `SHLVL` and `_` are the shell's own.
-    let ours: Vec<&str> = names.into_iter().filter(|name| !["PWD", "SHLVL", "_"].contains(name)).collect();
-    assert_eq!(ours, ["HELIOSTAT_OWNER", "HOME", "LC_ALL", "PATH", "RSYNC_PASSWORD"]);
-    assert!(environment.contains(&format!("RSYNC_PASSWORD={value}\n")) && environment.contains("HELIOSTAT_OWNER=test\n"));
+    let ours: Vec<&str> = names
+        .into_iter()
+        .filter(|name| !["PWD", "SHLVL", "_"].contains(name))
+        .collect();
+    assert_eq!(
+        ours,
+        [
+            "HELIOSTAT_OWNER",
+            "HOME",
+            "LC_ALL",
+            "PATH",
+            "RSYNC_PASSWORD"
+        ]
+    );
+    assert!(
+        environment.contains(&format!("RSYNC_PASSWORD={value}\n"))
+            && environment.contains("HELIOSTAT_OWNER=test\n")
+    );
     let arguments = fs::read_to_string(rig.at("arguments")).unwrap();
-    assert!(!arguments.contains(&value) && !arguments.contains("password"), "{arguments}");
+    assert!(
+        !arguments.contains(&value) && !arguments.contains("password"),
+        "{arguments}"
+    );
 }
 
 #[tokio::test]
 async fn a_flood_of_output_is_drained_and_believed_in_nothing() {
     let rig = Rig::new("").await;
     for stream in ["1", "2"] {
-        let context = scripted(&rig, &format!("/usr/bin/yes 'who knows what this means' | /usr/bin/head -c 30000000 >&{stream}"));
-        let outcome = run(&rig, rig.route(DeletePolicy::Never), &context, &Cancel::new()).await;
-        assert!(matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "unclear"), "{outcome:#?}");
+        let context = scripted(
+            &rig,
+            &format!(
+                "/usr/bin/yes 'who knows what this means' | /usr/bin/head -c 30000000 >&{stream}"
+            ),
+        );
+        let outcome = run(
+            &rig,
+            rig.route(DeletePolicy::Never),
+            &context,
+            &Cancel::new(),
+        )
+        .await;
+        assert!(
+            matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "unclear"),
+            "{outcome:#?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_list_that_nobody_reads_stops_nothing() {
     let rig = Rig::new("").await;
-    let context = scripted(&rig, "/usr/bin/yes '.f..t......|0|x' | /usr/bin/head -c 1000000; exit 24");
-    let marks: Vec<_> = (0..20_000).map(|number| mark(&format!("missing-{number}"), Dirt::GONE)).collect();
+    let context = scripted(
+        &rig,
+        "/usr/bin/yes '.f..t......|0|x' | /usr/bin/head -c 1000000; exit 24",
+    );
+    let marks: Vec<_> = (0..20_000)
+        .map(|number| mark(&format!("missing-{number}"), Dirt::GONE))
+        .collect();
     for name in 0..20_000 {
         fs::write(rig.source.join(format!("missing-{name}")), "").unwrap();
     }
     let job = rig.job(rig.route(DeletePolicy::Never), Work::Batch(marks));
-    let outcome = heliostat::transfer::run(&job, &context, &Cancel::new(), &Arc::new(Progress::new())).await;
+    let outcome =
+        heliostat::transfer::run(&job, &context, &Cancel::new(), &Arc::new(Progress::new())).await;
     assert_eq!(outcome.verdict, Verdict::Done, "{:?}", outcome.verdict);
 }
 
 #[tokio::test]
 async fn a_cancel_ends_the_whole_group_even_if_it_will_not_hear() {
     let rig = Rig::new("").await;
-    let context = scripted(&rig, "trap '' TERM; /bin/sleep 1000 & echo $! > $HERE/child; echo $$ > $HERE/leader; wait; wait; /bin/sleep 1000");
+    let context = scripted(
+        &rig,
+        "trap '' TERM; /bin/sleep 1000 & echo $! > $HERE/child; echo $$ > $HERE/leader; wait; wait; /bin/sleep 1000",
+    );
     let cancel = Cancel::new();
     let told = async {
-        let pids = (appears(&rig.at("child")).await, appears(&rig.at("leader")).await);
+        let pids = (
+            appears(&rig.at("child")).await,
+            appears(&rig.at("leader")).await,
+        );
         cancel.cancel();
         pids
     };
-    let (outcome, (child, leader)) = tokio::join!(run(&rig, rig.route(DeletePolicy::Never), &context, &cancel), told);
+    let (outcome, (child, leader)) = tokio::join!(
+        run(&rig, rig.route(DeletePolicy::Never), &context, &cancel),
+        told
+    );
     assert_eq!(outcome.verdict, Verdict::Cancelled);
     assert!(gone(&child) && gone(&leader));
 }
@@ -111,18 +171,36 @@ async fn silence_is_ended_and_a_slow_talker_is_not() {
     let context = scripted(&rig, "/bin/sleep 1000");
     let began = Instant::now();
     let outcome = run(&rig, route.clone(), &context, &Cancel::new()).await;
-    assert!(matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "timeout"), "{outcome:#?}");
+    assert!(
+        matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "timeout"),
+        "{outcome:#?}"
+    );
     assert!(began.elapsed() < Duration::from_secs(12));
-    let context = scripted(&rig, "for i in 1 2 3 4 5 6 7; do echo '.f..t......|0|x'; /bin/sleep 1; done");
-    assert_eq!(run(&rig, route, &context, &Cancel::new()).await.verdict, Verdict::Done);
+    let context = scripted(
+        &rig,
+        "for i in 1 2 3 4 5 6 7; do echo '.f..t......|0|x'; /bin/sleep 1; done",
+    );
+    assert_eq!(
+        run(&rig, route, &context, &Cancel::new()).await.verdict,
+        Verdict::Done
+    );
 }
 
 #[tokio::test]
 async fn a_signal_is_no_success() {
     let rig = Rig::new("").await;
     let context = scripted(&rig, "kill -SEGV $$");
-    let outcome = run(&rig, rig.route(DeletePolicy::Never), &context, &Cancel::new()).await;
-    assert!(matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "killed"), "{outcome:#?}");
+    let outcome = run(
+        &rig,
+        rig.route(DeletePolicy::Never),
+        &context,
+        &Cancel::new(),
+    )
+    .await;
+    assert!(
+        matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "killed"),
+        "{outcome:#?}"
+    );
 }
 
 /// The far generator is stopped: rsync's own timeout does not see it, because the sender's keep-alives reset it.
@@ -143,7 +221,9 @@ async fn a_far_side_that_stands_still_is_given_up() {
         let mut generator = None;
         while generator.is_none() {
             assert!(Instant::now() < end, "no transfer");
-            generator = children(rig.daemon_id()).into_iter().find(|child| !children(*child).is_empty());
+            generator = children(rig.daemon_id())
+                .into_iter()
+                .find(|child| !children(*child).is_empty());
             tokio::task::yield_now().await;
         }
         let generator = rustix::process::Pid::from_raw(generator.unwrap() as i32).unwrap();
@@ -151,13 +231,27 @@ async fn a_far_side_that_stands_still_is_given_up() {
         generator
     };
     let began = Instant::now();
-    let (outcome, generator) = tokio::join!(heliostat::transfer::run(&job, &context, &cancel, &progress), stop);
+    let (outcome, generator) = tokio::join!(
+        heliostat::transfer::run(&job, &context, &cancel, &progress),
+        stop
+    );
     let _ = rustix::process::kill_process(generator, rustix::process::Signal::KILL);
-    assert!(matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "timeout"), "{outcome:#?}");
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(
+        matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "timeout"),
+        "{outcome:#?}"
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 fn children(parent: u32) -> Vec<u32> {
     let path = format!("/proc/{parent}/task/{parent}/children");
-    fs::read_to_string(path).unwrap_or_default().split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
 }

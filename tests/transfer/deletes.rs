@@ -47,7 +47,11 @@ async fn over_budget_nothing_leaves_and_an_approval_releases_exactly_that() {
     fs::remove_dir_all(rig.source.join("a")).unwrap();
     fs::remove_file(rig.source.join("top")).unwrap();
     rig.write("new", "comes all the same");
-    let marks = [mark("a", Dirt::GONE), mark("top", Dirt::GONE), mark("new", Dirt::CONTENT)];
+    let marks = [
+        mark("a", Dirt::GONE),
+        mark("top", Dirt::GONE),
+        mark("new", Dirt::CONTENT),
+    ];
     let mut plans = Vec::new();
     for work in works(&marks) {
         let outcome = rig.run(&rig.job(route.clone(), work)).await;
@@ -60,17 +64,28 @@ async fn over_budget_nothing_leaves_and_an_approval_releases_exactly_that() {
 
     let mut job = rig.job(route.clone(), Work::Batch(marks.to_vec()));
     job.deletes.approved = Some(held(&rig.run(&job).await));
-    // More than was approved.
+    // More than was approved, and no budget for it.
     fs::remove_file(rig.source.join("other")).unwrap();
     let mut more = job.clone();
-    more.work = Work::Batch(marks.iter().cloned().chain([mark("other", Dirt::GONE)]).collect());
+    Arc::make_mut(&mut more.route).max_delete = DeleteBudget::Count(0);
+    more.work = Work::Batch(
+        marks
+            .iter()
+            .cloned()
+            .chain([mark("other", Dirt::GONE)])
+            .collect(),
+    );
     assert_eq!(held(&rig.run(&more).await).count, 13);
     assert_eq!(count(&rig.target), before + 1);
     // Less than was approved.
     rig.write("a/3", "back");
     let outcome = rig.run(&job).await;
     assert_done(&outcome);
-    assert!(rig.target.join("a/3").exists() && rig.target.join("other").exists() && !rig.target.join("a/4").exists());
+    assert!(
+        rig.target.join("a/3").exists()
+            && rig.target.join("other").exists()
+            && !rig.target.join("a/4").exists()
+    );
 }
 
 #[tokio::test]
@@ -78,9 +93,14 @@ async fn one_removed_directory_over_budget_stays_whole() {
     let (rig, route) = filled(DeletePolicy::Propagate, DeleteBudget::Count(5)).await;
     let before = tree::read(&rig.target);
     fs::remove_dir_all(rig.source.join("a")).unwrap();
-    let outcome = rig.run(&rig.job(route, Work::Batch(vec![mark("a", Dirt::GONE)]))).await;
+    let outcome = rig
+        .run(&rig.job(route, Work::Batch(vec![mark("a", Dirt::GONE)])))
+        .await;
     assert_eq!(held(&outcome).count, 11);
-    assert_eq!(tree::read(&rig.target).keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    assert_eq!(
+        tree::read(&rig.target).keys().collect::<Vec<_>>(),
+        before.keys().collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
@@ -92,7 +112,10 @@ async fn several_runs_share_one_budget() {
             fs::remove_file(rig.source.join(format!("{directory}/{file}"))).unwrap();
         }
     }
-    let marks = [mark("a", Dirt::SUBTREE), mark("b", Dirt::SUBTREE | Dirt::CONTENT)];
+    let marks = [
+        mark("a", Dirt::SUBTREE),
+        mark("b", Dirt::SUBTREE | Dirt::CONTENT),
+    ];
     let outcome = rig.run(&rig.job(route, Work::Batch(marks.to_vec()))).await;
     assert_eq!((held(&outcome).count, count(&rig.target)), (20, before));
 }
@@ -122,12 +145,25 @@ async fn an_emptied_source_deletes_nothing() {
     let mut marks = Vec::new();
     for entry in fs::read_dir(&rig.source).unwrap() {
         let entry = entry.unwrap().path();
-        marks.push(mark(entry.file_name().unwrap().to_str().unwrap(), Dirt::GONE));
-        if entry.is_dir() { fs::remove_dir_all(entry).unwrap() } else { fs::remove_file(entry).unwrap() }
+        marks.push(mark(
+            entry.file_name().unwrap().to_str().unwrap(),
+            Dirt::GONE,
+        ));
+        if entry.is_dir() {
+            fs::remove_dir_all(entry).unwrap()
+        } else {
+            fs::remove_file(entry).unwrap()
+        }
     }
-    for work in works(&marks).into_iter().chain([Work::Batch(vec![mark("", Dirt::SUBTREE)])]) {
+    for work in works(&marks)
+        .into_iter()
+        .chain([Work::Batch(vec![mark("", Dirt::SUBTREE)])])
+    {
         let outcome = rig.run(&rig.job(route.clone(), work)).await;
-        assert!(matches!(&outcome.verdict, Verdict::Held(Hold::Guard(refusal)) if refusal.guard == "empty"), "{outcome:#?}");
+        assert!(
+            matches!(&outcome.verdict, Verdict::Held(Hold::Guard(refusal)) if refusal.guard == "empty"),
+            "{outcome:#?}"
+        );
         assert_eq!(count(&rig.target), before);
     }
 }
@@ -143,13 +179,22 @@ async fn guards_hold_before_anything_is_sent() {
         job
     };
     let cases: [(&str, Job); 3] = [
-        ("marker", guarded(|job| Arc::make_mut(&mut job.source).guard.marker = Some("nowhere".into()))),
+        (
+            "marker",
+            guarded(|job| Arc::make_mut(&mut job.source).guard.marker = Some("nowhere".into())),
+        ),
         ("lostMount", guarded(|job| job.mounts = vec![path(b"a")])),
-        ("rootReplaced", guarded(|job| job.root = Some(heliostat::engine::RootId(vec![(1, 1)])))),
+        (
+            "rootReplaced",
+            guarded(|job| job.root = Some(heliostat::engine::RootId(vec![(1, 1)]))),
+        ),
     ];
     for (guard, job) in cases {
         let outcome = rig.run(&job).await;
-        assert!(matches!(&outcome.verdict, Verdict::Held(Hold::Guard(refusal)) if refusal.guard == guard), "{outcome:#?}");
+        assert!(
+            matches!(&outcome.verdict, Verdict::Held(Hold::Guard(refusal)) if refusal.guard == guard),
+            "{outcome:#?}"
+        );
     }
     assert!(!rig.target.join("new").exists());
 }
@@ -160,7 +205,11 @@ async fn propagate_leaves_what_only_the_target_has() {
     fs::write(rig.target.join("b/theirs"), "kept").unwrap();
     fs::remove_file(rig.source.join("b/1")).unwrap();
     rig.write("b/2", "changed");
-    let marks = [mark("b", Dirt::SUBTREE | Dirt::CONTENT), mark("b/1", Dirt::GONE), mark("b/2", Dirt::CONTENT)];
+    let marks = [
+        mark("b", Dirt::SUBTREE | Dirt::CONTENT),
+        mark("b/1", Dirt::GONE),
+        mark("b/2", Dirt::CONTENT),
+    ];
     rig.done(route.clone(), &marks).await;
     assert!(rig.target.join("b/theirs").exists() && !rig.target.join("b/1").exists());
     rig.pass(route).await;
@@ -180,11 +229,25 @@ async fn protected_files_survive_whatever_happens_around_them() {
         fs::remove_dir_all(rig.source.join("a")).unwrap();
         fs::remove_dir_all(rig.source.join("b")).unwrap();
         rig.write("b", "a file now");
-        let marks = [mark("a", Dirt::GONE), mark("b", Dirt::CONTENT | Dirt::GONE), mark("build", Dirt::GONE), mark("top", Dirt::CONTENT)];
-        for work in works(&marks).into_iter().chain([Work::Batch(vec![mark("", Dirt::SUBTREE)])]) {
+        let marks = [
+            mark("a", Dirt::GONE),
+            mark("b", Dirt::CONTENT | Dirt::GONE),
+            mark("build", Dirt::GONE),
+            mark("top", Dirt::CONTENT),
+        ];
+        for work in works(&marks)
+            .into_iter()
+            .chain([Work::Batch(vec![mark("", Dirt::SUBTREE)])])
+        {
             let outcome = rig.run(&rig.job(route.clone(), work)).await;
             assert_eq!(outcome.verdict, Verdict::Done);
-            assert!(outcome.failed.iter().all(|failure| failure.path == path(b"b")), "{outcome:#?}");
+            assert!(
+                outcome
+                    .failed
+                    .iter()
+                    .all(|failure| failure.path == path(b"b")),
+                "{outcome:#?}"
+            );
             for name in ["a/keep.tmp", "b/keep.tmp", "build/out"] {
                 assert!(rig.target.join(name).exists(), "{delete:?} {name}");
             }
@@ -214,16 +277,30 @@ async fn a_removed_directory_that_was_only_the_way_to_what_is_included_leaves() 
 async fn mounts_below_the_root_are_a_fence() {
     let (rig, route) = filled(DeletePolicy::Mirror, DeleteBudget::Default).await;
     let inner = rig.source.join("b");
-    let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(&inner).status().unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "tmpfs"])
+        .arg(&inner)
+        .status()
+        .unwrap();
     assert!(mounted.success());
     fs::write(inner.join("inside"), "another file system").unwrap();
-    let marks = [mark("b/inside", Dirt::CONTENT), mark("b", Dirt::SUBTREE), mark("top", Dirt::CONTENT)];
-    let outcome = rig.run(&rig.job(route.clone(), Work::Batch(marks.to_vec()))).await;
+    let marks = [
+        mark("b/inside", Dirt::CONTENT),
+        mark("b", Dirt::SUBTREE),
+        mark("top", Dirt::CONTENT),
+    ];
+    let outcome = rig
+        .run(&rig.job(route.clone(), Work::Batch(marks.to_vec())))
+        .await;
     let through = rig.target.join("b/inside").exists();
     let mut job = rig.job(route, Work::Batch(marks.to_vec()));
     Arc::make_mut(&mut job.source).one_file_system = false;
     let across = rig.run(&job).await;
-    let unmounted = std::process::Command::new("umount").arg("-l").arg(&inner).status().unwrap();
+    let unmounted = std::process::Command::new("umount")
+        .arg("-l")
+        .arg(&inner)
+        .status()
+        .unwrap();
     assert!(unmounted.success());
     assert_done(&outcome);
     assert_eq!(outcome.mounts, Some(vec![path(b"b")]));

@@ -30,7 +30,10 @@ impl World {
     fn mark(&mut self, path: &RelPath, dirt: Dirt) {
         *self.marks.entry(path.clone()).or_default() |= dirt;
         // Its parent's time has changed, which matters where it is excluded itself.
-        if let Some(parent) = path.parent().filter(|_| dirt != Dirt::ATTRIBUTES && self.parents) {
+        if let Some(parent) = path
+            .parent()
+            .filter(|_| dirt != Dirt::ATTRIBUTES && self.parents)
+        {
             *self.marks.entry(parent).or_default() |= Dirt::ATTRIBUTES;
         }
     }
@@ -130,7 +133,11 @@ impl World {
                 self.remove(&to);
                 fs::rename(&full, to.under(&self.root)).unwrap();
                 self.mark(&path, Dirt::GONE | Dirt::CONTENT);
-                let new = if kind == 'd' { Dirt::SUBTREE | Dirt::CONTENT | Dirt::GONE } else { Dirt::CONTENT };
+                let new = if kind == 'd' {
+                    Dirt::SUBTREE | Dirt::CONTENT | Dirt::GONE
+                } else {
+                    Dirt::CONTENT
+                };
                 self.mark(&to, new);
             }
             _ => {}
@@ -139,12 +146,20 @@ impl World {
 }
 
 async fn history(seed: u64, rig: &Rig, delete: DeletePolicy, exclude: &[&str]) {
-    let mut world = World { root: rig.source.clone(), random: fastrand::Rng::with_seed(seed), marks: BTreeMap::new(), parents: !exclude.is_empty() };
+    let mut world = World {
+        root: rig.source.clone(),
+        random: fastrand::Rng::with_seed(seed),
+        marks: BTreeMap::new(),
+        parents: !exclude.is_empty(),
+    };
     for batch in 0..2 {
         for _ in 0..world.random.usize(1..16) {
             world.step();
         }
-        let marks: Vec<Mark> = std::mem::take(&mut world.marks).into_iter().map(|(path, dirt)| Mark { path, dirt }).collect();
+        let marks: Vec<Mark> = std::mem::take(&mut world.marks)
+            .into_iter()
+            .map(|(path, dirt)| Mark { path, dirt })
+            .collect();
         let mut route = rig.route(delete);
         route.max_delete = DeleteBudget::Count(1_000_000);
         route.filter = filter(&["**"], exclude);
@@ -153,7 +168,10 @@ async fn history(seed: u64, rig: &Rig, delete: DeletePolicy, exclude: &[&str]) {
         let mut source = tree::read(&rig.source);
         source.retain(|path, _| compiled.decide(path, false).verdict == Verdict::Included);
         let differences = tree::differences(&source, &tree::read(&rig.target));
-        assert!(differences.is_empty(), "seed {seed}, batch {batch}: {differences:#?}\nmarks {marks:#?}\n{outcome:#?}");
+        assert!(
+            differences.is_empty(),
+            "seed {seed}, batch {batch}: {differences:#?}\nmarks {marks:#?}\n{outcome:#?}"
+        );
     }
 }
 
@@ -164,7 +182,11 @@ async fn histories(delete: DeletePolicy, exclude: &[&str], seeds: std::ops::Rang
         history(seed, &rig, delete, exclude).await;
         for entry in fs::read_dir(&rig.source).unwrap() {
             let path = entry.unwrap().path();
-            if path.symlink_metadata().unwrap().is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+            if path.symlink_metadata().unwrap().is_dir() {
+                fs::remove_dir_all(path).unwrap()
+            } else {
+                fs::remove_file(path).unwrap()
+            }
         }
         let mut route = rig.route(DeletePolicy::Mirror);
         route.max_delete = DeleteBudget::Count(1_000_000);

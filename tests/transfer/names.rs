@@ -13,8 +13,28 @@ use super::tree;
 
 fn names() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = [
-        &b"new\nline"[..], b"#x", b";x", b"-rf", b"--delete", b"\xff\xfe", b"blank ", b" blank", b"a*b", b"back\\slash", b"\\#012", b"q\"u'o",
-        b"tab\t|pipe", b"%n", b"[ab]", b"x -> \"y", b"\x1b[31m", b"host:path", b"~", b"$(id)", b"+ x", b"!",
+        &b"new\nline"[..],
+        b"#x",
+        b";x",
+        b"-rf",
+        b"--delete",
+        b"\xff\xfe",
+        b"blank ",
+        b" blank",
+        b"a*b",
+        b"back\\slash",
+        b"\\#012",
+        b"q\"u'o",
+        b"tab\t|pipe",
+        b"%n",
+        b"[ab]",
+        b"x -> \"y",
+        b"\x1b[31m",
+        b"host:path",
+        b"~",
+        b"$(id)",
+        b"+ x",
+        b"!",
     ]
     .map(<[u8]>::to_vec)
     .to_vec();
@@ -25,7 +45,14 @@ fn names() -> Vec<Vec<u8>> {
 
 fn everywhere() -> Vec<RelPath> {
     let tops = names().into_iter().map(|name| path(&name));
-    tops.flat_map(|top| [top.join(b"plain"), top.join(&names()[7]), top.join(&[b'z'; 255])]).collect()
+    tops.flat_map(|top| {
+        [
+            top.join(b"plain"),
+            top.join(&names()[7]),
+            top.join(&[b'z'; 255]),
+        ]
+    })
+    .collect()
 }
 
 #[tokio::test]
@@ -33,21 +60,32 @@ async fn odd_names_arrive_change_and_leave() {
     let rig = Rig::new("").await;
     let mut route = rig.route(DeletePolicy::Mirror);
     route.max_delete = DeleteBudget::Count(10_000);
-    let marks = |dirt| everywhere().into_iter().map(|path| Mark { path, dirt }).collect::<Vec<_>>();
+    let marks = |dirt| {
+        everywhere()
+            .into_iter()
+            .map(|path| Mark { path, dirt })
+            .collect::<Vec<_>>()
+    };
     for text in ["one", "two"] {
         for path in everywhere() {
             fs::create_dir_all(path.parent().unwrap().under(&rig.source)).unwrap();
             fs::write(path.under(&rig.source), text).unwrap();
         }
         rig.done(route.clone(), &marks(Dirt::CONTENT)).await;
-        assert_eq!(tree::differences(&tree::read(&rig.source), &tree::read(&rig.target)), [""; 0]);
+        assert_eq!(
+            tree::differences(&tree::read(&rig.source), &tree::read(&rig.target)),
+            [""; 0]
+        );
     }
     for name in names().iter().skip(1) {
         fs::remove_dir_all(rig.source.join(OsStr::from_bytes(name))).unwrap();
     }
     let outcome = rig.done(route, &marks(Dirt::GONE)).await;
     assert_eq!(outcome.stats.deleted as usize, (names().len() - 1) * 4);
-    assert_eq!(tree::differences(&tree::read(&rig.source), &tree::read(&rig.target)), [""; 0]);
+    assert_eq!(
+        tree::differences(&tree::read(&rig.source), &tree::read(&rig.target)),
+        [""; 0]
+    );
 }
 
 #[tokio::test]
@@ -60,17 +98,41 @@ async fn a_failing_path_is_named_whatever_its_name_is() {
     rig.pass(route.clone()).await;
     let immutable = |on: &str, name: &[u8]| {
         let mut command = Command::new("chattr");
-        command.args([on, "--"]).arg(rig.target.join(OsStr::from_bytes(name))).status().unwrap().success()
+        command
+            .args([on, "--"])
+            .arg(rig.target.join(OsStr::from_bytes(name)))
+            .status()
+            .unwrap()
+            .success()
     };
     for name in names() {
         if !immutable("+i", &name) {
             return;
         }
         fs::write(rig.source.join(OsStr::from_bytes(&name)), "three").unwrap();
-        let marks = [Mark { path: path(&name), dirt: Dirt::CONTENT }, Mark { path: path(b"#x"), dirt: Dirt::ATTRIBUTES }];
-        let outcome = rig.run(&rig.job(route.clone(), Work::Batch(marks.to_vec()))).await;
+        let marks = [
+            Mark {
+                path: path(&name),
+                dirt: Dirt::CONTENT,
+            },
+            Mark {
+                path: path(b"#x"),
+                dirt: Dirt::ATTRIBUTES,
+            },
+        ];
+        let outcome = rig
+            .run(&rig.job(route.clone(), Work::Batch(marks.to_vec())))
+            .await;
         immutable("-i", &name);
         assert_eq!(outcome.verdict, Verdict::Done, "{outcome:#?}");
-        assert_eq!(outcome.failed.iter().map(|failure| &failure.path).collect::<Vec<_>>(), [&path(&name)], "{outcome:#?}");
+        assert_eq!(
+            outcome
+                .failed
+                .iter()
+                .map(|failure| &failure.path)
+                .collect::<Vec<_>>(),
+            [&path(&name)],
+            "{outcome:#?}"
+        );
     }
 }

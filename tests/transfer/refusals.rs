@@ -45,27 +45,89 @@ async fn passwords() {
     rig.write("a", "a");
     let file = |name: &str| Some(Secret::File(rig.at(name).display().to_string()));
     secret(&rig.at("wrong"), "not it\n");
-    fails(&rig, with_password(&rig, file("wrong")), "permanent", "auth", "auth failed on module m").await;
-    fails(&rig, with_password(&rig, None), "permanent", "auth", "auth failed").await;
-    fails(&rig, with_password(&rig, file("nowhere")), "permanent", "passwordFile", "nowhere").await;
+    fails(
+        &rig,
+        with_password(&rig, file("wrong")),
+        "permanent",
+        "auth",
+        "auth failed on module m",
+    )
+    .await;
+    fails(
+        &rig,
+        with_password(&rig, None),
+        "permanent",
+        "auth",
+        "auth failed",
+    )
+    .await;
+    fails(
+        &rig,
+        with_password(&rig, file("nowhere")),
+        "permanent",
+        "passwordFile",
+        "nowhere",
+    )
+    .await;
     secret(&rig.at("open"), "x\n");
     fs::set_permissions(rig.at("open"), PermissionsExt::from_mode(0o644)).unwrap();
-    fails(&rig, with_password(&rig, file("open")), "permanent", "passwordFile", "chmod 600").await;
+    fails(
+        &rig,
+        with_password(&rig, file("open")),
+        "permanent",
+        "passwordFile",
+        "chmod 600",
+    )
+    .await;
     secret(&rig.at("theirs"), "x\n");
     std::os::unix::fs::chown(rig.at("theirs"), Some(1000), None).unwrap();
-    fails(&rig, with_password(&rig, file("theirs")), "permanent", "passwordFile", "chown root").await;
-    fails(&rig, with_password(&rig, Some(Secret::Env("HELIOSTAT_TEST_UNSET".into()))), "permanent", "passwordFile", "HELIOSTAT_TEST_UNSET").await;
+    fails(
+        &rig,
+        with_password(&rig, file("theirs")),
+        "permanent",
+        "passwordFile",
+        "chown root",
+    )
+    .await;
+    fails(
+        &rig,
+        with_password(&rig, Some(Secret::Env("HELIOSTAT_TEST_UNSET".into()))),
+        "permanent",
+        "passwordFile",
+        "HELIOSTAT_TEST_UNSET",
+    )
+    .await;
     rig.pass(rig.route(DeletePolicy::Mirror)).await;
 }
 
 #[tokio::test]
 async fn modules() {
-    let rig = Rig::new("[ro]\npath = /tmp\nread only = yes\n[gone]\npath = /nowhere/at/all\nread only = no\n").await;
+    let rig = Rig::new(
+        "[ro]\npath = /tmp\nread only = yes\n[gone]\npath = /nowhere/at/all\nread only = no\n",
+    )
+    .await;
     rig.write("a", "a");
-    let module = |name: &str| RoutePlan { target: rig.module(name), ..rig.route(DeletePolicy::Mirror) };
-    fails(&rig, module("none"), "permanent", "unknownModule", "Unknown module").await;
+    let module = |name: &str| RoutePlan {
+        target: rig.module(name),
+        ..rig.route(DeletePolicy::Mirror)
+    };
+    fails(
+        &rig,
+        module("none"),
+        "permanent",
+        "unknownModule",
+        "Unknown module",
+    )
+    .await;
     fails(&rig, module("ro"), "permanent", "readOnly", "read only").await;
-    fails(&rig, module("gone"), "retry", "noDestination", "mount or create").await;
+    fails(
+        &rig,
+        module("gone"),
+        "retry",
+        "noDestination",
+        "mount or create",
+    )
+    .await;
     let mut route = rig.route(DeletePolicy::Mirror);
     if let Target::Daemon { path, .. } = &mut route.target {
         *path = "not/made/yet".into();
@@ -81,30 +143,61 @@ async fn modules() {
 #[tokio::test]
 async fn a_busy_daemon_is_asked_again_soon() {
     let rig = Rig::new("[one]\npath = /tmp\nread only = yes\nmax connections = 1\n").await;
-    fs::OpenOptions::new().append(true).open(rig.at("rsyncd.conf")).unwrap();
+    fs::OpenOptions::new()
+        .append(true)
+        .open(rig.at("rsyncd.conf"))
+        .unwrap();
     let address = ("127.0.0.1", rig.port);
     let lock = rig.at("lock");
     let text = fs::read_to_string(rig.at("rsyncd.conf")).unwrap();
-    fs::write(rig.at("rsyncd.conf"), format!("lock file = {}\n{text}", lock.display())).unwrap();
+    fs::write(
+        rig.at("rsyncd.conf"),
+        format!("lock file = {}\n{text}", lock.display()),
+    )
+    .unwrap();
     // A client that never says which files it wants holds the only place.
     let mut holder = std::net::TcpStream::connect(address).unwrap();
-    std::io::Write::write_all(&mut holder, b"@RSYNCD: 31.0 sha512 sha256 sha1 md5 md4\none\n").unwrap();
-    wait("the place is taken", || lock.metadata().is_ok_and(|info| info.len() > 0) || lock.exists());
-    let route = RoutePlan { target: rig.module("one"), ..rig.route(DeletePolicy::Mirror) };
+    std::io::Write::write_all(
+        &mut holder,
+        b"@RSYNCD: 31.0 sha512 sha256 sha1 md5 md4\none\n",
+    )
+    .unwrap();
+    wait("the place is taken", || {
+        lock.metadata().is_ok_and(|info| info.len() > 0) || lock.exists()
+    });
+    let route = RoutePlan {
+        target: rig.module("one"),
+        ..rig.route(DeletePolicy::Mirror)
+    };
     let outcome = rig.run(&rig.job(route, Work::Pass(Compare::Quick))).await;
     let (kind, trouble) = trouble(&outcome);
-    assert_eq!((kind, trouble.code, trouble.soon), ("retry", "busy", true), "{trouble:?}");
+    assert_eq!(
+        (kind, trouble.code, trouble.soon),
+        ("retry", "busy", true),
+        "{trouble:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_full_target() {
     let rig = Rig::new("").await;
-    let status = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&rig.target).status().unwrap();
+    let status = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
+        .arg(&rig.target)
+        .status()
+        .unwrap();
     assert!(status.success());
     let _mounted = Mounted(&rig.target);
     rig.write("small", "fits");
     rig.write("zlarge", &"x".repeat(300_000));
-    fails(&rig, rig.route(DeletePolicy::Never), "retry", "noSpace", "no space left").await;
+    fails(
+        &rig,
+        rig.route(DeletePolicy::Never),
+        "retry",
+        "noSpace",
+        "no space left",
+    )
+    .await;
 }
 
 struct Mounted<'a>(&'a Path);
@@ -122,18 +215,35 @@ async fn one_path_fails_alone() {
     rig.write("d/free", "old");
     rig.pass(rig.route(DeletePolicy::Mirror)).await;
     let stuck = rig.target.join("d/stuck");
-    let immutable = |on: &str| Command::new("chattr").arg(on).arg(&stuck).stderr(Stdio::null()).status().unwrap().success();
+    let immutable = |on: &str| {
+        Command::new("chattr")
+            .arg(on)
+            .arg(&stuck)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    };
     if !immutable("+i") {
         return;
     }
     rig.write("d/stuck", "newer");
     rig.write("d/free", "newer");
-    let marks = [mark("d/stuck", Dirt::CONTENT), mark("d/free", Dirt::CONTENT)];
-    let outcome = rig.run(&rig.job(rig.route(DeletePolicy::Mirror), Work::Batch(marks.to_vec()))).await;
+    let marks = [
+        mark("d/stuck", Dirt::CONTENT),
+        mark("d/free", Dirt::CONTENT),
+    ];
+    let outcome = rig
+        .run(&rig.job(rig.route(DeletePolicy::Mirror), Work::Batch(marks.to_vec())))
+        .await;
     fs::remove_file(rig.source.join("d/stuck")).unwrap();
     let gone = [mark("d/stuck", Dirt::GONE)];
-    let removal = rig.run(&rig.job(rig.route(DeletePolicy::Mirror), Work::Batch(gone.to_vec()))).await;
-    let pass = rig.run(&rig.job(rig.route(DeletePolicy::Mirror), Work::Pass(Compare::Quick))).await;
+    let removal = rig
+        .run(&rig.job(rig.route(DeletePolicy::Mirror), Work::Batch(gone.to_vec())))
+        .await;
+    let pass = rig
+        .run(&rig.job(rig.route(DeletePolicy::Mirror), Work::Pass(Compare::Quick)))
+        .await;
     immutable("-i");
     for (outcome, reason) in [(outcome, "rename"), (removal, "unlink"), (pass, "unlink")] {
         assert_eq!(outcome.verdict, Verdict::Done, "{outcome:#?}");
@@ -141,7 +251,10 @@ async fn one_path_fails_alone() {
         assert_eq!(outcome.failed[0].path, path(b"d/stuck"));
         assert!(outcome.failed[0].reason.contains(reason), "{outcome:#?}");
     }
-    assert_eq!(fs::read_to_string(rig.target.join("d/free")).unwrap(), "newer");
+    assert_eq!(
+        fs::read_to_string(rig.target.join("d/free")).unwrap(),
+        "newer"
+    );
     rig.done(rig.route(DeletePolicy::Mirror), &gone).await;
     assert!(!stuck.exists());
 }
@@ -154,11 +267,19 @@ async fn never_keeps_a_directory_in_the_way_and_says_so() {
     fs::remove_dir_all(rig.source.join("d")).unwrap();
     rig.write("d", "a file now");
     rig.write("e", "beside it");
-    let marks = [mark("d", Dirt::CONTENT | Dirt::GONE), mark("e", Dirt::CONTENT)];
-    let outcome = rig.run(&rig.job(rig.route(DeletePolicy::Never), Work::Batch(marks.to_vec()))).await;
+    let marks = [
+        mark("d", Dirt::CONTENT | Dirt::GONE),
+        mark("e", Dirt::CONTENT),
+    ];
+    let outcome = rig
+        .run(&rig.job(rig.route(DeletePolicy::Never), Work::Batch(marks.to_vec())))
+        .await;
     assert_eq!(outcome.verdict, Verdict::Done);
     assert_eq!(outcome.failed.len(), 1, "{outcome:#?}");
-    assert!(outcome.failed[0].path == path(b"d") && outcome.failed[0].reason.contains("delete: never"), "{outcome:#?}");
+    assert!(
+        outcome.failed[0].path == path(b"d") && outcome.failed[0].reason.contains("delete: never"),
+        "{outcome:#?}"
+    );
     assert!(rig.target.join("d/x").exists() && rig.target.join("e").exists());
 }
 
@@ -172,11 +293,18 @@ async fn a_directory_with_something_protected_in_it_stays_in_the_way() {
     route.filter = filter(&["**"], &["*.tmp"]);
     fs::remove_dir_all(rig.source.join("d")).unwrap();
     rig.write("e", "beside it");
-    let outcome = rig.done(route.clone(), &[mark("d", Dirt::GONE), mark("e", Dirt::CONTENT)]).await;
+    let outcome = rig
+        .done(
+            route.clone(),
+            &[mark("d", Dirt::GONE), mark("e", Dirt::CONTENT)],
+        )
+        .await;
     assert_eq!(outcome.notes.len(), 1, "{outcome:#?}");
     assert!(!rig.target.join("d/x").exists() && rig.target.join("d/keep.tmp").exists());
     rig.write("d", "a file now");
-    let outcome = rig.run(&rig.job(route, Work::Batch(vec![mark("d", Dirt::CONTENT)]))).await;
+    let outcome = rig
+        .run(&rig.job(route, Work::Batch(vec![mark("d", Dirt::CONTENT)])))
+        .await;
     assert_eq!((outcome.verdict, outcome.failed.len()), (Verdict::Done, 1));
     assert!(outcome.failed[0].reason.contains("protected"));
 }
@@ -188,7 +316,8 @@ async fn what_never_is_dropped_for_still_brings_the_directory_in_step() {
     rig.write("d/y", "y");
     rig.pass(rig.route(DeletePolicy::Never)).await;
     fs::remove_file(rig.source.join("d/x")).unwrap();
-    rig.done(rig.route(DeletePolicy::Never), &[mark("d/x", Dirt::GONE)]).await;
+    rig.done(rig.route(DeletePolicy::Never), &[mark("d/x", Dirt::GONE)])
+        .await;
     let differences = tree::differences(&tree::read(&rig.source), &tree::read(&rig.target));
     assert_eq!(differences, ["extra `d/x`"]);
 }
@@ -197,14 +326,34 @@ async fn what_never_is_dropped_for_still_brings_the_directory_in_step() {
 async fn special_files_are_left_out_and_said() {
     let rig = Rig::new("").await;
     let fifo = rig.source.join("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let outcome = rig.done(rig.route(DeletePolicy::Mirror), &[mark("fifo", Dirt::CONTENT)]).await;
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let outcome = rig
+        .done(
+            rig.route(DeletePolicy::Mirror),
+            &[mark("fifo", Dirt::CONTENT)],
+        )
+        .await;
     assert_eq!(outcome.notes.len(), 1, "{outcome:#?}");
-    assert_eq!(rig.pass(rig.route(DeletePolicy::Mirror)).await.stats.target_entries, Some(0));
+    assert_eq!(
+        rig.pass(rig.route(DeletePolicy::Mirror))
+            .await
+            .stats
+            .target_entries,
+        Some(0)
+    );
     let mut route = rig.route(DeletePolicy::Mirror);
     route.attributes.devices = true;
     rig.done(route, &[mark("fifo", Dirt::CONTENT)]).await;
-    assert_eq!(rig.target.join("fifo").symlink_metadata().unwrap().mode(), fifo.symlink_metadata().unwrap().mode());
+    assert_eq!(
+        rig.target.join("fifo").symlink_metadata().unwrap().mode(),
+        fifo.symlink_metadata().unwrap().mode()
+    );
 }
 
 #[tokio::test]
@@ -213,14 +362,19 @@ async fn no_rsync_and_no_source() {
     let job = rig.job(rig.route(DeletePolicy::Mirror), Work::Pass(Compare::Quick));
     let mut context = rig.context();
     context.rsync = Err("rsync is not installed".into());
-    let run = async |context| heliostat::transfer::run(&job, &context, &Cancel::new(), &Arc::new(Progress::new())).await;
+    let run = async |context| {
+        heliostat::transfer::run(&job, &context, &Cancel::new(), &Arc::new(Progress::new())).await
+    };
     assert_eq!(trouble(&run(context).await).1.code, "noRsync");
     let mut context = rig.context();
     context.rsync.as_mut().unwrap().path = rig.at("nothing");
     assert_eq!(trouble(&run(context).await).1.code, "noRsync");
     fs::remove_dir(&rig.source).unwrap();
     let outcome = run(rig.context()).await;
-    assert!(matches!(&outcome.verdict, Verdict::Held(Hold::Guard(refusal)) if refusal.guard == "rootMissing"), "{outcome:#?}");
+    assert!(
+        matches!(&outcome.verdict, Verdict::Held(Hold::Guard(refusal)) if refusal.guard == "rootMissing"),
+        "{outcome:#?}"
+    );
 }
 
 #[tokio::test]
@@ -240,13 +394,23 @@ async fn a_daemon_that_hangs_is_given_up_and_a_cancel_is_heard() {
     let (context, progress) = (rig.context(), Arc::new(Progress::new()));
     let began = Instant::now();
     let accepted = async {
-        let taken = tokio::task::spawn_blocking(move || (listener.accept().unwrap(), listener.accept().unwrap())).await.unwrap();
+        let taken = tokio::task::spawn_blocking(move || {
+            (listener.accept().unwrap(), listener.accept().unwrap())
+        })
+        .await
+        .unwrap();
         cancel.cancel();
         taken
     };
-    let (outcome, _taken) = tokio::join!(heliostat::transfer::run(&job, &context, &cancel, &progress), accepted);
+    let (outcome, _taken) = tokio::join!(
+        heliostat::transfer::run(&job, &context, &cancel, &progress),
+        accepted
+    );
     assert_eq!(outcome.verdict, Verdict::Cancelled);
-    assert!(began.elapsed() < Duration::from_secs(8), "ended with its group");
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "ended with its group"
+    );
 }
 
 #[tokio::test]

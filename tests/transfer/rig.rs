@@ -9,7 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use heliostat::engine::{DeleteLeave, Dirt, Job, Mark, Outcome, RelPath, TransferId, Verdict, Work};
+use heliostat::engine::{
+    DeleteLeave, Dirt, Job, Mark, Outcome, RelPath, TransferId, Verdict, Work,
+};
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::*;
 use heliostat::transfer::progress::{Cancel, Progress};
@@ -51,10 +53,26 @@ impl Rig {
         );
         fs::write(at("rsyncd.conf"), text).unwrap();
         let mut command = Command::new("/usr/bin/rsync");
-        command.args(["--daemon", "--no-detach"]).arg(format!("--config={}", at("rsyncd.conf").display()));
-        let daemon = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        wait("the daemon listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Rig { dir, source, target, port, daemon, rsync: RsyncBinary::find(None).await }
+        command
+            .args(["--daemon", "--no-detach"])
+            .arg(format!("--config={}", at("rsyncd.conf").display()));
+        let daemon = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        wait("the daemon listens", || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        Rig {
+            dir,
+            source,
+            target,
+            port,
+            daemon,
+            rsync: RsyncBinary::find(None).await,
+        }
     }
 
     pub fn daemon_id(&self) -> u32 {
@@ -90,20 +108,33 @@ impl Rig {
     /// A route to the module `m`, to be changed by tests.
     pub fn route(&self, delete: DeletePolicy) -> RoutePlan {
         RoutePlan {
-            name: RouteName { source: SourceName("web".into()), target: TargetName("far".into()) },
+            name: RouteName {
+                source: SourceName("web".into()),
+                target: TargetName("far".into()),
+            },
             target: self.module("m"),
             filter: filter(&["**"], &[]),
             delete,
             max_delete: DeleteBudget::Default,
             sync: Sync::Live,
             windows: Vec::new(),
-            debounce: Debounce { quiet_ms: 5, max_wait_ms: 1000 },
-            rescan: Rescan { schedule: None, compare: Compare::Quick, on_start: OnStart::Auto },
+            debounce: Debounce {
+                quiet_ms: 5,
+                max_wait_ms: 1000,
+            },
+            rescan: Rescan {
+                schedule: None,
+                compare: Compare::Quick,
+                on_start: OnStart::Auto,
+            },
             bandwidth: None,
             compress: Compress::None,
             attributes: Attributes::default(),
             timeout_ms: 20_000,
-            retry: Retry { initial_ms: 1000, max_ms: 60_000 },
+            retry: Retry {
+                initial_ms: 1000,
+                max_ms: 60_000,
+            },
             rsync_args: Vec::new(),
             require_mount: false,
         }
@@ -141,7 +172,9 @@ impl Rig {
 
     /// Runs a batch, which must bring everything in step.
     pub async fn done(&self, route: RoutePlan, marks: &[Mark]) -> Outcome {
-        let outcome = self.run(&self.job(route, Work::Batch(marks.to_vec()))).await;
+        let outcome = self
+            .run(&self.job(route, Work::Batch(marks.to_vec())))
+            .await;
         assert_done(&outcome);
         outcome
     }
@@ -168,13 +201,25 @@ impl Drop for Rig {
 }
 
 pub fn assert_done(outcome: &Outcome) {
-    let clean = outcome.verdict == Verdict::Done && outcome.failed.is_empty() && outcome.again.is_empty();
+    let clean =
+        outcome.verdict == Verdict::Done && outcome.failed.is_empty() && outcome.again.is_empty();
     assert!(clean, "{outcome:#?}");
 }
 
 pub fn filter(include: &[&str], exclude: &[&str]) -> FilterSpec {
-    let rules = |patterns: &[&str]| patterns.iter().map(|pattern| Rule { pattern: pattern.to_string(), origin: None }).collect();
-    FilterSpec { include: rules(include), exclude: rules(exclude) }
+    let rules = |patterns: &[&str]| {
+        patterns
+            .iter()
+            .map(|pattern| Rule {
+                pattern: pattern.to_string(),
+                origin: None,
+            })
+            .collect()
+    };
+    FilterSpec {
+        include: rules(include),
+        exclude: rules(exclude),
+    }
 }
 
 pub fn path(bytes: &[u8]) -> RelPath {
@@ -182,7 +227,10 @@ pub fn path(bytes: &[u8]) -> RelPath {
 }
 
 pub fn mark(name: &str, dirt: Dirt) -> Mark {
-    Mark { path: path(name.as_bytes()), dirt }
+    Mark {
+        path: path(name.as_bytes()),
+        dirt,
+    }
 }
 
 /// Writes a file that only root reads.
@@ -192,7 +240,11 @@ pub fn secret(path: &Path, text: &str) {
 }
 
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// Waits for a condition, with a deadline.

@@ -25,7 +25,9 @@ impl Drop for Sshd {
 
 fn key(path: PathBuf) -> PathBuf {
     let mut command = Command::new("ssh-keygen");
-    command.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path);
+    command
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&path);
     assert!(command.stdin(Stdio::null()).status().unwrap().success());
     path
 }
@@ -33,11 +35,25 @@ fn key(path: PathBuf) -> PathBuf {
 fn sshd(rig: &Rig) -> Sshd {
     // The privilege-separated half wants it; a host that runs sshd has it.
     fs::create_dir_all("/run/sshd").unwrap();
-    let (host, user, port) = (key(rig.at("host key")), key(rig.at("user key")), free_port());
+    let (host, user, port) = (
+        key(rig.at("host key")),
+        key(rig.at("user key")),
+        free_port(),
+    );
     key(rig.at("stranger"));
-    let public = |path: &PathBuf| fs::read_to_string(path.with_file_name(format!("{}.pub", path.file_name().unwrap().to_str().unwrap()))).unwrap();
+    let public = |path: &PathBuf| {
+        fs::read_to_string(path.with_file_name(format!(
+            "{}.pub",
+            path.file_name().unwrap().to_str().unwrap()
+        )))
+        .unwrap()
+    };
     secret(&rig.at("authorized"), &public(&user));
-    fs::write(rig.at("known hosts"), format!("[127.0.0.1]:{port} {}", public(&host))).unwrap();
+    fs::write(
+        rig.at("known hosts"),
+        format!("[127.0.0.1]:{port} {}", public(&host)),
+    )
+    .unwrap();
     fs::write(rig.at("no hosts"), "").unwrap();
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey \"{}\"\nAuthorizedKeysFile {}\nUsePAM no\nStrictModes no\n\
@@ -49,9 +65,16 @@ fn sshd(rig: &Rig) -> Sshd {
     fs::write(rig.at("sshd_config"), config).unwrap();
     let mut command = Command::new("/usr/sbin/sshd");
     command.args(["-D", "-e", "-f"]).arg(rig.at("sshd_config"));
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let sshd = Sshd { child, port };
-    wait("sshd listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    wait("sshd listens", || {
+        TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
     sshd
 }
 
@@ -66,7 +89,10 @@ fn route(rig: &Rig, sshd: &Sshd, path: PathBuf) -> RoutePlan {
         known_hosts_file: text("known hosts"),
         jump: None,
     };
-    RoutePlan { target, ..rig.route(DeletePolicy::Mirror) }
+    RoutePlan {
+        target,
+        ..rig.route(DeletePolicy::Mirror)
+    }
 }
 
 #[tokio::test]
@@ -84,8 +110,19 @@ async fn batches_go_over_one_lasting_connection_which_can_be_ended() {
     fs::remove_file(rig.source.join("d/a")).unwrap();
     rig.write("d/b", "2");
     rig.write("new/c", "three");
-    rig.done(route.clone(), &[mark("d/a", Dirt::GONE), mark("d/b", Dirt::CONTENT), mark("new", Dirt::SUBTREE)]).await;
-    assert_eq!(tree::differences(&tree::read(&rig.source), &tree::read(&target)), [""; 0]);
+    rig.done(
+        route.clone(),
+        &[
+            mark("d/a", Dirt::GONE),
+            mark("d/b", Dirt::CONTENT),
+            mark("new", Dirt::SUBTREE),
+        ],
+    )
+    .await;
+    assert_eq!(
+        tree::differences(&tree::read(&rig.source), &tree::read(&target)),
+        [""; 0]
+    );
     assert_eq!(sockets(), 1);
     heliostat::transfer::close(&rig.context()).await;
     wait("the connection ends", || sockets() == 0);
@@ -106,10 +143,45 @@ async fn ssh_says_itself_what_is_wrong() {
     let stranger = rig.at("stranger").display().to_string();
     let nobody = rig.at("no hosts").display().to_string();
     let cases = [
-        (true, "auth", with(&|target| if let Target::Ssh { identity_file, .. } = target { *identity_file = Some(stranger.clone()) })),
-        (true, "hostKey", with(&|target| if let Target::Ssh { known_hosts_file, .. } = target { *known_hosts_file = Some(nobody.clone()) })),
-        (false, "unreachable", with(&|target| if let Target::Ssh { port, .. } = target { *port = Some(1) })),
-        (false, "noDestination", with(&|target| if let Target::Ssh { path, .. } = target { *path = "/nowhere/at/all".into() })),
+        (
+            true,
+            "auth",
+            with(&|target| {
+                if let Target::Ssh { identity_file, .. } = target {
+                    *identity_file = Some(stranger.clone())
+                }
+            }),
+        ),
+        (
+            true,
+            "hostKey",
+            with(&|target| {
+                if let Target::Ssh {
+                    known_hosts_file, ..
+                } = target
+                {
+                    *known_hosts_file = Some(nobody.clone())
+                }
+            }),
+        ),
+        (
+            false,
+            "unreachable",
+            with(&|target| {
+                if let Target::Ssh { port, .. } = target {
+                    *port = Some(1)
+                }
+            }),
+        ),
+        (
+            false,
+            "noDestination",
+            with(&|target| {
+                if let Target::Ssh { path, .. } = target {
+                    *path = "/nowhere/at/all".into()
+                }
+            }),
+        ),
     ];
     for (permanent, code, job) in cases {
         let outcome = rig.run(&job).await;
@@ -133,7 +205,14 @@ async fn a_failing_path_on_the_far_side_is_named() {
     rig.write("d/a", "one");
     rig.write("d/b", "one");
     rig.pass(route.clone()).await;
-    let immutable = |on: &str| Command::new("chattr").arg(on).arg(target.join("d/a")).status().unwrap().success();
+    let immutable = |on: &str| {
+        Command::new("chattr")
+            .arg(on)
+            .arg(target.join("d/a"))
+            .status()
+            .unwrap()
+            .success()
+    };
     if immutable("+i") {
         rig.write("d/a", "other");
         rig.write("d/b", "other");
@@ -141,7 +220,14 @@ async fn a_failing_path_on_the_far_side_is_named() {
         let outcome = rig.run(&rig.job(route, Work::Batch(marks.to_vec()))).await;
         immutable("-i");
         assert_eq!(outcome.verdict, Verdict::Done, "{outcome:#?}");
-        assert_eq!(outcome.failed.iter().map(|failure| failure.path.to_string()).collect::<Vec<_>>(), ["d/a"]);
+        assert_eq!(
+            outcome
+                .failed
+                .iter()
+                .map(|failure| failure.path.to_string())
+                .collect::<Vec<_>>(),
+            ["d/a"]
+        );
     }
     heliostat::transfer::close(&rig.context()).await;
 }

@@ -27,7 +27,10 @@ pub fn read(root: &Path) -> Tree {
 fn visit(root: &Path, path: &Path, tree: &mut Tree) {
     let info = path.symlink_metadata().unwrap();
     let content = if info.is_dir() {
-        let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut names: Vec<_> = fs::read_dir(path)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         names.sort();
         names.iter().for_each(|child| visit(root, child, tree));
         Vec::new()
@@ -38,8 +41,20 @@ fn visit(root: &Path, path: &Path, tree: &mut Tree) {
     } else {
         Vec::new()
     };
-    let name = path.strip_prefix(root).unwrap().as_os_str().as_bytes().to_vec();
-    tree.insert(name, Node { mode: info.mode(), mtime: (info.mtime(), info.mtime_nsec()), content });
+    let name = path
+        .strip_prefix(root)
+        .unwrap()
+        .as_os_str()
+        .as_bytes()
+        .to_vec();
+    tree.insert(
+        name,
+        Node {
+            mode: info.mode(),
+            mtime: (info.mtime(), info.mtime_nsec()),
+            content,
+        },
+    );
 }
 
 /// What differs, one line a path.
@@ -49,10 +64,17 @@ pub fn differences(source: &Tree, target: &Tree) -> Vec<String> {
         let shown = String::from_utf8_lossy(path);
         match target.get(path) {
             None => lines.push(format!("missing `{shown}`")),
-            Some(there) if there != node => lines.push(format!("differs `{shown}`: {node:?} {there:?}")),
+            Some(there) if there != node => {
+                lines.push(format!("differs `{shown}`: {node:?} {there:?}"))
+            }
             Some(_) => {}
         }
     }
-    lines.extend(target.keys().filter(|path| !source.contains_key(*path)).map(|path| format!("extra `{}`", String::from_utf8_lossy(path))));
+    lines.extend(
+        target
+            .keys()
+            .filter(|path| !source.contains_key(*path))
+            .map(|path| format!("extra `{}`", String::from_utf8_lossy(path))),
+    );
     lines
 }

@@ -106,6 +106,16 @@ fn a_directory_above_the_root_that_is_swapped_is_seen() {
 struct Mount(PathBuf);
 
 impl Mount {
+    fn bind(from: &Path, over: &Path) -> Option<Mount> {
+        let done = Command::new("mount")
+            .arg("--bind")
+            .arg(from)
+            .arg(over)
+            .status();
+        done.is_ok_and(|status| status.success())
+            .then(|| Mount(over.into()))
+    }
+
     fn over(path: &Path) -> Option<Mount> {
         let done = Command::new("mount")
             .args(["-t", "tmpfs", "heliostat-test"])
@@ -190,5 +200,30 @@ fn another_file_system_is_not_entered_where_one_is_asked_for() {
     assert_eq!(watch.until_ready().directories, 1);
     fs::write(world.at("a/f"), "").unwrap();
     assert!(!covered(&watch.barrier(), "a/f"));
+    watch.stop();
+}
+
+#[test]
+fn a_directory_that_is_mounted_twice_is_told_under_both_names() {
+    let world = World::new();
+    fs::create_dir_all(world.at("a/sub")).unwrap();
+    fs::create_dir(world.at("b")).unwrap();
+    let Some(_mount) = Mount::bind(&world.at("a"), &world.at("b")) else {
+        return;
+    };
+    let mut watch = world.watch(100);
+    let report = watch.until_ready();
+    assert_eq!(
+        (report.directories, report.unwatched),
+        (3, 2),
+        "one inode has one watch, the other name is polled"
+    );
+    for name in ["a/f", "b/g", "b/sub/h"] {
+        fs::write(world.at(name), "").unwrap();
+    }
+    let told = watch.barrier();
+    for name in ["a/f", "a/g", "a/sub/h", "b/f", "b/g", "b/sub/h"] {
+        assert!(covered(&told, name), "{name}: {told:?}");
+    }
     watch.stop();
 }

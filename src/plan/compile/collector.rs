@@ -17,7 +17,11 @@ pub(super) struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     pub fn new(texts: &'a Sources) -> Collector<'a> {
-        Collector { texts, breaks: BTreeMap::new(), diagnostics: Vec::new() }
+        Collector {
+            texts,
+            breaks: BTreeMap::new(),
+            diagnostics: Vec::new(),
+        }
     }
 
     pub fn push(&mut self, diagnostic: Diagnostic) {
@@ -27,7 +31,11 @@ impl<'a> Collector<'a> {
     /// Everything that was found, by file and place; what has no place comes last.
     pub fn finish(mut self) -> Vec<Diagnostic> {
         self.diagnostics.sort_by_key(|diagnostic| {
-            diagnostic.place().map_or((true, Arc::from(""), 0), |label| (false, label.file.clone(), label.span.start))
+            diagnostic
+                .place()
+                .map_or((true, Arc::from(""), 0), |label| {
+                    (false, label.file.clone(), label.span.start)
+                })
         });
         self.diagnostics.dedup();
         self.diagnostics
@@ -38,21 +46,39 @@ impl<'a> Collector<'a> {
         let texts = self.texts;
         let breaks = self.breaks.entry(place.file.clone()).or_insert_with(|| {
             let text = texts.text(&place.file).unwrap_or_default();
-            text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect()
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(at, _)| at)
+                .collect()
         });
         let line = breaks.partition_point(|at| *at < place.span.start) + 1;
-        Origin { file: place.file.to_string(), line: u32::try_from(line).unwrap_or(u32::MAX) }
+        Origin {
+            file: place.file.to_string(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+        }
     }
 
     /// The place of a part of a value. Where the text is not the value (escapes, folded lines) it is the whole value's.
     pub fn within(&self, place: &Place, value: &str, part: Range<usize>) -> Place {
-        let written = self.texts.text(&place.file).and_then(|text| text.get(place.span.clone()));
+        let written = self
+            .texts
+            .text(&place.file)
+            .and_then(|text| text.get(place.span.clone()));
         let shift = match written {
             Some(written) if written == value => 0,
-            Some(written) if written.len() == value.len() + 2 && written.get(1..written.len() - 1) == Some(value) => 1,
+            Some(written)
+                if written.len() == value.len() + 2
+                    && written.get(1..written.len() - 1) == Some(value) =>
+            {
+                1
+            }
             _ => return place.clone(),
         };
         let start = place.span.start + shift;
-        Place { file: place.file.clone(), span: start + part.start..start + part.end }
+        Place {
+            file: place.file.clone(),
+            span: start + part.start..start + part.end,
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! Only spellings can be seen here. Two names of one machine, two modules on one directory, a symlink or a bind mount in
 //! the way are for the guards on the host.
 
-use std::net::IpAddr;
+// From `core`: the type of an address, without the network.
+use core::net::IpAddr;
 
 use super::path;
 use super::source::Lowered;
@@ -22,7 +23,11 @@ pub(super) enum Site {
     /// Another machine, by ssh.
     Ssh { host: String, port: u16 },
     /// A module of a daemon.
-    Daemon { host: String, port: u16, module: String },
+    Daemon {
+        host: String,
+        port: u16,
+        module: String,
+    },
 }
 
 /// A place in its one spelling.
@@ -56,7 +61,10 @@ pub(super) struct Claim<'a> {
 impl Claim<'_> {
     /// Whether the two can be met on one machine.
     pub fn meets(&self, other: &Claim<'_>) -> bool {
-        self.location.site != Site::Local || self.anywhere || other.anywhere || self.home.name == other.home.name
+        self.location.site != Site::Local
+            || self.anywhere
+            || other.anywhere
+            || self.home.name == other.home.name
     }
 }
 
@@ -64,48 +72,127 @@ impl Claim<'_> {
 /// neither does what depends on a fact that is not known here.
 pub(super) fn claims<'a>(lowered: &[Lowered<'a>]) -> Vec<Claim<'a>> {
     let mut out = Vec::new();
-    for (index, item) in lowered.iter().enumerate().filter(|(_, item)| !item.suspended()) {
+    for (index, item) in lowered
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| !item.suspended())
+    {
         let anywhere = item.source.options.hosts.is_none();
         for home in &item.homes {
-            let variables =
-                Variables { manifest: item.manifest, source: &item.source.name.value, target: None, home: *home };
+            let variables = Variables {
+                manifest: item.manifest,
+                source: &item.source.name.value,
+                target: None,
+                home: *home,
+            };
             let mut claim = |target: Option<usize>, text: &str, location: Option<Location>| {
                 let anywhere = anywhere && !substitute::depends_on_host(text);
-                out.extend(location.map(|location| Claim { source: index, target, location, home: *home, anywhere }));
+                out.extend(location.map(|location| Claim {
+                    source: index,
+                    target,
+                    location,
+                    home: *home,
+                    anywhere,
+                }));
             };
             let text = &item.source.path.value;
-            claim(None, text, complete(text, variables).and_then(|text| local(&text)));
+            claim(
+                None,
+                text,
+                complete(text, variables).and_then(|text| local(&text)),
+            );
             for (at, target) in item.source.targets.iter().enumerate() {
-                let variables = Variables { target: Some(&target.name.value), ..variables };
+                let variables = Variables {
+                    target: Some(&target.name.value),
+                    ..variables
+                };
                 let text = &target.url.value.text;
                 let url = complete(text, variables).and_then(|text| Url::parse(&text).ok());
-                claim(Some(at), text, url.and_then(|url| remote(url.parts, home.name)));
+                claim(
+                    Some(at),
+                    text,
+                    url.and_then(|url| remote(url.parts, home.name)),
+                );
             }
         }
     }
     out
 }
 
+/// Calls `visit` for each claim with those that lie at the same place or above it, the outermost first. Sorted component
+/// by component a directory is followed by all that lies below it, so that this is not everything against everything.
+pub(super) fn nested<'c, 'a>(
+    mut claims: Vec<&'c Claim<'a>>,
+    mut visit: impl FnMut(&[&'c Claim<'a>], &'c Claim<'a>),
+) {
+    // No name has a NUL, so that as a separator it sorts before everything.
+    claims.sort_by_cached_key(|claim| {
+        (
+            claim.location.site.clone(),
+            claim.location.path.replace('/', "\0"),
+            claim.source,
+            claim.target,
+        )
+    });
+    let mut outer: Vec<&'c Claim<'a>> = Vec::new();
+    for claim in claims {
+        while outer
+            .last()
+            .is_some_and(|last| !last.location.contains(&claim.location))
+        {
+            outer.pop();
+        }
+        visit(&outer, claim);
+        outer.push(claim);
+    }
+}
+
 fn complete(text: &str, variables: Variables<'_>) -> Option<String> {
-    substitute::substitute(text, variables).ok().filter(|done| done.complete).map(|done| done.text)
+    substitute::substitute(text, variables)
+        .ok()
+        .filter(|done| done.complete)
+        .map(|done| done.text)
 }
 
 fn local(text: &str) -> Option<Location> {
-    Some(Location { site: Site::Local, path: path::normalise(text).ok()? })
+    Some(Location {
+        site: Site::Local,
+        path: path::normalise(text).ok()?,
+    })
 }
 
 fn remote(parts: UrlParts, this_host: Option<&str>) -> Option<Location> {
     Some(match parts {
         UrlParts::Local { path } => local(&path)?,
-        UrlParts::Ssh { host, port, path, .. } => {
+        UrlParts::Ssh {
+            host, port, path, ..
+        } => {
             let host = machine(&host);
             let port = port.unwrap_or(SSH_PORT);
-            let here = host == "localhost" || this_host.is_some_and(|name| host == name.to_lowercase());
-            let site = if here && port == SSH_PORT { Site::Local } else { Site::Ssh { host, port } };
-            Location { site, path: path::normalise(&path).ok()? }
+            let here =
+                host == "localhost" || this_host.is_some_and(|name| host == name.to_lowercase());
+            let site = if here && port == SSH_PORT {
+                Site::Local
+            } else {
+                Site::Ssh { host, port }
+            };
+            Location {
+                site,
+                path: path::normalise(&path).ok()?,
+            }
         }
-        UrlParts::Daemon { host, port, module, path, .. } => Location {
-            site: Site::Daemon { host: machine(&host), port: port.unwrap_or(defaults::RSYNC_PORT), module },
+        UrlParts::Daemon {
+            host,
+            port,
+            module,
+            path,
+            ..
+        } => Location {
+            site: Site::Daemon {
+                host: machine(&host),
+                port: port.unwrap_or(defaults::RSYNC_PORT),
+                module,
+            },
             path: name::normalised(path.trim_start_matches('/')),
         },
     })
@@ -118,7 +205,11 @@ fn machine(host: &str) -> String {
         Ok(address) => address.to_string(),
         Err(_) => {
             let name = host.trim_end_matches('.').to_lowercase();
-            if name.ends_with(".localhost") { "localhost".into() } else { name }
+            if name.ends_with(".localhost") {
+                "localhost".into()
+            } else {
+                name
+            }
         }
     }
 }

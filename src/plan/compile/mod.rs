@@ -59,9 +59,16 @@ pub fn compile(manifests: &[Manifest], texts: &Sources, host: &HostFacts) -> Com
     let (lowered, mut out) = lower(manifests, texts, Some(host));
     lints::host(host, &lowered, &mut out);
     let diagnostics = out.finish();
-    let valid = diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
-    let sources = lowered.into_iter().filter(|lowered| lowered.runs_here).map(|lowered| lowered.plan);
-    let plan = valid.then(|| Plan { sources: sources.map(|plan| (plan.name.clone(), plan)).collect() });
+    let valid = diagnostics
+        .iter()
+        .all(|diagnostic| diagnostic.severity != Severity::Error);
+    let sources = lowered
+        .into_iter()
+        .filter(|lowered| lowered.runs_here)
+        .map(|lowered| lowered.plan);
+    let plan = valid.then(|| Plan {
+        sources: sources.map(|plan| (plan.name.clone(), plan)).collect(),
+    });
     Compiled { plan, diagnostics }
 }
 

@@ -15,10 +15,13 @@ pub(super) fn check(manifests: &[Manifest], out: &mut Collector<'_>) {
                 seen.insert(&name.value, source);
             }
             Some(first) => out.push(
-                Diagnostic::new(Code::DuplicateSource, format!("the source `{}` is defined twice", name.value))
-                    .primary(&name.at, "defined again here")
-                    .secondary(&first.name.at, "first defined here")
-                    .help("names are unique over all files: rename one of them"),
+                Diagnostic::new(
+                    Code::DuplicateSource,
+                    format!("the source `{}` is defined twice", name.value),
+                )
+                .primary(&name.at, "defined again here")
+                .secondary(&first.name.at, "first defined here")
+                .help("names are unique over all files: rename one of them"),
             ),
         }
     }

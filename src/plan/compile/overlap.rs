@@ -4,29 +4,27 @@
 //! directory, above it or below it, unless what they share is excluded by the outer one: excluded paths are protected.
 
 use super::collector::Collector;
-use super::location::{Claim, Location};
+use super::location::{self, Claim, Location};
 use super::source::Lowered;
 use crate::diagnostic::{Code, Diagnostic, Place};
 use crate::filter::{Filter, Verdict};
 use crate::plan::{DeletePolicy, RoutePlan};
 
 pub(super) fn check(lowered: &[Lowered<'_>], claims: &[Claim<'_>], out: &mut Collector<'_>) {
-    let mut claims: Vec<&Claim<'_>> = claims.iter().filter(|claim| claim.target.is_some()).collect();
-    // Component by component (no name has a NUL), so that a directory is followed by all that lies below it.
-    claims.sort_by_cached_key(|claim| {
-        (claim.location.site.clone(), claim.location.path.replace('/', "\0"), claim.source, claim.target)
-    });
-    let mut outer: Vec<&Claim<'_>> = Vec::new();
-    for claim in claims {
-        while outer.last().is_some_and(|last| !last.location.contains(&claim.location)) {
-            outer.pop();
-        }
+    let targets = claims
+        .iter()
+        .filter(|claim| claim.target.is_some())
+        .collect();
+    location::nested(targets, |outer, claim| {
         // One finding a claim: with many routes in one place each pair would be one.
-        if let Some(diagnostic) = outer.iter().rev().find_map(|other| pair(lowered, other, claim)) {
+        if let Some(diagnostic) = outer
+            .iter()
+            .rev()
+            .find_map(|other| pair(lowered, other, claim))
+        {
             out.push(diagnostic);
         }
-        outer.push(claim);
-    }
+    });
 }
 
 /// What is wrong with two routes, the first of which leads to the same place as the second or to one above it.
@@ -42,7 +40,10 @@ fn pair(lowered: &[Lowered<'_>], outer: &Claim<'_>, inner: &Claim<'_>) -> Option
         return deletes(&first).then(|| {
             Diagnostic::new(
                 Code::TwoDeletingRoutes,
-                format!("`{}` runs on several hosts, and each would delete what the others send", first.route.name),
+                format!(
+                    "`{}` runs on several hosts, and each would delete what the others send",
+                    first.route.name
+                ),
             )
             .primary(first.url, "the same place for each of them")
             .help("put `${host}` into the url, or name one host")
@@ -52,9 +53,15 @@ fn pair(lowered: &[Lowered<'_>], outer: &Claim<'_>, inner: &Claim<'_>) -> Option
         return same.then(|| {
             Diagnostic::new(
                 Code::SharedTarget,
-                format!("`{}` and `{}` write to the same target", first.route.name, second.route.name),
+                format!(
+                    "`{}` and `{}` write to the same target",
+                    first.route.name, second.route.name
+                ),
             )
-            .primary(second.url, "where both have a path of the same name, the last one wins")
+            .primary(
+                second.url,
+                "where both have a path of the same name, the last one wins",
+            )
             .secondary(first.url, "the same target")
         });
     }
@@ -66,20 +73,42 @@ fn pair(lowered: &[Lowered<'_>], outer: &Claim<'_>, inner: &Claim<'_>) -> Option
         (true, true) if same => "delete in the same target",
         (true, true) => "delete in one directory, of which one lies inside the other",
         _ if same => "write to the same target, and one of them deletes there",
-        _ => "write to one directory, of which one lies inside the other, and one of them deletes there",
+        _ => {
+            "write to one directory, of which one lies inside the other, and one of them deletes there"
+        }
     };
     let help = if same {
         "give each its own directory, or set `delete: never` on both".to_string()
     } else {
-        format!("give each its own directory, or exclude `/{below}/` from `{}`", first.route.name)
+        format!(
+            "give each its own directory, or exclude `/{below}/` from `{}`",
+            first.route.name
+        )
     };
     Some(
         Diagnostic::new(
             Code::TwoDeletingRoutes,
-            format!("`{}` and `{}` {message}", first.route.name, second.route.name),
+            format!(
+                "`{}` and `{}` {message}",
+                first.route.name, second.route.name
+            ),
         )
-        .primary(second.url, if same { "the same target" } else { "inside the other one" })
-        .secondary(first.url, if same { "first named here" } else { "the outer one" })
+        .primary(
+            second.url,
+            if same {
+                "the same target"
+            } else {
+                "inside the other one"
+            },
+        )
+        .secondary(
+            first.url,
+            if same {
+                "first named here"
+            } else {
+                "the outer one"
+            },
+        )
         .help(help),
     )
 }
@@ -91,8 +120,13 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn of(lowered: &'a [Lowered<'_>], claim: &Claim<'_>) -> Option<Side<'a>> {
-        let (_, target, route) = lowered[claim.source].targets().find(|(index, ..)| Some(*index) == claim.target)?;
-        Some(Side { route, url: &target.url.at })
+        let (_, target, route) = lowered[claim.source]
+            .targets()
+            .find(|(index, ..)| Some(*index) == claim.target)?;
+        Some(Side {
+            route,
+            url: &target.url.at,
+        })
     }
 }
 

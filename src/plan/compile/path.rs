@@ -25,7 +25,11 @@ pub(super) fn source(text: &str, place: &Place, out: &mut Collector<'_>) -> Opti
     match normalise(text) {
         Ok(path) => Some(path),
         Err(problem) => {
-            let code = if text.starts_with('/') { Code::BadPath } else { Code::RelativePath };
+            let code = if text.starts_with('/') {
+                Code::BadPath
+            } else {
+                Code::RelativePath
+            };
             out.push(
                 Diagnostic::new(code, format!("the path `{text}` {problem}"))
                     .primary(place, "")
@@ -36,10 +40,13 @@ pub(super) fn source(text: &str, place: &Place, out: &mut Collector<'_>) -> Opti
     }
 }
 
-/// Whether `inner` is `outer` or lies below it; both in their one spelling, without a trailing slash; `/` contains every absolute path.
+/// Whether `inner` is `outer` or lies below it; both in their one spelling, without a trailing slash; `/` contains
+/// every absolute path.
 pub(super) fn contains(outer: &str, inner: &str) -> bool {
     let open = outer.is_empty() || outer == "/";
-    inner.strip_prefix(outer).is_some_and(|rest| open || rest.is_empty() || rest.starts_with('/'))
+    inner
+        .strip_prefix(outer)
+        .is_some_and(|rest| open || rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -49,15 +56,25 @@ mod tests {
     #[test]
     fn one_spelling() {
         assert_eq!(normalise("/a//b/./c/"), Ok("/a/b/c".into()));
-        assert_eq!((normalise("/"), normalise("//.")), (Ok("/".into()), Ok("/".into())));
+        assert_eq!(
+            (normalise("/"), normalise("//.")),
+            (Ok("/".into()), Ok("/".into()))
+        );
         assert!(normalise("a").is_err());
-        assert!(normalise("/a/../b").is_err() && normalise("").is_err() && normalise("/a\0").is_err());
+        assert!(
+            normalise("/a/../b").is_err() && normalise("").is_err() && normalise("/a\0").is_err()
+        );
     }
 
     #[test]
     fn containing() {
         assert!(contains("/", "/a") && contains("/", "/"));
-        assert!(contains("/a", "/a") && contains("/a", "/a/b") && contains("", "a/b") && contains("", ""));
+        assert!(
+            contains("/a", "/a")
+                && contains("/a", "/a/b")
+                && contains("", "a/b")
+                && contains("", "")
+        );
         assert!(!contains("/a", "/ab") && !contains("/a/b", "/a"));
     }
 }

@@ -6,7 +6,8 @@ use super::{rules, target as place, timing};
 use crate::filter::FilterSpec;
 use crate::manifest::{self, Attribute, MaxDelete, defaults};
 use crate::plan::{
-    Attributes, Compress, DeleteBudget, DeletePolicy, Retry, RouteName, RoutePlan, SourceName, TargetName,
+    Attributes, Compress, DeleteBudget, DeletePolicy, Retry, RouteName, RoutePlan, SourceName,
+    TargetName,
 };
 
 /// Lowers a target. `None` where it is not known where it leads; everything else that is wrong is left out of it.
@@ -36,7 +37,10 @@ pub(super) fn lower(
         },
         target: url,
         filter,
-        delete: options.delete.as_ref().map_or(DeletePolicy::Never, |delete| policy(delete.value)),
+        delete: options
+            .delete
+            .as_ref()
+            .map_or(DeletePolicy::Never, |delete| policy(delete.value)),
         max_delete: match options.max_delete.as_ref().map(|budget| budget.value) {
             None => DeleteBudget::Default,
             Some(MaxDelete::Count(count)) => DeleteBudget::Count(count),
@@ -47,12 +51,28 @@ pub(super) fn lower(
         debounce,
         rescan,
         bandwidth: options.bandwidth.as_ref().map(|bandwidth| bandwidth.value),
-        compress: options.compress.as_ref().map_or(Compress::None, |compress| compression(compress.value)),
-        attributes: options.attributes.as_ref().map_or_else(Attributes::default, |list| attributes(&list.value)),
-        timeout_ms: options.timeout_ms.as_ref().map_or(defaults::TIMEOUT_MS, |timeout| timeout.value),
+        compress: options
+            .compress
+            .as_ref()
+            .map_or(Compress::None, |compress| compression(compress.value)),
+        attributes: options
+            .attributes
+            .as_ref()
+            .map_or_else(Attributes::default, |list| attributes(&list.value)),
+        timeout_ms: options
+            .timeout_ms
+            .as_ref()
+            .map_or(defaults::TIMEOUT_MS, |timeout| timeout.value),
         retry,
-        rsync_args: options.rsync_args.iter().map(|arg| arg.value.clone()).collect(),
-        require_mount: options.require_mount.as_ref().is_some_and(|require| require.value),
+        rsync_args: options
+            .rsync_args
+            .iter()
+            .map(|arg| arg.value.clone())
+            .collect(),
+        require_mount: options
+            .require_mount
+            .as_ref()
+            .is_some_and(|require| require.value),
     })
 }
 
@@ -89,7 +109,11 @@ fn attributes(list: &[manifest::Spanned<Attribute>]) -> Attributes {
 /// A bound that was not given makes way for one that was.
 fn retry(written: &manifest::Retry, out: &mut Collector<'_>) -> Retry {
     let bounds = timing::Bounds {
-        low: ("initial", written.initial_ms.as_ref(), defaults::RETRY_INITIAL_MS),
+        low: (
+            "initial",
+            written.initial_ms.as_ref(),
+            defaults::RETRY_INITIAL_MS,
+        ),
         high: ("max", written.max_ms.as_ref(), defaults::RETRY_MAX_MS),
         code: crate::diagnostic::Code::OutOfRange,
     };

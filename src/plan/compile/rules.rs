@@ -9,9 +9,15 @@ use crate::manifest::{self, Spanned, defaults};
 pub(super) fn source(source: &manifest::Source, root: &str, out: &mut Collector<'_>) -> FilterSpec {
     let include = match &source.options.include {
         Some(patterns) => rules(patterns, root, out),
-        None => vec![Rule { pattern: defaults::INCLUDE.into(), origin: None }],
+        None => vec![Rule {
+            pattern: defaults::INCLUDE.into(),
+            origin: None,
+        }],
     };
-    let spec = FilterSpec { include, exclude: rules(&source.options.exclude, root, out) };
+    let spec = FilterSpec {
+        include,
+        exclude: rules(&source.options.exclude, root, out),
+    };
     if let Some(patterns) = &source.options.include {
         hidden_includes(patterns, &spec, out);
     }
@@ -20,10 +26,16 @@ pub(super) fn source(source: &manifest::Source, root: &str, out: &mut Collector<
 }
 
 /// The rules of a route: the source's, narrowed. There is no way to widen them.
-pub(super) fn route(target: &manifest::Target, base: &FilterSpec, root: &str, out: &mut Collector<'_>) -> FilterSpec {
+pub(super) fn route(
+    target: &manifest::Target,
+    base: &FilterSpec,
+    root: &str,
+    out: &mut Collector<'_>,
+) -> FilterSpec {
     let mut spec = base.clone();
     if !target.options.exclude.is_empty() {
-        spec.exclude.extend(rules(&target.options.exclude, root, out));
+        spec.exclude
+            .extend(rules(&target.options.exclude, root, out));
         compilable(&spec, &target.name, out);
     }
     spec
@@ -35,7 +47,10 @@ fn rules(patterns: &[Spanned<String>], root: &str, out: &mut Collector<'_>) -> V
         if let Some(diagnostic) = wrong(pattern, root) {
             out.push(diagnostic);
         } else {
-            rules.push(Rule { pattern: pattern.value.clone(), origin: Some(out.origin(&pattern.at)) });
+            rules.push(Rule {
+                pattern: pattern.value.clone(),
+                origin: Some(out.origin(&pattern.at)),
+            });
         }
     }
     rules
@@ -50,15 +65,23 @@ fn wrong(pattern: &Spanned<String>, root: &str) -> Option<Diagnostic> {
         let last = root.rsplit('/').next().unwrap_or_default();
         let meant = root.trim_start_matches('/');
         let mut chars = last.chars();
-        let escaped = chars.next().map(|first| format!("[{first}]{}", chars.as_str())).unwrap_or_default();
+        let escaped = chars
+            .next()
+            .map(|first| format!("[{first}]{}", chars.as_str()))
+            .unwrap_or_default();
         let literal = format!("/{}{escaped}{inner}", &meant[..meant.len() - last.len()]);
         return Some(
             Diagnostic::new(
                 Code::GlobNamesSource,
-                format!("the pattern `{}` begins with the source's own path", pattern.value),
+                format!(
+                    "the pattern `{}` begins with the source's own path",
+                    pattern.value
+                ),
             )
             .primary(&pattern.at, correction)
-            .help(format!("for a directory `{meant}` inside the source write `{literal}`")),
+            .help(format!(
+                "for a directory `{meant}` inside the source write `{literal}`"
+            )),
         );
     }
     let error = filter::check(&pattern.value).err()?;
@@ -71,7 +94,8 @@ fn wrong(pattern: &Spanned<String>, root: &str) -> Option<Diagnostic> {
 
 /// What is left of a pattern when the source's own path is taken off, with the slash that follows; `None` if it does not begin so.
 fn below_root<'a>(pattern: &'a str, root: &str) -> Option<&'a str> {
-    if root.is_empty() || !pattern.starts_with('/') {
+    // Every anchored pattern begins with `/`, also where that is the source.
+    if matches!(root, "" | "/") || !pattern.starts_with('/') {
         return None;
     }
     let mut rest = pattern;
@@ -97,9 +121,17 @@ fn compilable(spec: &FilterSpec, name: &Spanned<String>, out: &mut Collector<'_>
 
 /// Warns of includes that an exclude always beats.
 fn hidden_includes(patterns: &[Spanned<String>], spec: &FilterSpec, out: &mut Collector<'_>) {
-    let everything = vec![Rule { pattern: "**".into(), origin: None }];
-    let only_excludes = FilterSpec { include: everything, exclude: spec.exclude.clone() };
-    let Ok(filter) = Filter::compile(&only_excludes) else { return };
+    let everything = vec![Rule {
+        pattern: "**".into(),
+        origin: None,
+    }];
+    let only_excludes = FilterSpec {
+        include: everything,
+        exclude: spec.exclude.clone(),
+    };
+    let Ok(filter) = Filter::compile(&only_excludes) else {
+        return;
+    };
     for pattern in patterns {
         let same = |rule: &&Rule| rule.pattern == pattern.value;
         let hidden_by = spec.exclude.iter().find(same).or_else(|| {
@@ -112,13 +144,23 @@ fn hidden_includes(patterns: &[Spanned<String>], spec: &FilterSpec, out: &mut Co
             if excluded { as_dir.rule } else { None }
         });
         if let Some(rule) = hidden_by {
-            let line = rule.origin.as_ref().map(|origin| format!(" (line {})", origin.line)).unwrap_or_default();
+            let line = rule
+                .origin
+                .as_ref()
+                .map(|origin| format!(" (line {})", origin.line))
+                .unwrap_or_default();
             out.push(
                 Diagnostic::new(
                     Code::IncludeNothing,
-                    format!("the include `{}` can match nothing: exclude always wins", pattern.value),
+                    format!(
+                        "the include `{}` can match nothing: exclude always wins",
+                        pattern.value
+                    ),
                 )
-                .primary(&pattern.at, format!("hidden by the exclude `{}`{line}", rule.pattern)),
+                .primary(
+                    &pattern.at,
+                    format!("hidden by the exclude `{}`{line}", rule.pattern),
+                ),
             );
         }
     }
@@ -131,7 +173,10 @@ fn literal(pattern: &str) -> Option<(String, bool)> {
         return None;
     }
     let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
-    let plain = parts.iter().take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).count();
+    let plain = parts
+        .iter()
+        .take_while(|part| !part.contains(['*', '?', '[', '{', '\\']))
+        .count();
     (plain > 0).then(|| (parts[..plain].join("/"), plain == parts.len()))
 }
 
@@ -141,11 +186,15 @@ mod tests {
 
     #[test]
     fn own_path() {
-        assert_eq!(below_root("/data/website/cache/", "/data/website"), Some("/cache/"));
+        assert_eq!(
+            below_root("/data/website/cache/", "/data/website"),
+            Some("/cache/")
+        );
         assert_eq!(below_root("//data//website", "/data/website"), Some(""));
         assert_eq!(below_root("/data/website2/x", "/data/website"), None);
         assert_eq!(below_root("data/website/x", "/data/website"), None);
         assert_eq!(below_root("/data/x", "/data/website"), None);
+        assert_eq!(below_root("/etc/x", "/"), None);
     }
 
     #[test]
@@ -156,5 +205,4 @@ mod tests {
         assert_eq!(literal("**/x"), None);
         assert_eq!(literal("cache/"), None);
     }
-
 }

@@ -28,16 +28,26 @@ pub(super) struct Lowered<'a> {
 impl<'a> Lowered<'a> {
     /// Whether it runs at all.
     pub fn suspended(&self) -> bool {
-        self.source.options.suspend.as_ref().is_some_and(|suspend| suspend.value)
+        self.source
+            .options
+            .suspend
+            .as_ref()
+            .is_some_and(|suspend| suspend.value)
     }
 
     /// The targets that are in the plan, as written and as planned.
-    pub fn targets(&self) -> impl Iterator<Item = (usize, &'a manifest::Target, &crate::plan::RoutePlan)> {
+    pub fn targets(
+        &self,
+    ) -> impl Iterator<Item = (usize, &'a manifest::Target, &crate::plan::RoutePlan)> {
         let routes = &self.plan.routes;
-        self.source.targets.iter().enumerate().filter_map(move |(index, target)| {
-            let name = crate::plan::TargetName(target.name.value.clone());
-            Some((index, target, routes.get(&name)?))
-        })
+        self.source
+            .targets
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, target)| {
+                let name = crate::plan::TargetName(target.name.value.clone());
+                Some((index, target, routes.get(&name)?))
+            })
     }
 }
 
@@ -49,8 +59,16 @@ pub(super) fn lower<'a>(
 ) -> Lowered<'a> {
     let homes = homes(source, host);
     let on_this_host = homes.iter().find(|home| home.labels.is_some()).copied();
-    let home = on_this_host.or(homes.first().copied()).unwrap_or(Home { name: None, labels: None });
-    let variables = Variables { manifest, source: &source.name.value, target: None, home };
+    let home = on_this_host.or(homes.first().copied()).unwrap_or(Home {
+        name: None,
+        labels: None,
+    });
+    let variables = Variables {
+        manifest,
+        source: &source.name.value,
+        target: None,
+        home,
+    };
     let root = substitute::substituted(&source.path, variables, out)
         .and_then(|done| path::source(&done.text, &source.path.at, out))
         .unwrap_or_default();
@@ -59,7 +77,10 @@ pub(super) fn lower<'a>(
     lints::events(source, events, out);
     let mut routes = BTreeMap::new();
     for target in &source.targets {
-        let variables = Variables { target: Some(&target.name.value), ..variables };
+        let variables = Variables {
+            target: Some(&target.name.value),
+            ..variables
+        };
         if let Some(route) = route::lower(source, target, &root, &filter, variables, out) {
             lints::route(source, target, events, route.delete, out);
             routes.insert(route.name.target.clone(), route);
@@ -80,18 +101,34 @@ pub(super) fn lower<'a>(
             allow_empty: flag(&guard.allow_empty, false),
             require_mount: flag(&guard.require_mount, false),
         },
-        labels: manifest.labels.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
+        labels: manifest
+            .labels
+            .iter()
+            .map(|(name, value)| (name.clone(), value.value.clone()))
+            .collect(),
         routes,
     };
     let suspended = flag(&source.options.suspend, false);
     let runs_here = host.is_some() && on_this_host.is_some() && !suspended;
-    Lowered { manifest, source, plan, runs_here, homes }
+    Lowered {
+        manifest,
+        source,
+        plan,
+        runs_here,
+        homes,
+    }
 }
 
 /// The hosts that it runs on, the one that is compiled for first.
 fn homes<'a>(source: &'a manifest::Source, host: Option<&'a HostFacts>) -> Vec<Home<'a>> {
     let Some(names) = &source.options.hosts else {
-        return vec![host.map_or(Home { name: None, labels: None }, Home::here)];
+        return vec![host.map_or(
+            Home {
+                name: None,
+                labels: None,
+            },
+            Home::here,
+        )];
     };
     let here = |name: &str| host.filter(|host| host.name == name);
     let mut names: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
@@ -101,12 +138,22 @@ fn homes<'a>(source: &'a manifest::Source, host: Option<&'a HostFacts>) -> Vec<H
     names
         .into_iter()
         .take(HOMES)
-        .map(|name| here(name).map_or(Home { name: Some(name), labels: None }, Home::here))
+        .map(|name| {
+            here(name).map_or(
+                Home {
+                    name: Some(name),
+                    labels: None,
+                },
+                Home::here,
+            )
+        })
         .collect()
 }
 
 fn events(source: &manifest::Source) -> EventSet {
-    let Some(names) = &source.options.events else { return EventSet::default() };
+    let Some(names) = &source.options.events else {
+        return EventSet::default();
+    };
     let has = |name: EventName| names.value.iter().any(|event| event.value == name);
     EventSet {
         create: has(EventName::Create),

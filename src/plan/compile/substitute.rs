@@ -22,7 +22,10 @@ pub(super) struct Home<'a> {
 impl<'a> Home<'a> {
     /// The host that is compiled for.
     pub fn here(host: &'a HostFacts) -> Home<'a> {
-        Home { name: Some(&host.name), labels: Some(&host.labels) }
+        Home {
+            name: Some(&host.name),
+            labels: Some(&host.labels),
+        }
     }
 }
 
@@ -54,7 +57,10 @@ pub(super) struct Problem {
 
 /// Replaces the variables of a text, or says which cannot be.
 pub(super) fn substitute(text: &str, variables: Variables<'_>) -> Result<Substituted, Problem> {
-    let mut out = Substituted { text: String::with_capacity(text.len()), complete: true };
+    let mut out = Substituted {
+        text: String::with_capacity(text.len()),
+        complete: true,
+    };
     let mut rest = text;
     while let Some(start) = rest.find("${") {
         out.text.push_str(&rest[..start]);
@@ -91,7 +97,11 @@ pub(super) fn substituted(
         Ok(done) => Some(done),
         Err(problem) => {
             let place = out.within(&value.at, &value.value, problem.at);
-            out.push(Diagnostic::new(problem.code, problem.message).primary(&place, "").help(problem.help));
+            out.push(
+                Diagnostic::new(problem.code, problem.message)
+                    .primary(&place, "")
+                    .help(problem.help),
+            );
             None
         }
     }
@@ -104,7 +114,14 @@ pub(super) fn depends_on_host(text: &str) -> bool {
 
 impl<'a> Variables<'a> {
     fn value(&self, name: &str, at: Range<usize>) -> Result<Option<&'a str>, Problem> {
-        let problem = |code, message: String, help: &str| Err(Problem { code, at: at.clone(), message, help: help.into() });
+        let problem = |code, message: String, help: &str| {
+            Err(Problem {
+                code,
+                at: at.clone(),
+                message,
+                help: help.into(),
+            })
+        };
         match name {
             "source" => Ok(Some(self.source)),
             "target" => match self.target {
@@ -138,13 +155,17 @@ impl<'a> Variables<'a> {
         if let Some(value) = self.manifest.labels.get(label) {
             return Ok(Some(&value.value));
         }
-        let Some(labels) = self.home.labels else { return Ok(None) };
+        let Some(labels) = self.home.labels else {
+            return Ok(None);
+        };
         match labels.get(label) {
             Some(value) => Ok(Some(value)),
             None => Err(Problem {
                 code: Code::HostFact,
                 at,
-                message: format!("the label `{label}` is known neither to the manifest nor to the host"),
+                message: format!(
+                    "the label `{label}` is known neither to the manifest nor to the host"
+                ),
                 help: "add it under `metadata.labels`, or to the host's agent file".into(),
             }),
         }

@@ -8,7 +8,11 @@ use crate::manifest::{self, Url, UrlParts, defaults};
 use crate::plan::{Secret, Target};
 
 /// The place that a target's url names; `None` with a diagnostic where it names none.
-pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &mut Collector<'_>) -> Option<Target> {
+pub(super) fn lower(
+    target: &manifest::Target,
+    variables: Variables<'_>,
+    out: &mut Collector<'_>,
+) -> Option<Target> {
     let url = &target.url;
     let parts = match substitute::substitute(&url.value.text, variables) {
         Ok(done) if done.text == url.value.text => url.value.parts.clone(),
@@ -16,15 +20,22 @@ pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &m
             Ok(parsed) => parsed.parts,
             Err(problem) => {
                 out.push(
-                    Diagnostic::new(problem.code, format!("{}, after substitution", problem.message))
-                        .primary(&url.at, problem.label),
+                    Diagnostic::new(
+                        problem.code,
+                        format!("{}, after substitution", problem.message),
+                    )
+                    .primary(&url.at, problem.label),
                 );
                 return None;
             }
         },
         Err(problem) => {
             let place = out.within(&url.at, &url.value.text, problem.at);
-            out.push(Diagnostic::new(problem.code, problem.message).primary(&place, "").help(problem.help));
+            out.push(
+                Diagnostic::new(problem.code, problem.message)
+                    .primary(&place, "")
+                    .help(problem.help),
+            );
             return None;
         }
     };
@@ -33,9 +44,12 @@ pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &m
         && path::normalise(at).is_ok_and(|at| at == "/")
     {
         out.push(
-            Diagnostic::new(Code::TargetIsRoot, "a target cannot be the root directory `/`")
-                .primary(&url.at, "")
-                .help("name a directory below it"),
+            Diagnostic::new(
+                Code::TargetIsRoot,
+                "a target cannot be the root directory `/`",
+            )
+            .primary(&url.at, "")
+            .help("name a directory below it"),
         );
         return None;
     }
@@ -44,17 +58,32 @@ pub(super) fn lower(target: &manifest::Target, variables: Variables<'_>, out: &m
 
 /// The target of a url's parts, with the options that belong to its scheme.
 pub(super) fn build(parts: UrlParts, options: &manifest::TargetOptions) -> Target {
-    let text = |value: &Option<manifest::Spanned<String>>| value.as_ref().map(|value| value.value.clone());
+    let text =
+        |value: &Option<manifest::Spanned<String>>| value.as_ref().map(|value| value.value.clone());
     match parts {
-        UrlParts::Daemon { user, host, port, module, path } => Target::Daemon {
+        UrlParts::Daemon {
+            user,
+            host,
+            port,
+            module,
+            path,
+        } => Target::Daemon {
             user,
             host,
             port: port.unwrap_or(defaults::RSYNC_PORT),
             module,
             path,
-            password: options.password.as_ref().map(|password| secret(&password.value)),
+            password: options
+                .password
+                .as_ref()
+                .map(|password| secret(&password.value)),
         },
-        UrlParts::Ssh { user, host, port, path } => Target::Ssh {
+        UrlParts::Ssh {
+            user,
+            host,
+            port,
+            path,
+        } => Target::Ssh {
             user,
             host,
             port,

@@ -15,7 +15,11 @@ const SOME_MONDAY: Timestamp = Timestamp::constant(1_767_571_200, 0);
 pub(super) fn sync(written: Option<&Spanned<manifest::Sync>>, out: &mut Collector<'_>) -> Sync {
     match written.map(|sync| &sync.value) {
         None | Some(manifest::Sync::Live) => Sync::Live,
-        Some(manifest::Sync::Schedule { expression, time_zone, jitter_ms }) => {
+        Some(manifest::Sync::Schedule {
+            expression,
+            time_zone,
+            jitter_ms,
+        }) => {
             check_expression(&expression.value, &expression.at, out);
             Sync::Scheduled(Schedule::Cron {
                 expression: expression.value.clone(),
@@ -23,7 +27,10 @@ pub(super) fn sync(written: Option<&Spanned<manifest::Sync>>, out: &mut Collecto
                 jitter_ms: jitter_ms.as_ref().map_or(0, |jitter| jitter.value),
             })
         }
-        Some(manifest::Sync::Every { period_ms, jitter_ms }) => {
+        Some(manifest::Sync::Every {
+            period_ms,
+            jitter_ms,
+        }) => {
             check_period(period_ms.value, &period_ms.at, out);
             Sync::Scheduled(Schedule::Every {
                 period_ms: period_ms.value,
@@ -35,15 +42,26 @@ pub(super) fn sync(written: Option<&Spanned<manifest::Sync>>, out: &mut Collecto
 
 /// Full passes; nightly where nothing is said.
 pub(super) fn rescan(written: &manifest::Rescan, out: &mut Collector<'_>) -> Rescan {
-    let jitter = |default: u64| written.jitter_ms.as_ref().map_or(default, |jitter| jitter.value);
+    let jitter = |default: u64| {
+        written
+            .jitter_ms
+            .as_ref()
+            .map_or(default, |jitter| jitter.value)
+    };
     let schedule = match written.when.as_ref() {
         None => Some(Schedule::Cron {
             expression: defaults::RESCAN_SCHEDULE.into(),
             time_zone: zone(written.time_zone.as_ref(), out),
             jitter_ms: jitter(defaults::RESCAN_JITTER_MS),
         }),
-        Some(Spanned { value: RescanWhen::Never, .. }) => None,
-        Some(Spanned { value: RescanWhen::Schedule(expression), at }) => {
+        Some(Spanned {
+            value: RescanWhen::Never,
+            ..
+        }) => None,
+        Some(Spanned {
+            value: RescanWhen::Schedule(expression),
+            at,
+        }) => {
             check_expression(expression, at, out);
             Some(Schedule::Cron {
                 expression: expression.clone(),
@@ -51,9 +69,15 @@ pub(super) fn rescan(written: &manifest::Rescan, out: &mut Collector<'_>) -> Res
                 jitter_ms: jitter(0),
             })
         }
-        Some(Spanned { value: RescanWhen::Every(period_ms), at }) => {
+        Some(Spanned {
+            value: RescanWhen::Every(period_ms),
+            at,
+        }) => {
             check_period(*period_ms, at, out);
-            Some(Schedule::Every { period_ms: *period_ms, jitter_ms: jitter(0) })
+            Some(Schedule::Every {
+                period_ms: *period_ms,
+                jitter_ms: jitter(0),
+            })
         }
     };
     Rescan {
@@ -71,11 +95,18 @@ pub(super) fn rescan(written: &manifest::Rescan, out: &mut Collector<'_>) -> Res
 }
 
 /// When transfers may start; together the windows must let some through.
-pub(super) fn windows(written: &[Spanned<manifest::Window>], out: &mut Collector<'_>) -> Vec<Window> {
+pub(super) fn windows(
+    written: &[Spanned<manifest::Window>],
+    out: &mut Collector<'_>,
+) -> Vec<Window> {
     let windows: Vec<Window> = written
         .iter()
         .map(|window| Window {
-            rule: if window.value.allow { WindowRule::Allow } else { WindowRule::Deny },
+            rule: if window.value.allow {
+                WindowRule::Allow
+            } else {
+                WindowRule::Deny
+            },
             from_min: window.value.from_min,
             to_min: window.value.to_min,
             days: window.value.days,
@@ -86,9 +117,12 @@ pub(super) fn windows(written: &[Spanned<manifest::Window>], out: &mut Collector
         && !schedule::open(&windows, SOME_MONDAY)
         && schedule::next_change(&windows, SOME_MONDAY).is_none()
     {
-        let mut diagnostic = Diagnostic::new(Code::WindowsNeverOpen, "these windows never let a transfer start")
-            .primary(&last.at, "with this one nothing is left")
-            .help("`deny` wins over `allow`; leave a part of the week open");
+        let mut diagnostic = Diagnostic::new(
+            Code::WindowsNeverOpen,
+            "these windows never let a transfer start",
+        )
+        .primary(&last.at, "with this one nothing is left")
+        .help("`deny` wins over `allow`; leave a part of the week open");
         for window in &written[..written.len() - 1] {
             diagnostic = diagnostic.secondary(&window.at, "");
         }
@@ -101,11 +135,18 @@ pub(super) fn windows(written: &[Spanned<manifest::Window>], out: &mut Collector
 pub(super) fn debounce(written: &manifest::Debounce, out: &mut Collector<'_>) -> Debounce {
     let bounds = Bounds {
         low: ("quiet", written.quiet_ms.as_ref(), defaults::QUIET_MS),
-        high: ("maxWait", written.max_wait_ms.as_ref(), defaults::MAX_WAIT_MS),
+        high: (
+            "maxWait",
+            written.max_wait_ms.as_ref(),
+            defaults::MAX_WAIT_MS,
+        ),
         code: Code::DebounceOrder,
     };
     let (quiet_ms, max_wait_ms) = bounds.lower(out);
-    Debounce { quiet_ms, max_wait_ms }
+    Debounce {
+        quiet_ms,
+        max_wait_ms,
+    }
 }
 
 /// A live route whose changes wait longer than from one full pass to the next is not live.
@@ -116,13 +157,25 @@ pub(super) fn lag(
     options: &TargetOptions,
     out: &mut Collector<'_>,
 ) {
-    let Some(Spanned { value: RescanWhen::Every(period_ms), at }) = &rescan.when else { return };
-    let waits = options.debounce.max_wait_ms.as_ref().or(options.debounce.quiet_ms.as_ref());
+    let Some(Spanned {
+        value: RescanWhen::Every(period_ms),
+        at,
+    }) = &rescan.when
+    else {
+        return;
+    };
+    let waits = options
+        .debounce
+        .max_wait_ms
+        .as_ref()
+        .or(options.debounce.quiet_ms.as_ref());
     if *sync == Sync::Live && debounce.max_wait_ms > *period_ms {
-        let mut diagnostic =
-            Diagnostic::new(Code::LiveMayNotLag, "changes may wait longer than from one rescan to the next")
-                .primary(at, "the rescan comes first")
-                .help("use `sync: {every: …}` to gather changes, or a shorter `maxWait`");
+        let mut diagnostic = Diagnostic::new(
+            Code::LiveMayNotLag,
+            "changes may wait longer than from one rescan to the next",
+        )
+        .primary(at, "the rescan comes first")
+        .help("use `sync: {every: …}` to gather changes, or a shorter `maxWait`");
         if let Some(waits) = waits {
             diagnostic = diagnostic.secondary(&waits.at, "changes may wait this long");
         }
@@ -149,9 +202,12 @@ impl Bounds<'_> {
             (Some(low), Some(high)) => {
                 if low.value > high.value {
                     out.push(
-                        Diagnostic::new(self.code, format!("`{high_key}` is shorter than `{low_key}`"))
-                            .primary(&high.at, format!("must be at least `{low_key}`"))
-                            .secondary(&low.at, ""),
+                        Diagnostic::new(
+                            self.code,
+                            format!("`{high_key}` is shorter than `{low_key}`"),
+                        )
+                        .primary(&high.at, format!("must be at least `{low_key}`"))
+                        .secondary(&low.at, ""),
                     );
                 }
                 (low.value, high.value.max(low.value))
@@ -164,7 +220,9 @@ impl Bounds<'_> {
 }
 
 fn zone(written: Option<&Spanned<String>>, out: &mut Collector<'_>) -> String {
-    let Some(zone) = written else { return defaults::TIME_ZONE.into() };
+    let Some(zone) = written else {
+        return defaults::TIME_ZONE.into();
+    };
     if let Err(error) = schedule::check_zone(&zone.value) {
         out.push(diagnostic(&error, &zone.value, &zone.at, out));
     }
@@ -186,7 +244,10 @@ fn check_period(period_ms: u64, at: &Place, out: &mut Collector<'_>) {
 fn diagnostic(error: &ScheduleError, value: &str, at: &Place, out: &Collector<'_>) -> Diagnostic {
     let (code, place) = match error.problem {
         Problem::Syntax => (Code::BadCron, out.within(at, value, error.at.clone())),
-        Problem::NeverFires => (Code::CronNeverFires, out.within(at, value, error.at.clone())),
+        Problem::NeverFires => (
+            Code::CronNeverFires,
+            out.within(at, value, error.at.clone()),
+        ),
         Problem::UnknownZone => (Code::UnknownTimeZone, at.clone()),
         Problem::Period => (Code::OutOfRange, at.clone()),
     };

@@ -71,13 +71,21 @@ pub fn next_times(route: &RoutePlan, now: Timestamp, host: &str) -> Vec<NextTime
     let due = |schedule: &Schedule| schedule.next_after(now, &key);
     let mut out = Vec::new();
     let mut push = |what: What, at: Option<Timestamp>| {
-        out.extend(at.map(|at| NextTime { route: route.name.clone(), what, at }));
+        out.extend(at.map(|at| NextTime {
+            route: route.name.clone(),
+            what,
+            at,
+        }));
     };
     push(What::Rescan, route.rescan.schedule.as_ref().and_then(due));
     if let Sync::Scheduled(schedule) = &route.sync {
         push(What::Send, due(schedule));
     }
-    let change = if schedule::open(&route.windows, now) { What::WindowCloses } else { What::WindowOpens };
+    let change = if schedule::open(&route.windows, now) {
+        What::WindowCloses
+    } else {
+        What::WindowOpens
+    };
     push(change, schedule::next_change(&route.windows, now));
     out.sort_by_key(|next| next.at);
     out

@@ -12,11 +12,18 @@ pub(super) fn human(head: &str, sheets: &[Sheet]) -> String {
         out.push_str(&format!("\n{indent}{}\n", sheet.title));
         for row in filled(sheet) {
             // Notes stand in one column of their own.
-            let width = row.values.iter().map(|value| value.text.chars().count()).max().unwrap_or(0);
+            let width = row
+                .values
+                .iter()
+                .map(|value| value.text.chars().count())
+                .max()
+                .unwrap_or(0);
             for (nth, value) in row.values.iter().enumerate() {
                 let key = if nth == 0 { row.key } else { "" };
                 let line = match &value.note {
-                    Some(note) => format!("{indent}  {key:KEY_WIDTH$}{:width$}  {note}", value.text),
+                    Some(note) => {
+                        format!("{indent}  {key:KEY_WIDTH$}{:width$}  {note}", value.text)
+                    }
                     None => format!("{indent}  {key:KEY_WIDTH$}{}", value.text),
                 };
                 out.push_str(line.trim_end());
@@ -30,9 +37,13 @@ pub(super) fn human(head: &str, sheets: &[Sheet]) -> String {
 pub(super) fn markdown(head: &str, sheets: &[Sheet]) -> String {
     let mut out = format!("# heliostat plan\n\n{}\n", plain(head));
     for sheet in sheets {
-        out.push_str(&format!("\n{} {}\n\n| | |\n| --- | --- |\n", "#".repeat(sheet.depth + 2), plain(&sheet.title)));
-        let (commands, rows): (Vec<&Row>, Vec<&Row>) =
-            filled(sheet).partition(|row| row.values.iter().any(|value| value.kind == Kind::Command));
+        out.push_str(&format!(
+            "\n{} {}\n\n| | |\n| --- | --- |\n",
+            "#".repeat(sheet.depth + 2),
+            plain(&sheet.title)
+        ));
+        let (commands, rows): (Vec<&Row>, Vec<&Row>) = filled(sheet)
+            .partition(|row| row.values.iter().any(|value| value.kind == Kind::Command));
         for row in rows {
             let values: Vec<String> = row.values.iter().map(cell).collect();
             out.push_str(&format!("| {} | {} |\n", row.key, values.join("<br>")));
@@ -79,7 +90,11 @@ fn plain(text: &str) -> String {
 /// A code span in a table's cell, in which only the bar needs care.
 fn code(text: &str) -> String {
     let fence = fence(text, 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    let pad = if text.starts_with('`') || text.ends_with('`') {
+        " "
+    } else {
+        ""
+    };
     format!("{fence}{pad}{}{pad}{fence}", text.replace('|', "\\|"))
 }
 

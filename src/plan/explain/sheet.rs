@@ -38,8 +38,13 @@ pub(super) enum Kind {
 }
 
 pub(super) fn head(explain: &Explain<'_>) -> String {
-    let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-    let host = if explain.host.is_empty() { "any host".to_string() } else { format!("host {}", explain.host) };
+    let counted =
+        |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let host = if explain.host.is_empty() {
+        "any host".to_string()
+    } else {
+        format!("host {}", explain.host)
+    };
     format!(
         "{host}: {}, {}; next times after {}",
         counted(explain.plan.sources.len(), "source"),
@@ -52,7 +57,12 @@ pub(super) fn sheets(explain: &Explain<'_>) -> Vec<Sheet> {
     let mut out = Vec::new();
     for source in explain.plan.sources.values() {
         out.push(source_sheet(source));
-        out.extend(source.routes.values().map(|route| route_sheet(explain, source, route)));
+        out.extend(
+            source
+                .routes
+                .values()
+                .map(|route| route_sheet(explain, source, route)),
+        );
     }
     out
 }
@@ -66,14 +76,21 @@ fn source_sheet(source: &SourcePlan) -> Sheet {
             row("triggers", [words::events(source.events)]),
             rules("include", &source.filter.include),
             rules("exclude", &source.filter.exclude),
-            row("guards", words::guard(&source.guard, source.one_file_system)),
+            row(
+                "guards",
+                words::guard(&source.guard, source.one_file_system),
+            ),
         ],
     }
 }
 
 fn route_sheet(explain: &Explain<'_>, source: &SourcePlan, route: &RoutePlan) -> Sheet {
     // The route's excludes are the source's, and then its own.
-    let own_excludes = route.filter.exclude.get(source.filter.exclude.len()..).unwrap_or_default();
+    let own_excludes = route
+        .filter
+        .exclude
+        .get(source.filter.exclude.len()..)
+        .unwrap_or_default();
     let mut rows = vec![
         row("target", target(&route.target)),
         row("send", send(route)),
@@ -88,32 +105,69 @@ fn route_sheet(explain: &Explain<'_>, source: &SourcePlan, route: &RoutePlan) ->
     let commands = (explain.command_lines)(source, route);
     rows.push(Row {
         key: "command",
-        values: commands.into_iter().map(|text| Value { text, note: None, kind: Kind::Command }).collect(),
+        values: commands
+            .into_iter()
+            .map(|text| Value {
+                text,
+                note: None,
+                kind: Kind::Command,
+            })
+            .collect(),
     });
-    Sheet { depth: 1, title: format!("route {}", route.name), rows }
+    Sheet {
+        depth: 1,
+        title: format!("route {}", route.name),
+        rows,
+    }
 }
 
 fn row(key: &'static str, values: impl IntoIterator<Item = String>) -> Row {
-    let values = values.into_iter().map(|text| Value { text, note: None, kind: Kind::Words }).collect();
+    let values = values
+        .into_iter()
+        .map(|text| Value {
+            text,
+            note: None,
+            kind: Kind::Words,
+        })
+        .collect();
     Row { key, values }
 }
 
 fn rules(key: &'static str, rules: &[Rule]) -> Row {
     let value = |rule: &Rule| Value {
         text: rule.pattern.clone(),
-        note: rule.origin.as_ref().map(|origin| format!("{}:{}", origin.file, origin.line)),
+        note: rule
+            .origin
+            .as_ref()
+            .map(|origin| format!("{}:{}", origin.file, origin.line)),
         kind: Kind::Pattern,
     };
-    Row { key, values: rules.iter().map(value).collect() }
+    Row {
+        key,
+        values: rules.iter().map(value).collect(),
+    }
 }
 
 fn target(target: &Target) -> Vec<String> {
     let mut out = vec![target.to_string()];
     match target {
         Target::Daemon { password, .. } => out.extend(password.as_ref().map(words::secret)),
-        Target::Ssh { identity_file, known_hosts_file, jump, .. } => {
-            out.extend(identity_file.as_ref().map(|file| format!("identity {file}")));
-            out.extend(known_hosts_file.as_ref().map(|file| format!("known hosts {file}")));
+        Target::Ssh {
+            identity_file,
+            known_hosts_file,
+            jump,
+            ..
+        } => {
+            out.extend(
+                identity_file
+                    .as_ref()
+                    .map(|file| format!("identity {file}")),
+            );
+            out.extend(
+                known_hosts_file
+                    .as_ref()
+                    .map(|file| format!("known hosts {file}")),
+            );
             out.extend(jump.as_ref().map(|jump| format!("by way of {jump}")));
         }
         Target::Local { .. } => {}
@@ -129,7 +183,9 @@ fn send(route: &RoutePlan) -> Vec<String> {
             words::duration(debounce.quiet_ms),
             words::duration(debounce.max_wait_ms)
         )],
-        Sync::Scheduled(schedule) => vec![format!("gathered, and sent {}", words::schedule(schedule))],
+        Sync::Scheduled(schedule) => {
+            vec![format!("gathered, and sent {}", words::schedule(schedule))]
+        }
     }
 }
 
@@ -146,7 +202,10 @@ fn next(explain: &Explain<'_>, route: &RoutePlan) -> Vec<String> {
     let zone = |what: What| match (what, &route.sync) {
         (What::Rescan, _) => route.rescan.schedule.as_ref().map_or("UTC", words::zone),
         (What::Send, Sync::Scheduled(schedule)) => words::zone(schedule),
-        _ => route.windows.first().map_or("UTC", |window| &window.time_zone),
+        _ => route
+            .windows
+            .first()
+            .map_or("UTC", |window| &window.time_zone),
     };
     let mut out: Vec<String> = next_times(route, explain.now, explain.host)
         .into_iter()
@@ -168,14 +227,21 @@ fn next(explain: &Explain<'_>, route: &RoutePlan) -> Vec<String> {
 
 fn limits(route: &RoutePlan) -> Vec<String> {
     let mut out = vec![
-        format!("ended after {} without progress", words::duration(route.timeout_ms)),
+        format!(
+            "ended after {} without progress",
+            words::duration(route.timeout_ms)
+        ),
         format!(
             "tried again after {}, doubling up to {}",
             words::duration(route.retry.initial_ms),
             words::duration(route.retry.max_ms)
         ),
     ];
-    out.extend(route.bandwidth.map(|bytes| format!("at most {}", words::rate(bytes))));
+    out.extend(
+        route
+            .bandwidth
+            .map(|bytes| format!("at most {}", words::rate(bytes))),
+    );
     out.extend(words::compress(route.compress).map(str::to_string));
     if !route.rsync_args.is_empty() {
         out.push(format!("rsync also gets {}", route.rsync_args.join(" ")));

@@ -41,7 +41,12 @@ fn explain<T>(plan: &Plan, then: impl FnOnce(&Explain<'_>) -> T) -> T {
         target => vec![format!("rsync -a -- '`x`' {target}")],
     };
     let now = "2026-03-02T09:00:00Z".parse().unwrap();
-    then(&Explain { plan, now, host: "web1", command_lines: &command_lines })
+    then(&Explain {
+        plan,
+        now,
+        host: "web1",
+        command_lines: &command_lines,
+    })
 }
 
 #[test]

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::plan::{
-    Attributes, Compare, Compress, DeleteBudget, DeletePolicy, EventSet, OnStart, Secret, SourceGuard,
+    Attributes, Compare, Compress, DeleteBudget, DeletePolicy, EventSet, OnStart, Secret,
+    SourceGuard,
 };
 use crate::schedule::{Schedule, Window, WindowRule};
 
@@ -12,7 +13,13 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// `5ms`, `1h30m`: as it is written in a manifest.
 pub(super) fn duration(ms: u64) -> String {
-    const UNITS: [(u64, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    const UNITS: [(u64, &str); 5] = [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+        (1, "ms"),
+    ];
     let mut rest = ms;
     let mut out = String::new();
     for (unit, name) in UNITS {
@@ -35,14 +42,21 @@ pub(super) fn rate(bytes: u64) -> String {
         (1_000, "KB"),
         (1, "B"),
     ];
-    let exact = UNITS.iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
-    exact.map_or_else(|| "0B/s".into(), |(unit, name)| format!("{}{name}/s", bytes / unit))
+    let exact = UNITS
+        .iter()
+        .find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    exact.map_or_else(
+        || "0B/s".into(),
+        |(unit, name)| format!("{}{name}/s", bytes / unit),
+    )
 }
 
 /// An instant on the wall of a zone; milliseconds are of no interest.
 pub(super) fn instant(at: Timestamp, zone: &str) -> String {
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
-    at.to_zoned(zone).strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string()
+    at.to_zoned(zone)
+        .strftime("%a %Y-%m-%d %H:%M:%S %:z")
+        .to_string()
 }
 
 /// The zone in which a schedule's times are best shown.
@@ -59,10 +73,17 @@ pub(super) fn schedule(schedule: &Schedule) -> String {
         _ => format!(", spread over {}", duration(jitter_ms)),
     };
     match schedule {
-        Schedule::Cron { expression, time_zone, jitter_ms } => {
+        Schedule::Cron {
+            expression,
+            time_zone,
+            jitter_ms,
+        } => {
             format!("`{expression}` {time_zone}{}", spread(*jitter_ms))
         }
-        Schedule::Every { period_ms, jitter_ms } => format!("every {}{}", duration(*period_ms), spread(*jitter_ms)),
+        Schedule::Every {
+            period_ms,
+            jitter_ms,
+        } => format!("every {}{}", duration(*period_ms), spread(*jitter_ms)),
     }
 }
 
@@ -74,7 +95,12 @@ pub(super) fn window(window: &Window) -> String {
     };
     let time = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
     let days = days(window.days);
-    format!("{rule} {}-{}{days} {}", time(window.from_min), time(window.to_min), window.time_zone)
+    format!(
+        "{rule} {}-{}{days} {}",
+        time(window.from_min),
+        time(window.to_min),
+        window.time_zone
+    )
 }
 
 /// With a leading blank; empty for every day. A run of three or more is a range.
@@ -88,7 +114,9 @@ fn days(days: [bool; 7]) -> String {
         let run = days[at..].iter().take_while(|day| **day).count();
         match run {
             0 => {}
-            1 | 2 => DAYS[at..at + run].iter().for_each(|day| out.push_str(&format!(" {day}"))),
+            1 | 2 => DAYS[at..at + run]
+                .iter()
+                .for_each(|day| out.push_str(&format!(" {day}"))),
             _ => out.push_str(&format!(" {}-{}", DAYS[at], DAYS[at + run - 1])),
         }
         at += run.max(1);
@@ -109,8 +137,16 @@ pub(super) fn events(events: EventSet) -> String {
         (events.delete, "delete"),
         (events.modify, "modify"),
     ];
-    let names: Vec<&str> = names.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect();
-    if names.is_empty() { "nothing; rescans only".into() } else { names.join(", ") }
+    let names: Vec<&str> = names
+        .into_iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, name)| name)
+        .collect();
+    if names.is_empty() {
+        "nothing; rescans only".into()
+    } else {
+        names.join(", ")
+    }
 }
 
 pub(super) fn guard(guard: &SourceGuard, one_file_system: bool) -> Vec<String> {
@@ -124,7 +160,14 @@ pub(super) fn guard(guard: &SourceGuard, one_file_system: bool) -> Vec<String> {
     if !guard.allow_empty {
         out.push("held if it was not empty and now is".into());
     }
-    out.push(if one_file_system { "mounts below it are left out" } else { "mounts below it are entered" }.into());
+    out.push(
+        if one_file_system {
+            "mounts below it are left out"
+        } else {
+            "mounts below it are entered"
+        }
+        .into(),
+    );
     out
 }
 
@@ -141,7 +184,11 @@ pub(super) fn delete(policy: DeletePolicy, budget: DeleteBudget) -> String {
         DeleteBudget::Share(share) if share % 100 == 0 => format!("{}% of the target", share / 100),
         DeleteBudget::Share(share) => {
             let fraction = format!("{:02}", share % 100);
-            format!("{}.{}% of the target", share / 100, fraction.trim_end_matches('0'))
+            format!(
+                "{}.{}% of the target",
+                share / 100,
+                fraction.trim_end_matches('0')
+            )
         }
     };
     format!("{policy}; held for approval above {budget}")
@@ -171,8 +218,16 @@ pub(super) fn attributes(attributes: Attributes) -> String {
         (attributes.devices, "devices"),
         (attributes.numeric_ids, "numericIds"),
     ];
-    let names: Vec<&str> = names.into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect();
-    if names.is_empty() { "content only".into() } else { names.join(", ") }
+    let names: Vec<&str> = names
+        .into_iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, name)| name)
+        .collect();
+    if names.is_empty() {
+        "content only".into()
+    } else {
+        names.join(", ")
+    }
 }
 
 pub(super) fn compress(compress: Compress) -> Option<&'static str> {
@@ -205,7 +260,12 @@ mod tests {
         assert_eq!(rate(40 << 20), "40MiB/s");
         assert_eq!(rate(5_000_000), "5MB/s");
         assert_eq!(rate(1536), "1536B/s");
-        assert_eq!(delete(DeletePolicy::Mirror, DeleteBudget::Share(1250)).rsplit(' ').nth(3), Some("12.5%"));
+        assert_eq!(
+            delete(DeletePolicy::Mirror, DeleteBudget::Share(1250))
+                .rsplit(' ')
+                .nth(3),
+            Some("12.5%")
+        );
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //! 1. *Survey* (`survey.rs`), only where something may be deleted: walks what the batch names on both sides and lists
 //!    every entry that would leave the target. The guard sees the list before anything is touched; a run that is held
 //!    changes nothing at all.
-//! 2. *Work*: the batch's entries in order. `leaf.rs` brings one name in step, `walk.rs` a whole directory, `dirs.rs`
-//!    makes directories. A directory in the way of a file is emptied of what the survey listed, and of nothing else.
+//! 2. *Work*: the batch's entries in order. `leaf.rs` brings one name in step, `send.rs` makes it anew where it must,
+//!    `walk.rs` goes through a directory, `dirs.rs` makes directories. A directory in the way of a file is emptied of what the survey listed, and of nothing else.
 //! 3. *Deletions* (`doomed.rs`), last, so that what moved is there under its new name before the old one goes. Each
 //!    path is looked for in the source once more right before it is deleted.
 //! 4. *Settling*: the attributes of every directory in which something was done, times included.
@@ -32,7 +32,9 @@
 //!
 //! - Nothing is synced to the disk: after a power cut the next pass repairs what the file system lost.
 //! - Only names that one run comes by are known to be one file, as with `rsync -aH`.
-//! - Extended attributes need `/proc`.
+//! - A batch that names one of several names of a source file makes it a file of its own; the next full pass links it.
+//! - Temporary files of a killed process stay until a pass or a reconciled directory comes by.
+//! - Modes and extended attributes of what stands on the target already need `/proc`.
 
 mod attributes;
 mod content;
@@ -46,6 +48,7 @@ mod links;
 mod meta;
 mod place;
 mod report;
+mod send;
 mod session;
 mod survey;
 mod throttle;

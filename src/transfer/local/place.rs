@@ -122,7 +122,8 @@ pub(super) fn remove_leftover(dir: &Dir, name: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transfer::local::tree::Tree;
+    use crate::engine::RelPath;
+    use crate::transfer::local::tree::{For, Tree};
 
     #[test]
     fn a_temporary_name_is_known_by_its_exact_form() {
@@ -142,28 +143,30 @@ mod tests {
     #[test]
     fn what_is_not_put_in_place_goes_away() {
         let scratch = tempfile::tempdir().unwrap();
-        let tree = Tree::open(scratch.path()).unwrap();
+        let dir = &Tree::open(scratch.path())
+            .unwrap()
+            .dir(&RelPath::root(), For::Listing)
+            .unwrap();
         let names = || {
-            tree.root()
-                .list()
+            dir.list()
                 .names
                 .iter()
                 .map(|name| name.bytes.to_vec())
                 .collect::<Vec<_>>()
         };
-        let (temporary, fd) = Temporary::file(tree.root()).unwrap();
+        let (temporary, fd) = Temporary::file(dir).unwrap();
         assert!(is_temporary(temporary.name()));
-        remove_leftover(tree.root(), temporary.name());
+        remove_leftover(dir, temporary.name());
         assert_eq!(names().len(), 1, "its writer is alive");
         let name = temporary.name().to_vec();
         drop(fd);
-        remove_leftover(tree.root(), &name);
+        remove_leftover(dir, &name);
         assert!(names().is_empty(), "its writer is gone");
         drop(temporary);
-        let (temporary, _fd) = Temporary::file(tree.root()).unwrap();
+        let (temporary, _fd) = Temporary::file(dir).unwrap();
         drop(temporary);
         assert!(names().is_empty());
-        let (temporary, _fd) = Temporary::file(tree.root()).unwrap();
+        let (temporary, _fd) = Temporary::file(dir).unwrap();
         temporary.put(b"final").unwrap();
         assert_eq!(names(), [b"final"]);
     }

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::meta::{Id, Kind, Meta};
@@ -87,11 +87,6 @@ impl Tree {
         )?);
         let id = root.meta()?.id;
         Ok(Tree { root, id })
-    }
-
-    /// The root itself.
-    pub(super) fn root(&self) -> &Dir {
-        &self.root
     }
 
     /// Opens a directory below the root.
@@ -173,8 +168,15 @@ impl Dir {
         rustix::fs::openat(&self.0, name, purpose.flags(), Mode::empty()).map(Dir)
     }
 
-    /// Lists it, sorted by name.
+    /// Lists it from its beginning, sorted by name.
     pub(super) fn list(&self) -> Listing {
+        // A descriptor that was listed before stands at the end.
+        if let Err(error) = rustix::fs::seek(&self.0, SeekFrom::Start(0)) {
+            return Listing {
+                names: Vec::new(),
+                error: Some(error),
+            };
+        }
         let mut buffer = [MaybeUninit::<u8>::uninit(); LIST_BUFFER];
         let mut raw = RawDir::new(&self.0, &mut buffer);
         let mut names = Vec::new();
@@ -251,7 +253,7 @@ mod tests {
         }
         std::fs::create_dir(scratch.path().join("d")).unwrap();
         let tree = Tree::open(scratch.path()).unwrap();
-        let listing = tree.root().list();
+        let listing = tree.dir(&RelPath::root(), For::Listing).unwrap().list();
         assert!(listing.error.is_none());
         let names: Vec<_> = listing
             .names

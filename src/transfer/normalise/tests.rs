@@ -15,8 +15,20 @@ fn p(text: &str) -> RelPath {
 }
 
 fn filter(include: &[&str], exclude: &[&str]) -> Filter {
-    let rules = |patterns: &[&str]| patterns.iter().map(|text| Rule { pattern: text.to_string(), origin: None }).collect();
-    Filter::compile(&FilterSpec { include: rules(include), exclude: rules(exclude) }).unwrap()
+    let rules = |patterns: &[&str]| {
+        patterns
+            .iter()
+            .map(|text| Rule {
+                pattern: text.to_string(),
+                origin: None,
+            })
+            .collect()
+    };
+    Filter::compile(&FilterSpec {
+        include: rules(include),
+        exclude: rules(exclude),
+    })
+    .unwrap()
 }
 
 /// A source as a list of paths: `d/` a directory, `f` a file, `h@2` a file with two names, `x!` what cannot be looked at.
@@ -24,14 +36,19 @@ fn look(tree: &'static str) -> impl Fn(&RelPath) -> Seen {
     move |path| {
         let path = path.to_string();
         tree.split_whitespace()
-            .find_map(|entry| match entry.trim_end_matches(['/', '!']).split('@').next() {
-                Some(name) if name == path && entry.ends_with('/') => Some(Seen::Directory),
-                Some(name) if name == path && entry.ends_with('!') => Some(Seen::Unknown),
-                Some(name) if name == path => {
-                    Some(Seen::Other { links: entry.split('@').nth(1).map_or(1, |links| links.parse().unwrap()) })
-                }
-                _ => None,
-            })
+            .find_map(
+                |entry| match entry.trim_end_matches(['/', '!']).split('@').next() {
+                    Some(name) if name == path && entry.ends_with('/') => Some(Seen::Directory),
+                    Some(name) if name == path && entry.ends_with('!') => Some(Seen::Unknown),
+                    Some(name) if name == path => Some(Seen::Other {
+                        links: entry
+                            .split('@')
+                            .nth(1)
+                            .map_or(1, |links| links.parse().unwrap()),
+                    }),
+                    _ => None,
+                },
+            )
             .unwrap_or(Seen::Missing)
     }
 }
@@ -42,21 +59,40 @@ fn shown(act: Act) -> String {
         Act::Send => "send".to_string(),
         Act::Attributes => "attributes".to_string(),
         Act::Reconcile { trust, delete } => {
-            format!("{}{}", if trust { "trust" } else { "doubt" }, if delete { "-delete" } else { "" })
+            format!(
+                "{}{}",
+                if trust { "trust" } else { "doubt" },
+                if delete { "-delete" } else { "" }
+            )
         }
     }
 }
 
 fn check(tree: &'static str, delete: DeletePolicy, marks: &[(&str, Dirt)], expected: &[&str]) {
     let everything = filter(&["**"], &["*.tmp", "build/"]);
-    let scope = Scope { filter: &everything, delete, hard_links: false, fences: &[] };
+    let scope = Scope {
+        filter: &everything,
+        delete,
+        hard_links: false,
+        fences: &[],
+    };
     check_in(scope, tree, marks, expected);
 }
 
 fn check_in(scope: Scope<'_>, tree: &'static str, marks: &[(&str, Dirt)], expected: &[&str]) {
-    let marks = marks.iter().map(|(path, dirt)| Mark { path: p(path), dirt: *dirt }).collect();
+    let marks = marks
+        .iter()
+        .map(|(path, dirt)| Mark {
+            path: p(path),
+            dirt: *dirt,
+        })
+        .collect();
     let batch = normalise(&Work::Batch(marks), scope, &look(tree));
-    let found: Vec<String> = batch.entries.iter().map(|entry| format!("{} {}", entry.path, shown(entry.act))).collect();
+    let found: Vec<String> = batch
+        .entries
+        .iter()
+        .map(|entry| format!("{} {}", entry.path, shown(entry.act)))
+        .collect();
     assert_eq!(found, expected);
     assert_eq!(batch.pass, None);
 }
@@ -67,11 +103,26 @@ use DeletePolicy::{Mirror, Never, Propagate};
 fn what_a_path_is_now_decides() {
     check("d/ d/f e/", Mirror, &[("d/f", CONTENT)], &["d/f send"]);
     check("d/ d/f", Mirror, &[("d/f", GONE)], &["d/f send"]);
-    check("d/ d/f", Mirror, &[("d/f", SUBTREE | CONTENT)], &["d/f send"]);
-    check("d/ d/f", Mirror, &[("d/f", ATTRIBUTES), ("d", ATTRIBUTES)], &["d attributes", "d/f attributes"]);
+    check(
+        "d/ d/f",
+        Mirror,
+        &[("d/f", SUBTREE | CONTENT)],
+        &["d/f send"],
+    );
+    check(
+        "d/ d/f",
+        Mirror,
+        &[("d/f", ATTRIBUTES), ("d", ATTRIBUTES)],
+        &["d attributes", "d/f attributes"],
+    );
     check("d/", Mirror, &[("d/f", CONTENT)], &["d/f remove"]);
     check("d/", Mirror, &[("d", SUBTREE)], &["d trust-delete"]);
-    check("d/", Mirror, &[("d", SUBTREE | CONTENT)], &["d doubt-delete"]);
+    check(
+        "d/",
+        Mirror,
+        &[("d", SUBTREE | CONTENT)],
+        &["d doubt-delete"],
+    );
     check("d/", Mirror, &[("d", CONTENT)], &["d doubt-delete"]);
     check("", Mirror, &[("", SUBTREE)], &[". trust-delete"]);
 }
@@ -79,7 +130,12 @@ fn what_a_path_is_now_decides() {
 #[test]
 fn only_what_was_seen_to_vanish_is_deleted_under_propagate() {
     check("d/", Propagate, &[("d", SUBTREE)], &["d trust"]);
-    check("d/", Propagate, &[("d", SUBTREE | GONE)], &["d trust-delete"]);
+    check(
+        "d/",
+        Propagate,
+        &[("d", SUBTREE | GONE)],
+        &["d trust-delete"],
+    );
     check("d/", Propagate, &[("d/f", CONTENT)], &["d/f remove"]);
     check("d/", Never, &[("d", SUBTREE | GONE)], &["d trust"]);
 }
@@ -87,14 +143,29 @@ fn only_what_was_seen_to_vanish_is_deleted_under_propagate() {
 #[test]
 fn without_deleting_a_missing_path_leaves_its_parents_time() {
     check("d/", Never, &[("d/f", GONE)], &["d attributes"]);
-    check("d/ d/g", Never, &[("d/f", GONE), ("d", SUBTREE), ("d/g", CONTENT)], &["d trust", "d/g send"]);
+    check(
+        "d/ d/g",
+        Never,
+        &[("d/f", GONE), ("d", SUBTREE), ("d/g", CONTENT)],
+        &["d trust", "d/g send"],
+    );
     check("", Never, &[("f", GONE)], &[". attributes"]);
 }
 
 #[test]
 fn the_topmost_ancestor_that_is_no_directory_stands_for_what_is_below() {
-    check("d/", Mirror, &[("d/e/f", CONTENT), ("d/e/g", ATTRIBUTES)], &["d/e remove"]);
-    check("d/ d/link", Mirror, &[("d/link/f", ATTRIBUTES)], &["d/link send"]);
+    check(
+        "d/",
+        Mirror,
+        &[("d/e/f", CONTENT), ("d/e/g", ATTRIBUTES)],
+        &["d/e remove"],
+    );
+    check(
+        "d/ d/link",
+        Mirror,
+        &[("d/link/f", ATTRIBUTES)],
+        &["d/link send"],
+    );
     check("d/ d/e!", Mirror, &[("d/e/f", GONE)], &["d/e send"]);
 }
 
@@ -105,8 +176,18 @@ fn what_cannot_be_looked_at_is_never_removed() {
 
 #[test]
 fn excluded_paths_drop_out() {
-    check("f.tmp d/ d/f", Mirror, &[("f.tmp", CONTENT), ("gone.tmp", GONE), ("d/f", CONTENT)], &["d/f send"]);
-    check("build/ build/x", Mirror, &[("build", SUBTREE), ("build/x", CONTENT), ("build/y", GONE)], &[]);
+    check(
+        "f.tmp d/ d/f",
+        Mirror,
+        &[("f.tmp", CONTENT), ("gone.tmp", GONE), ("d/f", CONTENT)],
+        &["d/f send"],
+    );
+    check(
+        "build/ build/x",
+        Mirror,
+        &[("build", SUBTREE), ("build/x", CONTENT), ("build/y", GONE)],
+        &[],
+    );
     // A missing path that would be protected as a directory is left alone; as a file it belongs.
     check("", Mirror, &[("build", GONE)], &[]);
     check("build", Mirror, &[("build", CONTENT)], &["build send"]);
@@ -115,43 +196,99 @@ fn excluded_paths_drop_out() {
 #[test]
 fn a_removed_directory_that_was_only_a_way_is_removed() {
     let only = filter(&["*.rs"], &[]);
-    let scope = Scope { filter: &only, delete: Mirror, hard_links: false, fences: &[] };
-    check_in(scope, "d/", &[("d/e/x.rs", GONE), ("d/y.txt", CONTENT)], &["d/e remove"]);
+    let scope = Scope {
+        filter: &only,
+        delete: Mirror,
+        hard_links: false,
+        fences: &[],
+    };
+    check_in(
+        scope,
+        "d/",
+        &[("d/e/x.rs", GONE), ("d/y.txt", CONTENT)],
+        &["d/e remove"],
+    );
     check_in(scope, "d/ d/y.txt", &[("d/y.txt", CONTENT)], &[]);
 }
 
 #[test]
 fn what_the_upper_entry_does_the_lower_need_not() {
-    check("d/ d/f d/e/", Mirror, &[("d", SUBTREE | CONTENT), ("d/f", CONTENT), ("d/e", SUBTREE), ("d/x", GONE)], &["d doubt-delete"]);
+    check(
+        "d/ d/f d/e/",
+        Mirror,
+        &[
+            ("d", SUBTREE | CONTENT),
+            ("d/f", CONTENT),
+            ("d/e", SUBTREE),
+            ("d/x", GONE),
+        ],
+        &["d doubt-delete"],
+    );
     check(
         "d/ d/f d/e/ d/g",
         Mirror,
-        &[("d", SUBTREE), ("d/f", CONTENT), ("d/e", SUBTREE | CONTENT), ("d/x", GONE), ("d/g", ATTRIBUTES)],
+        &[
+            ("d", SUBTREE),
+            ("d/f", CONTENT),
+            ("d/e", SUBTREE | CONTENT),
+            ("d/x", GONE),
+            ("d/g", ATTRIBUTES),
+        ],
         &["d trust-delete", "d/e doubt-delete", "d/f send"],
     );
     check(
         "d/ d/f d/e/",
         Propagate,
-        &[("d", SUBTREE | CONTENT), ("d/f", CONTENT), ("d/x", GONE), ("d/e", SUBTREE | GONE)],
+        &[
+            ("d", SUBTREE | CONTENT),
+            ("d/f", CONTENT),
+            ("d/x", GONE),
+            ("d/e", SUBTREE | GONE),
+        ],
         &["d doubt", "d/e trust-delete", "d/x remove"],
     );
-    check("d/ d/f", Mirror, &[("", SUBTREE), ("d/f", CONTENT), ("d", ATTRIBUTES)], &[". trust-delete", "d/f send"]);
+    check(
+        "d/ d/f",
+        Mirror,
+        &[("", SUBTREE), ("d/f", CONTENT), ("d", ATTRIBUTES)],
+        &[". trust-delete", "d/f send"],
+    );
     // In byte order `d.x` stands between `d` and what is below it.
-    check("d/ d.x d/f", Mirror, &[("d", SUBTREE | CONTENT), ("d.x", CONTENT), ("d/f", CONTENT)], &["d doubt-delete", "d.x send"]);
+    check(
+        "d/ d.x d/f",
+        Mirror,
+        &[("d", SUBTREE | CONTENT), ("d.x", CONTENT), ("d/f", CONTENT)],
+        &["d doubt-delete", "d.x send"],
+    );
 }
 
 #[test]
 fn a_file_with_several_names_brings_the_tree_along() {
     let everything = filter(&["**"], &[]);
-    let scope = Scope { filter: &everything, delete: Mirror, hard_links: true, fences: &[] };
-    check_in(scope, "h@2 f", &[("h", CONTENT), ("f", CONTENT)], &[". trust", "f send", "h send"]);
+    let scope = Scope {
+        filter: &everything,
+        delete: Mirror,
+        hard_links: true,
+        fences: &[],
+    };
+    check_in(
+        scope,
+        "h@2 f",
+        &[("h", CONTENT), ("f", CONTENT)],
+        &[". trust", "f send", "h send"],
+    );
     check_in(scope, "h@2 f", &[("f", CONTENT)], &["f send"]);
 }
 
 #[test]
 fn mounts_are_a_fence() {
     let (everything, fences) = (filter(&["**"], &[]), [p("m")]);
-    let scope = Scope { filter: &everything, delete: Mirror, hard_links: false, fences: &fences };
+    let scope = Scope {
+        filter: &everything,
+        delete: Mirror,
+        hard_links: false,
+        fences: &fences,
+    };
     check_in(scope, "m/ m/f", &[("m/f", CONTENT), ("m/gone", GONE)], &[]);
     check_in(scope, "m/", &[("m", SUBTREE)], &["m attributes"]);
 }
@@ -159,10 +296,22 @@ fn mounts_are_a_fence() {
 #[test]
 fn a_pass_is_the_root() {
     let everything = filter(&["**"], &[]);
-    let scope = |delete| Scope { filter: &everything, delete, hard_links: false, fences: &[] };
-    for (delete, expected) in [(Mirror, "trust-delete"), (Propagate, "trust"), (Never, "trust")] {
+    let scope = |delete| Scope {
+        filter: &everything,
+        delete,
+        hard_links: false,
+        fences: &[],
+    };
+    for (delete, expected) in [
+        (Mirror, "trust-delete"),
+        (Propagate, "trust"),
+        (Never, "trust"),
+    ] {
         let batch = normalise(&Work::Pass(Compare::Checksum), scope(delete), &look(""));
-        assert_eq!((batch.pass, batch.entries.len()), (Some(Compare::Checksum), 1));
+        assert_eq!(
+            (batch.pass, batch.entries.len()),
+            (Some(Compare::Checksum), 1)
+        );
         assert_eq!(shown(batch.entries[0].act), expected);
     }
 }
@@ -185,7 +334,10 @@ fn marks() -> impl Strategy<Value = Vec<(String, u8)>> {
 
 fn dirt(bits: u8) -> Dirt {
     let all = [ATTRIBUTES, CONTENT, SUBTREE, GONE];
-    all.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0).fold(Dirt::none(), |sum, (_, dirt)| sum | *dirt)
+    all.iter()
+        .enumerate()
+        .filter(|(at, _)| bits & (1 << at) != 0)
+        .fold(Dirt::none(), |sum, (_, dirt)| sum | *dirt)
 }
 
 proptest! {

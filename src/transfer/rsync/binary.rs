@@ -16,7 +16,12 @@ pub struct RsyncBinary {
 }
 
 /// Where rsync is looked for when the agent file names none. Never `$PATH`: it may be anybody's.
-const PLACES: [&str; 4] = ["/usr/bin/rsync", "/usr/local/bin/rsync", "/bin/rsync", "/opt/bin/rsync"];
+const PLACES: [&str; 4] = [
+    "/usr/bin/rsync",
+    "/usr/local/bin/rsync",
+    "/bin/rsync",
+    "/opt/bin/rsync",
+];
 
 /// Older ones lack what a batch needs, or are broken in it.
 const OLDEST: [u32; 3] = [3, 4, 0];
@@ -32,27 +37,56 @@ impl RsyncBinary {
     pub async fn find(path: Option<&Path>) -> Result<RsyncBinary, String> {
         let path = match path {
             Some(path) => path,
-            None => PLACES.iter().map(Path::new).find(|path| path.exists()).ok_or("rsync is not installed: install rsync 3.4 or later")?,
+            None => PLACES
+                .iter()
+                .map(Path::new)
+                .find(|path| path.exists())
+                .ok_or("rsync is not installed: install rsync 3.4 or later")?,
         };
         let mut command = Command::new(path);
-        command.arg("-VV").env_clear().env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
+        command
+            .arg("-VV")
+            .env_clear()
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
         let output = match tokio::time::timeout(ANSWER_WAIT, command.output()).await {
             Ok(Ok(output)) => output,
-            Ok(Err(error)) => return Err(format!("cannot start `{}`: {error}: install rsync 3.4 or later", path.display())),
+            Ok(Err(error)) => {
+                return Err(format!(
+                    "cannot start `{}`: {error}: install rsync 3.4 or later",
+                    path.display()
+                ));
+            }
             Err(_) => return Err(format!("`{}` does not answer", path.display())),
         };
-        let version = version(&output.stdout)
-            .ok_or_else(|| format!("`{}` does not tell its version: install rsync 3.4 or later", path.display()))?;
+        let version = version(&output.stdout).ok_or_else(|| {
+            format!(
+                "`{}` does not tell its version: install rsync 3.4 or later",
+                path.display()
+            )
+        })?;
         if numbers(&version) < OLDEST {
-            return Err(format!("`{}` is rsync {version}: install 3.4 or later", path.display()));
+            return Err(format!(
+                "`{}` is rsync {version}: install 3.4 or later",
+                path.display()
+            ));
         }
-        Ok(RsyncBinary { path: path.to_path_buf(), version })
+        Ok(RsyncBinary {
+            path: path.to_path_buf(),
+            version,
+        })
     }
 
     /// What is worth a warning about it.
     pub fn warning(&self) -> Option<String> {
         let old = numbers(&self.version) < SAFE;
-        old.then(|| format!("rsync {} has known security faults: install 3.5 or later", self.version))
+        old.then(|| {
+            format!(
+                "rsync {} has known security faults: install 3.5 or later",
+                self.version
+            )
+        })
     }
 }
 
@@ -63,7 +97,8 @@ fn version(output: &[u8]) -> Option<String> {
     }
     let text = String::from_utf8_lossy(output);
     let mut words = text.lines().next()?.split_whitespace();
-    (words.next()? == "rsync" && words.next()? == "version").then(|| words.next().map(str::to_string))?
+    (words.next()? == "rsync" && words.next()? == "version")
+        .then(|| words.next().map(str::to_string))?
 }
 
 fn numbers(version: &str) -> [u32; 3] {
@@ -81,15 +116,26 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_json_and_from_the_old_banner() {
-        assert_eq!(version(br#"{"program": "rsync", "version": "3.5.0"}"#).as_deref(), Some("3.5.0"));
-        assert_eq!(version(b"rsync  version 3.1.3  protocol version 31\n").as_deref(), Some("3.1.3"));
+        assert_eq!(
+            version(br#"{"program": "rsync", "version": "3.5.0"}"#).as_deref(),
+            Some("3.5.0")
+        );
+        assert_eq!(
+            version(b"rsync  version 3.1.3  protocol version 31\n").as_deref(),
+            Some("3.1.3")
+        );
         assert_eq!(version(b"hello"), None);
-        assert!(numbers("3.4.0pre1") >= OLDEST && numbers("3.3.9") < OLDEST && numbers("3.10.0") > SAFE);
+        assert!(
+            numbers("3.4.0pre1") >= OLDEST && numbers("3.3.9") < OLDEST && numbers("3.10.0") > SAFE
+        );
     }
 
     #[test]
     fn an_old_one_is_warned_of() {
-        let binary = |version: &str| RsyncBinary { path: "/usr/bin/rsync".into(), version: version.into() };
+        let binary = |version: &str| RsyncBinary {
+            path: "/usr/bin/rsync".into(),
+            version: version.into(),
+        };
         assert!(binary("3.4.3").warning().is_some() && binary("3.5.0").warning().is_none());
     }
 }

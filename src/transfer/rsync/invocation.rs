@@ -61,11 +61,21 @@ pub const OUT_FORMAT: &str = "%i|%b|%n";
 
 impl Orders<'_> {
     /// The arguments of a run, `kind`'s own options and the destination included.
-    pub fn arguments(&self, step: &Step, leave: Leave, kind: Vec<String>, destination: &str) -> Vec<OsString> {
+    pub fn arguments(
+        &self,
+        step: &Step,
+        leave: Leave,
+        kind: Vec<String>,
+        destination: &str,
+    ) -> Vec<OsString> {
         let mut all: Vec<OsString> = Vec::with_capacity(40);
         let mut push = |argument: &str| all.push(argument.into());
         metadata(self.route.attributes, &mut push);
-        push(if step.recurse { "--recursive" } else { "--no-recursive" });
+        push(if step.recurse {
+            "--recursive"
+        } else {
+            "--no-recursive"
+        });
         deletions(step, leave, &mut push);
         if step.pass.is_none() {
             push("--from0");
@@ -103,7 +113,12 @@ impl Orders<'_> {
             push(argument);
         }
         all.extend(self.passes(step));
-        all.extend(self.filter.rsync_rules().into_iter().map(|rule| format!("--filter={rule}").into()));
+        all.extend(
+            self.filter
+                .rsync_rules()
+                .into_iter()
+                .map(|rule| format!("--filter={rule}").into()),
+        );
         all.push("--".into());
         all.push(format!("{}/", self.source.path.trim_end_matches('/')).into());
         all.push(destination.into());
@@ -113,9 +128,17 @@ impl Orders<'_> {
     /// rsync takes a missing path for a file. A removed directory that belongs only as the way to what is included would
     /// so be protected by the filter: it gets a rule of its own, before all others.
     fn passes(&self, step: &Step) -> Vec<OsString> {
-        let removals = step.entries.iter().filter(|entry| entry.act == Act::Remove).map(|entry| entry.path.as_bytes());
-        let needy = removals.filter(|path| self.filter.decide(path, false).verdict != Verdict::Included);
-        needy.map(|path| [&b"--filter=+ /"[..], &literal(path)].concat()).map(OsString::from_vec).collect()
+        let removals = step
+            .entries
+            .iter()
+            .filter(|entry| entry.act == Act::Remove)
+            .map(|entry| entry.path.as_bytes());
+        let needy =
+            removals.filter(|path| self.filter.decide(path, false).verdict != Verdict::Included);
+        needy
+            .map(|path| [&b"--filter=+ /"[..], &literal(path)].concat())
+            .map(OsString::from_vec)
+            .collect()
     }
 }
 
@@ -125,13 +148,31 @@ fn literal(path: &[u8]) -> Vec<u8> {
     if !path.iter().any(wild) {
         return path.to_vec();
     }
-    path.iter().flat_map(|byte| if wild(byte) || *byte == b'\\' { vec![b'\\', *byte] } else { vec![*byte] }).collect()
+    path.iter()
+        .flat_map(|byte| {
+            if wild(byte) || *byte == b'\\' {
+                vec![b'\\', *byte]
+            } else {
+                vec![*byte]
+            }
+        })
+        .collect()
 }
 
 fn metadata(attributes: Attributes, push: &mut impl FnMut(&str)) {
-    let Attributes { archive, acls, xattrs, hard_links, devices, numeric_ids } = attributes;
-    let archive_options: &[&str] =
-        if archive { &["--links", "--perms", "--times", "--owner", "--group"] } else { &["--times"] };
+    let Attributes {
+        archive,
+        acls,
+        xattrs,
+        hard_links,
+        devices,
+        numeric_ids,
+    } = attributes;
+    let archive_options: &[&str] = if archive {
+        &["--links", "--perms", "--times", "--owner", "--group"]
+    } else {
+        &["--times"]
+    };
     archive_options.iter().for_each(|option| push(option));
     for (wanted, options) in [
         (devices, &["--devices", "--specials"][..]),
@@ -183,7 +224,11 @@ pub fn list(step: &Step) -> Vec<u8> {
     if step.pass.is_some() {
         return Vec::new();
     }
-    let size = step.entries.iter().map(|entry| entry.path.as_bytes().len() + 3).sum();
+    let size = step
+        .entries
+        .iter()
+        .map(|entry| entry.path.as_bytes().len() + 3)
+        .sum();
     let mut list = Vec::with_capacity(size);
     for entry in &step.entries {
         list.extend_from_slice(b"./");

@@ -82,7 +82,11 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
     for failed in &report.failed {
         match place.failed(failed) {
             Some(path) if path.is_root() && failed.sender && failed.missing => {
-                let message = format!("the source `{}` went away: {}", escape(case.source.path.as_bytes()), failed.reason);
+                let message = format!(
+                    "the source `{}` went away: {}",
+                    escape(case.source.path.as_bytes()),
+                    failed.reason
+                );
                 judged.verdict = retry("sourceMissing", message);
                 return judged;
             }
@@ -94,7 +98,8 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
         }
     }
     let deferred = matches!(case.leave, Leave::None | Leave::One);
-    judged.wants_deletions = report.fence || deferred && !(report.kept.is_empty() && report.blocked.is_empty());
+    judged.wants_deletions =
+        report.fence || deferred && !(report.kept.is_empty() && report.blocked.is_empty());
     for raw in &report.blocked {
         let reason = match case.leave {
             Leave::None | Leave::One => continue,
@@ -102,7 +107,9 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
                 "a directory stands in its place on the target, and `delete: never` keeps it"
             }
             Leave::Never => "a directory stands in its place on the target",
-            Leave::Count | Leave::Counted(_) => "a directory stands in its place on the target, with something in it that is protected",
+            Leave::Count | Leave::Counted(_) => {
+                "a directory stands in its place on the target, with something in it that is protected"
+            }
         };
         match place.far(raw) {
             Some(path) => place.fail(&mut judged.failed, path, reason),
@@ -121,7 +128,13 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
     notes(case, report, &place, &mut judged);
     let named = !(judged.failed.is_empty() && judged.again.is_empty()) || judged.wants_deletions;
     if code == Some(23) && !named && lost.is_none() {
-        lost = Some(report.closing.first().cloned().unwrap_or_else(|| "rsync names no path".to_string()));
+        lost = Some(
+            report
+                .closing
+                .first()
+                .cloned()
+                .unwrap_or_else(|| "rsync names no path".to_string()),
+        );
     }
     if let Some(text) = lost {
         judged.verdict = retry("unclear", format!("rsync: {text}"));
@@ -134,7 +147,11 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
 }
 
 fn retry(code: &'static str, message: String) -> Verdict {
-    Verdict::Retry(Trouble { code, message, soon: false })
+    Verdict::Retry(Trouble {
+        code,
+        message,
+        soon: false,
+    })
 }
 
 /// Why nothing can be taken for done although rsync ended well or nearly so.
@@ -143,9 +160,14 @@ fn unclear(report: &Report) -> Option<String> {
         return Some("it said more than can be kept".to_string());
     }
     let known = |line: &&String| {
-        !line.starts_with("rsync error: ") && !line.starts_with("rsync warning: some files vanished before")
+        !line.starts_with("rsync error: ")
+            && !line.starts_with("rsync warning: some files vanished before")
     };
-    report.other.first().or_else(|| report.closing.iter().find(known)).cloned()
+    report
+        .other
+        .first()
+        .or_else(|| report.closing.iter().find(known))
+        .cloned()
 }
 
 /// A read error somewhere stopped every deletion of the run: what might have been deleted stays dirty.
@@ -153,7 +175,10 @@ fn skip_deletions(case: Case<'_>, judged: &mut Judged) {
     for entry in &case.step.entries {
         if matches!(entry.act, Act::Remove | Act::Reconcile { delete: true, .. }) {
             let reason = "nothing was deleted, because something could not be read".to_string();
-            judged.failed.push(PathFailure { path: entry.path.clone(), reason });
+            judged.failed.push(PathFailure {
+                path: entry.path.clone(),
+                reason,
+            });
         }
     }
 }
@@ -161,11 +186,22 @@ fn skip_deletions(case: Case<'_>, judged: &mut Judged) {
 fn notes(case: Case<'_>, report: &Report, place: &Place<'_>, judged: &mut Judged) {
     let left_out = "left out: a special file, or a link where links are not kept";
     let kept = "kept on the target: something in it is protected";
-    let kept_lines = if matches!(case.leave, Leave::Counted(_)) && !report.fence { &report.kept[..] } else { &[] };
-    let all = report.left_out.iter().map(|raw| (raw, left_out)).chain(kept_lines.iter().map(|raw| (raw, kept)));
+    let kept_lines = if matches!(case.leave, Leave::Counted(_)) && !report.fence {
+        &report.kept[..]
+    } else {
+        &[]
+    };
+    let all = report
+        .left_out
+        .iter()
+        .map(|raw| (raw, left_out))
+        .chain(kept_lines.iter().map(|raw| (raw, kept)));
     for (raw, text) in all.take(NOTES_MAX) {
         if let Some(path) = place.near(raw).or_else(|| place.far(raw)) {
-            judged.notes.push(PathNote { path, text: text.to_string() });
+            judged.notes.push(PathNote {
+                path,
+                text: text.to_string(),
+            });
         }
     }
 }
@@ -189,25 +225,54 @@ pub fn target_entries(case: Case<'_>, report: &Report) -> Option<u64> {
 
 /// What an exit code other than "done" or "partly" means.
 fn refused(case: Case<'_>, code: Option<i32>, report: &Report) -> Verdict {
-    let text: Vec<String> = report.other.iter().chain(&report.closing).cloned().collect();
+    let text: Vec<String> = report
+        .other
+        .iter()
+        .chain(&report.closing)
+        .cloned()
+        .collect();
     if let Some(trouble) = case.kind.explain(code, &text) {
         return match trouble.code {
-            "auth" | "unknownModule" | "readOnly" | "passwordFile" | "hostKey" | "noRsync" => Verdict::Permanent(trouble),
+            "auth" | "unknownModule" | "readOnly" | "passwordFile" | "hostKey" | "noRsync" => {
+                Verdict::Permanent(trouble)
+            }
             _ => Verdict::Retry(trouble),
         };
     }
     // The first line says what happened, the last one (`rsync error: … (code 12)`) only where.
-    let said = report.failed.first().map(|failed| format!("{} (`{}`)", failed.reason, escape(&failed.path)));
-    let said = said.or_else(|| text.iter().find(|line| !line.starts_with("rsync error: ")).cloned());
-    let said = said.or_else(|| text.first().cloned()).unwrap_or_else(|| "it said nothing".to_string());
+    let said = report
+        .failed
+        .first()
+        .map(|failed| format!("{} (`{}`)", failed.reason, escape(&failed.path)));
+    let said = said.or_else(|| {
+        text.iter()
+            .find(|line| !line.starts_with("rsync error: "))
+            .cloned()
+    });
+    let said = said
+        .or_else(|| text.first().cloned())
+        .unwrap_or_else(|| "it said nothing".to_string());
     let said = said.strip_prefix("rsync: ").unwrap_or(&said);
     let trouble = |word, help: &str| {
         let code = code.map_or("a signal".to_string(), |code| code.to_string());
-        let help = if help.is_empty() { String::new() } else { format!(": {help}") };
-        Trouble { code: word, message: format!("rsync {code}: {said}{help}"), soon: false }
+        let help = if help.is_empty() {
+            String::new()
+        } else {
+            format!(": {help}")
+        };
+        Trouble {
+            code: word,
+            message: format!("rsync {code}: {said}{help}"),
+            soon: false,
+        }
     };
-    let no_space = report.failed.iter().any(|failed| failed.reason.contains("no space left") || failed.reason.contains("quota exceeded"));
-    let no_place = report.failed.iter().any(|failed| failed.missing && failed.reason.starts_with("mkdir"));
+    let no_space = report.failed.iter().any(|failed| {
+        failed.reason.contains("no space left") || failed.reason.contains("quota exceeded")
+    });
+    let no_place = report
+        .failed
+        .iter()
+        .any(|failed| failed.missing && failed.reason.starts_with("mkdir"));
     match code {
         Some(1) => Verdict::Permanent(trouble("usage", "")),
         Some(2 | 4) => Verdict::Permanent(trouble("protocol", "the far rsync may be too old")),
@@ -215,7 +280,10 @@ fn refused(case: Case<'_>, code: Option<i32>, report: &Report) -> Verdict {
         Some(5) => Verdict::Retry(trouble("daemon", "")),
         Some(10) => Verdict::Retry(trouble("unreachable", "")),
         Some(11) if no_space => Verdict::Retry(trouble("noSpace", "make room on the target")),
-        Some(11) if no_place => Verdict::Retry(trouble("noDestination", "create the directory on the target")),
+        Some(11) if no_place => Verdict::Retry(trouble(
+            "noDestination",
+            "create the directory on the target",
+        )),
         Some(11) => Verdict::Retry(trouble("io", "")),
         Some(12) => Verdict::Retry(trouble("connectionLost", "")),
         Some(30 | 35) => Verdict::Retry(trouble("timeout", "")),
@@ -237,10 +305,18 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn new(case: Case<'a>) -> Place<'a> {
         let entries = &case.step.entries;
-        let mut parents: HashSet<&[u8]> = entries.iter().flat_map(|entry| entry.path.ancestors()).collect();
+        let mut parents: HashSet<&[u8]> = entries
+            .iter()
+            .flat_map(|entry| entry.path.ancestors())
+            .collect();
         parents.insert(b"");
         let listed = entries.iter().map(|entry| entry.path.as_bytes()).collect();
-        Place { case, far_root: case.kind.far_root(&case.route.target), listed, parents }
+        Place {
+            case,
+            far_root: case.kind.far_root(&case.route.target),
+            listed,
+            parents,
+        }
     }
 
     /// A path that the sender wrote: absolute, below the source.
@@ -274,18 +350,27 @@ impl<'a> Place<'a> {
         if !failed.temporary {
             return self.far(&failed.path);
         }
-        let slash = failed.path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+        let slash = failed
+            .path
+            .iter()
+            .rposition(|byte| *byte == b'/')
+            .map_or(0, |at| at + 1);
         let (directory, name) = failed.path.split_at(slash);
-        let name = name.strip_prefix(b".").and_then(|name| name.get(..name.len().checked_sub(7)?))?;
+        let name = name
+            .strip_prefix(b".")
+            .and_then(|name| name.get(..name.len().checked_sub(7)?))?;
         if name.len() <= WHOLE_NAME_MAX {
             return self.far(&[directory, name].concat());
         }
         // The name may be cut. The only listed entry that begins so is meant; otherwise the directory stands for it.
-        let directory = directory.strip_prefix(&self.far_root[..]).unwrap_or(directory);
+        let directory = directory
+            .strip_prefix(&self.far_root[..])
+            .unwrap_or(directory);
         let directory = directory.strip_prefix(b"/").unwrap_or(directory);
         let begin = RelPath::new(&[directory, name].concat())?;
         let mut same = self.case.step.entries.iter().filter(|entry| {
-            entry.path.parent() == begin.parent() && entry.path.as_bytes().starts_with(begin.as_bytes())
+            entry.path.parent() == begin.parent()
+                && entry.path.as_bytes().starts_with(begin.as_bytes())
         });
         match (same.next(), same.next()) {
             (Some(entry), None) => Some(entry.path.clone()),
@@ -299,16 +384,36 @@ impl<'a> Place<'a> {
         let bytes = path.as_bytes();
         let whole = step.pass.is_some() || (step.recurse && self.listed.contains(&b""[..]));
         let inside = || step.recurse && path.ancestors().any(|above| self.listed.contains(above));
-        (whole || self.listed.contains(bytes) || self.parents.contains(bytes) || inside()).then_some(path)
+        (whole || self.listed.contains(bytes) || self.parents.contains(bytes) || inside())
+            .then_some(path)
     }
 
     /// Fails a path; and where a directory could not be made, read or entered, every entry below it.
     fn fail(&self, failed: &mut Vec<PathFailure>, path: RelPath, reason: &str) {
-        let whole = ["mkdir", "opendir", "readdir", "change_dir", "a directory stands"].iter().any(|word| reason.starts_with(word));
+        let whole = [
+            "mkdir",
+            "opendir",
+            "readdir",
+            "change_dir",
+            "a directory stands",
+        ]
+        .iter()
+        .any(|word| reason.starts_with(word));
         if whole && self.parents.contains(path.as_bytes()) {
-            let below = self.case.step.entries.iter().filter(|entry| entry.path != path && entry.path.starts_with(&path));
-            failed.extend(below.map(|entry| PathFailure { path: entry.path.clone(), reason: reason.to_string() }));
+            let below = self
+                .case
+                .step
+                .entries
+                .iter()
+                .filter(|entry| entry.path != path && entry.path.starts_with(&path));
+            failed.extend(below.map(|entry| PathFailure {
+                path: entry.path.clone(),
+                reason: reason.to_string(),
+            }));
         }
-        failed.push(PathFailure { path, reason: reason.to_string() });
+        failed.push(PathFailure {
+            path,
+            reason: reason.to_string(),
+        });
     }
 }

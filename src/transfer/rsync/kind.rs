@@ -12,7 +12,13 @@ pub trait Kind: Sync {
     fn serves(&self, target: &Target) -> bool;
 
     /// The command line of one run; fails where the host lacks what it needs (a password file that rsync would refuse).
-    fn lower(&self, orders: Orders<'_>, step: &Step, leave: Leave, context: &Context) -> Result<Invocation, Trouble>;
+    fn lower(
+        &self,
+        orders: Orders<'_>,
+        step: &Step,
+        leave: Leave,
+        context: &Context,
+    ) -> Result<Invocation, Trouble>;
 
     /// What the far side's messages put before a path below the target, without slash at the end: the part below the
     /// module, or the absolute path.
@@ -47,5 +53,9 @@ pub fn kind_of(target: &Target) -> Option<&'static dyn Kind> {
 
 /// A host as it stands in a URL or before a colon: an IPv6 address in brackets.
 pub fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_string() }
+    if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.to_string()
+    }
 }

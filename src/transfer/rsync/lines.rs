@@ -117,7 +117,15 @@ fn item(line: &[u8]) -> Option<Item> {
     let name = unescape(&rest[cut + 1..]);
     let name = name.strip_suffix(b"/").unwrap_or(&name);
     let name = name.strip_prefix(b"./").unwrap_or(name);
-    Some(Item { did, bytes, name: if name == b"." { Vec::new() } else { name.to_vec() } })
+    Some(Item {
+        did,
+        bytes,
+        name: if name == b"." {
+            Vec::new()
+        } else {
+            name.to_vec()
+        },
+    })
 }
 
 /// Undoes rsync's `\#ooo`.
@@ -125,7 +133,15 @@ pub fn unescape(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        if let [b'\\', b'#', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] = &bytes[at..] {
+        if let [
+            b'\\',
+            b'#',
+            a @ b'0'..=b'3',
+            b @ b'0'..=b'7',
+            c @ b'0'..=b'7',
+            ..,
+        ] = &bytes[at..]
+        {
             out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
             at += 5;
         } else {
@@ -154,7 +170,15 @@ fn numbers(text: &str) -> Option<Vec<Line>> {
     }
     let first = |rest: &str| rest.split([' ', '(']).next()?.parse::<u64>().ok();
     if let Some(rest) = text.strip_prefix("Number of files: ") {
-        let part = |name: &str| first(rest.split(name).nth(1)?.trim_end_matches(')').split([',', ')']).next()?);
+        let part = |name: &str| {
+            first(
+                rest.split(name)
+                    .nth(1)?
+                    .trim_end_matches(')')
+                    .split([',', ')'])
+                    .next()?,
+            )
+        };
         let special = part("dev: ").unwrap_or(0) + part("special: ").unwrap_or(0);
         return Some(vec![
             Line::Number(Number::Listed, first(rest)?),
@@ -168,8 +192,11 @@ fn numbers(text: &str) -> Option<Vec<Line>> {
     if let Some(rest) = text.strip_prefix("Number of deleted files: ") {
         return Some(vec![Line::Number(Number::Deleted, first(rest)?)]);
     }
-    let silent = |prefix: &&str| text.strip_prefix(*prefix).is_some_and(|rest| rest.contains(|c: char| c.is_ascii_digit()));
-    SILENT.iter().any(|prefix| silent(&prefix)).then(|| vec![Line::Known])
+    let silent = |prefix: &&str| {
+        text.strip_prefix(*prefix)
+            .is_some_and(|rest| rest.contains(|c: char| c.is_ascii_digit()))
+    };
+    SILENT.iter().any(silent).then(|| vec![Line::Known])
 }
 
 fn message(line: &[u8], text: &str) -> Line {
@@ -182,12 +209,22 @@ fn message(line: &[u8], text: &str) -> Line {
     {
         return Line::Blocked(unescape(&rest[cut + 2..]));
     }
-    for prefix in ["skipping non-regular file ", "skipping daemon-excluded file ", "skipping daemon-excluded directory "] {
+    for prefix in [
+        "skipping non-regular file ",
+        "skipping daemon-excluded file ",
+        "skipping daemon-excluded directory ",
+    ] {
         if let Some(name) = after(prefix) {
             let name = unescape(strip_quotes(name));
             if prefix.contains("daemon") {
                 let reason = "the daemon's own filter excludes it".to_string();
-                return Line::Failed(Failed { path: name, sender: false, temporary: false, reason, missing: false });
+                return Line::Failed(Failed {
+                    path: name,
+                    sender: false,
+                    temporary: false,
+                    reason,
+                    missing: false,
+                });
             }
             return Line::LeftOut(name);
         }
@@ -196,7 +233,9 @@ fn message(line: &[u8], text: &str) -> Line {
         return Line::Vanished(unescape(strip_quotes(name)));
     }
     if let Some(at) = find(line, b" failed verification -- update ") {
-        let name = line[..at].strip_prefix(b"WARNING: ").or_else(|| line[..at].strip_prefix(b"ERROR: "));
+        let name = line[..at]
+            .strip_prefix(b"WARNING: ")
+            .or_else(|| line[..at].strip_prefix(b"ERROR: "));
         return Line::Unsteady(unescape(name.unwrap_or(&line[..at])));
     }
     if text.starts_with("Deletions stopped due to --max-delete limit") {
@@ -214,7 +253,13 @@ fn message(line: &[u8], text: &str) -> Line {
         return Line::Failed(failed);
     }
     let shown = escape(line).into_owned();
-    let closing = ["rsync error: ", "@ERROR: ", "ERROR: ", "rsync: ", "rsync warning: "];
+    let closing = [
+        "rsync error: ",
+        "@ERROR: ",
+        "ERROR: ",
+        "rsync: ",
+        "rsync warning: ",
+    ];
     if closing.iter().any(|prefix| text.starts_with(prefix)) || text.contains("@ERROR: ") {
         return Line::Closing(shown);
     }
@@ -240,7 +285,10 @@ fn failed(line: &[u8]) -> Option<Failed> {
         (call.get(..open)?, call.get(open + 1..close)?)
     } else {
         let open = body.iter().position(|byte| *byte == b'"')?;
-        let close = body.iter().rposition(|byte| *byte == b'"').filter(|close| close > &open)?;
+        let close = body
+            .iter()
+            .rposition(|byte| *byte == b'"')
+            .filter(|close| close > &open)?;
         let verb = body[..open].trim_ascii();
         let mut path = &body[open + 1..close];
         // `rename "…" (in m) -> "…"`: the second is what was meant. `symlink "…" -> "…"`: the first.
@@ -253,12 +301,19 @@ fn failed(line: &[u8]) -> Option<Failed> {
         (verb, path)
     };
     let verb = escape(verb).into_owned();
-    let temporary = ["mkstemp", "write failed on", "close failed on"].iter().any(|word| verb.contains(word));
+    let temporary = ["mkstemp", "write failed on", "close failed on"]
+        .iter()
+        .any(|word| verb.contains(word));
     Some(Failed {
         path: unescape(path),
         sender: who == b"sender",
         temporary: temporary && verb.contains("mkstemp"),
-        reason: format!("{}: {}", verb.trim_end_matches(" failed on").trim_start_matches("recv_generator: "), error.text),
+        reason: format!(
+            "{}: {}",
+            verb.trim_end_matches(" failed on")
+                .trim_start_matches("recv_generator: "),
+            error.text
+        ),
         missing: error.number == 2,
     })
 }
@@ -267,16 +322,25 @@ fn failed(line: &[u8]) -> Option<Failed> {
 /// the same name on both sides.
 fn renamed_to(paths: &[u8]) -> &[u8] {
     const ARROW: &[u8] = b" -> \"";
-    let last = |path: &[u8]| path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
-    let arrows = paths.windows(ARROW.len()).enumerate().filter(|(_, window)| *window == ARROW);
-    let sides = arrows.map(|(at, _)| (&paths[..at], &paths[at + ARROW.len()..]));
+    let last = |path: &[u8]| {
+        path.iter()
+            .rposition(|byte| *byte == b'/')
+            .map_or(0, |at| at + 1)
+    };
+    let arrows = paths
+        .windows(ARROW.len())
+        .enumerate()
+        .filter(|(_, window)| *window == ARROW);
+    let mut sides = arrows.map(|(at, _)| (&paths[..at], &paths[at + ARROW.len()..]));
     let same = |(left, right): &(&[u8], &[u8])| {
         let left = rfind(left, b"\" (in ").map_or(*left, |end| &left[..end]);
         let left = left.strip_suffix(b"\"").unwrap_or(left);
         let name = &left[last(left)..];
-        name.strip_prefix(b".").and_then(|name| name.get(..name.len().checked_sub(7)?)) == Some(&right[last(right)..])
+        name.strip_prefix(b".")
+            .and_then(|name| name.get(..name.len().checked_sub(7)?))
+            == Some(&right[last(right)..])
     };
-    let right = sides.clone().find(same).or_else(|| sides.last());
+    let right = sides.clone().find(same).or_else(|| sides.next_back());
     right.map_or(paths, |(_, right)| right)
 }
 
@@ -289,9 +353,14 @@ struct Errno {
 /// The `: Permission denied (13)` at a line's end, and the ` failed` before it.
 fn errno(line: &[u8]) -> Option<Errno> {
     let open = rfind(line, b" (")?;
-    let number = std::str::from_utf8(line.get(open + 2..)?.strip_suffix(b")")?).ok()?.parse().ok()?;
+    let number = std::str::from_utf8(line.get(open + 2..)?.strip_suffix(b")")?)
+        .ok()?
+        .parse()
+        .ok()?;
     let colon = rfind(&line[..open], b": ")?;
-    let at = line[..colon].strip_suffix(b" failed").map_or(colon, <[u8]>::len);
+    let at = line[..colon]
+        .strip_suffix(b" failed")
+        .map_or(colon, <[u8]>::len);
     let mut text = escape(&line[colon + 2..open]).into_owned();
     text.get_mut(..1)?.make_ascii_lowercase();
     Some(Errno { at, text, number })
@@ -306,9 +375,13 @@ fn strip_quotes(name: &[u8]) -> &[u8] {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 fn rfind(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).rposition(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .rposition(|window| window == needle)
 }

@@ -34,15 +34,34 @@ const IDLE_SLACK: Duration = Duration::from_secs(5);
 const TOTAL: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Carries a batch out on a target of one of the [`KINDS`](super::kind::KINDS).
-pub(crate) async fn run(prepared: &Prepared, context: &Context, cancel: &Cancel, progress: &Arc<Progress>) -> Outcome {
+pub(crate) async fn run(
+    prepared: &Prepared,
+    context: &Context,
+    cancel: &Cancel,
+    progress: &Arc<Progress>,
+) -> Outcome {
     if let Err(message) = &context.rsync {
-        return Outcome::bare(Verdict::Permanent(Trouble { code: "noRsync", message: message.clone(), soon: false }));
+        return Outcome::bare(Verdict::Permanent(Trouble {
+            code: "noRsync",
+            message: message.clone(),
+            soon: false,
+        }));
     }
     let Some(kind) = kind_of(&prepared.job.route.target) else {
         let message = "this target needs no rsync".to_string();
-        return Outcome::bare(Verdict::Permanent(Trouble { code: "usage", message, soon: false }));
+        return Outcome::bare(Verdict::Permanent(Trouble {
+            code: "usage",
+            message,
+            soon: false,
+        }));
     };
-    let performer = Performer { prepared, context, kind, cancel, progress };
+    let performer = Performer {
+        prepared,
+        context,
+        kind,
+        cancel,
+        progress,
+    };
     let mut outcome = Outcome::bare(Verdict::Done);
     if let Err(verdict) = performer.perform(&mut outcome).await {
         outcome.verdict = verdict;
@@ -71,7 +90,10 @@ struct Performer<'a> {
 
 impl Performer<'_> {
     async fn perform(&self, outcome: &mut Outcome) -> Result<(), Verdict> {
-        let steps = steps(&self.prepared.batch, self.prepared.job.route.delete != DeletePolicy::Never);
+        let steps = steps(
+            &self.prepared.batch,
+            self.prepared.job.route.delete != DeletePolicy::Never,
+        );
         let at_once = self.single_removal(&steps).await?;
         let mut wanting: Vec<Wanting> = Vec::new();
         for step in &steps {
@@ -80,14 +102,27 @@ impl Performer<'_> {
                 continue;
             }
             if step.removals() > 1 {
-                wanting.push(Wanting { step: step.clone(), sent: false });
+                wanting.push(Wanting {
+                    step: step.clone(),
+                    sent: false,
+                });
                 continue;
             }
-            let leave = if at_once && step.removals() == 1 { Leave::One } else { Leave::None };
+            let leave = if at_once && step.removals() == 1 {
+                Leave::One
+            } else {
+                Leave::None
+            };
             let judged = self.one(step, leave).await?;
             if judged.wants_deletions {
                 // What was just sent is right by size and time: the deleting run need not send it again.
-                wanting.push(Wanting { step: Step { trust: true, ..step.clone() }, sent: true });
+                wanting.push(Wanting {
+                    step: Step {
+                        trust: true,
+                        ..step.clone()
+                    },
+                    sent: true,
+                });
             }
             add(outcome, judged);
         }
@@ -99,8 +134,13 @@ impl Performer<'_> {
 
     /// Whether the job's only possible deletion is one listed path, and the guard lets one go.
     async fn single_removal(&self, steps: &[Step]) -> Result<bool, Verdict> {
-        let mut removals = steps.iter().flat_map(|step| &step.entries).filter(|entry| entry.act == Act::Remove);
-        let (Some(Entry { path, .. }), None) = (removals.next(), removals.next()) else { return Ok(false) };
+        let mut removals = steps
+            .iter()
+            .flat_map(|step| &step.entries)
+            .filter(|entry| entry.act == Act::Remove);
+        let (Some(Entry { path, .. }), None) = (removals.next(), removals.next()) else {
+            return Ok(false);
+        };
         let reconciles = |entry: &Entry| matches!(entry.act, Act::Reconcile { delete: true, .. });
         if steps.iter().flat_map(|step| &step.entries).any(reconciles) {
             return Ok(false);
@@ -108,13 +148,27 @@ impl Performer<'_> {
         refusal(&self.prepared.job).await?;
         let leave = &self.prepared.job.deletes;
         let entries = leave.target_entries.unwrap_or(0);
-        Ok(self.let_through(leave, entries, std::slice::from_ref(path)).await?.is_ok())
+        Ok(self
+            .let_through(leave, entries, std::slice::from_ref(path))
+            .await?
+            .is_ok())
     }
 
-    async fn let_through(&self, leave: &DeleteLeave, target_entries: u64, paths: &[RelPath]) -> Result<Result<(), DeleteRefusal>, Verdict> {
+    async fn let_through(
+        &self,
+        leave: &DeleteLeave,
+        target_entries: u64,
+        paths: &[RelPath],
+    ) -> Result<Result<(), DeleteRefusal>, Verdict> {
         let job = &self.prepared.job;
         let source_empty = source_empty(job, &self.prepared.filter).await?;
-        let case = DeleteCase { route: &job.route, source: &job.source, leave, source_empty, target_entries };
+        let case = DeleteCase {
+            route: &job.route,
+            source: &job.source,
+            leave,
+            source_empty,
+            target_entries,
+        };
         Ok(guard::deletions(case, paths))
     }
 
@@ -134,11 +188,16 @@ impl Performer<'_> {
         paths.sort();
         paths.dedup();
         // What this very job has deleted is not in the budget's state yet.
-        let leave = DeleteLeave { spent: job.deletes.spent + outcome.stats.deleted, ..job.deletes.clone() };
+        let leave = DeleteLeave {
+            spent: job.deletes.spent + outcome.stats.deleted,
+            ..job.deletes.clone()
+        };
         let mut verdict = self.let_through(&leave, known.unwrap_or(0), &paths).await?;
         if let (Err(DeleteRefusal::Budget(_)), None) = (&verdict, known) {
             // The budget is a share of what the target has: only a look at all of it tells.
-            verdict = self.let_through(&leave, self.target_entries().await?, &paths).await?;
+            verdict = self
+                .let_through(&leave, self.target_entries().await?, &paths)
+                .await?;
         }
         if let Err(refused) = verdict {
             for wanting in wanting.iter().filter(|wanting| !wanting.sent) {
@@ -155,8 +214,14 @@ impl Performer<'_> {
             let fence = judged.wants_deletions;
             add(outcome, judged);
             if fence {
-                let message = "more was to be deleted than was counted a moment before: counted anew".to_string();
-                return Err(Verdict::Retry(Trouble { code: "recount", message, soon: true }));
+                let message =
+                    "more was to be deleted than was counted a moment before: counted anew"
+                        .to_string();
+                return Err(Verdict::Retry(Trouble {
+                    code: "recount",
+                    message,
+                    soon: true,
+                }));
             }
         }
         Ok(())
@@ -172,20 +237,41 @@ impl Performer<'_> {
             return Err(judged.verdict);
         }
         let target_entries = target_entries(case, &report);
-        Ok(Counted { paths: report.deletions.unwrap_or_default(), target_entries })
+        Ok(Counted {
+            paths: report.deletions.unwrap_or_default(),
+            target_entries,
+        })
     }
 
     /// How many entries the target has, by a dry pass over everything.
     async fn target_entries(&self) -> Result<u64, Verdict> {
-        let act = Act::Reconcile { trust: true, delete: true };
-        let entries = vec![Entry { path: RelPath::root(), act }];
-        let step = Step { entries, recurse: true, trust: true, delete: true, pass: Some(Compare::Quick) };
+        let act = Act::Reconcile {
+            trust: true,
+            delete: true,
+        };
+        let entries = vec![Entry {
+            path: RelPath::root(),
+            act,
+        }];
+        let step = Step {
+            entries,
+            recurse: true,
+            trust: true,
+            delete: true,
+            pass: Some(Compare::Quick),
+        };
         Ok(self.count(&step).await?.target_entries.unwrap_or(0))
     }
 
     fn case<'b>(&'b self, step: &'b Step, leave: Leave) -> Case<'b> {
         let job = &self.prepared.job;
-        Case { source: &job.source, route: &job.route, kind: self.kind, step, leave }
+        Case {
+            source: &job.source,
+            route: &job.route,
+            kind: self.kind,
+            step,
+            leave,
+        }
     }
 
     /// One run, judged; an error is the whole job's verdict.
@@ -193,12 +279,26 @@ impl Performer<'_> {
         let mut report = Report::new(false);
         let code = self.execute(step, leave, &mut report).await?;
         let judged = judge(self.case(step, leave), code, &report);
-        if judged.verdict == Verdict::Done { Ok(judged) } else { Err(judged.verdict) }
+        if judged.verdict == Verdict::Done {
+            Ok(judged)
+        } else {
+            Err(judged.verdict)
+        }
     }
 
-    async fn execute(&self, step: &Step, leave: Leave, report: &mut Report) -> Result<Option<i32>, Verdict> {
+    async fn execute(
+        &self,
+        step: &Step,
+        leave: Leave,
+        report: &mut Report,
+    ) -> Result<Option<i32>, Verdict> {
         let Prepared { job, filter, .. } = self.prepared;
-        let orders = Orders { source: &job.source, route: &job.route, filter, bandwidth: job.bandwidth };
+        let orders = Orders {
+            source: &job.source,
+            route: &job.route,
+            filter,
+            bandwidth: job.bandwidth,
+        };
         let lowered = self.kind.lower(orders, step, leave, self.context);
         let invocation = lowered.map_err(Verdict::Permanent)?;
         let idle = Duration::from_millis(job.route.timeout_ms.saturating_mul(2)) + IDLE_SLACK;

@@ -49,17 +49,36 @@ const KILL_WAIT: Duration = Duration::from_secs(3);
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
 
 /// Runs it; what it says goes to `report`.
-pub async fn run(invocation: &Invocation, deadlines: Deadlines, report: &mut Report, cancel: &Cancel, progress: &Progress) -> End {
+pub async fn run(
+    invocation: &Invocation,
+    deadlines: Deadlines,
+    report: &mut Report,
+    cancel: &Cancel,
+    progress: &Progress,
+) -> End {
     if cancel.is_cancelled() {
         return End::Cancelled;
     }
     let mut command = Command::new(&invocation.program);
-    command.args(&invocation.arguments).env_clear().envs(invocation.environment.iter().map(|(name, value)| (name, value)));
+    command.args(&invocation.arguments).env_clear().envs(
+        invocation
+            .environment
+            .iter()
+            .map(|(name, value)| (name, value)),
+    );
     if let Some(password) = &invocation.password {
         command.env("RSYNC_PASSWORD", password.expose_secret());
     }
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match command.current_dir("/").process_group(0).kill_on_drop(true).spawn() {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = match command
+        .current_dir("/")
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+    {
         Ok(child) => child,
         Err(error) => return End::Trouble(not_started(invocation, &error)),
     };
@@ -81,14 +100,24 @@ pub async fn run(invocation: &Invocation, deadlines: Deadlines, report: &mut Rep
         }
         Ok(Err(error)) => {
             end_group(child, group).await;
-            End::Trouble(Trouble { code: "io", message: format!("waiting for rsync: {error}"), soon: false })
+            End::Trouble(Trouble {
+                code: "io",
+                message: format!("waiting for rsync: {error}"),
+                soon: false,
+            })
         }
         Err(end) => {
             if end_group(child, group).await {
                 return end;
             }
-            let message = "rsync does not end, not even when killed: look for a file system that hangs".to_string();
-            End::Trouble(Trouble { code: "stuck", message, soon: false })
+            let message =
+                "rsync does not end, not even when killed: look for a file system that hangs"
+                    .to_string();
+            End::Trouble(Trouble {
+                code: "stuck",
+                message,
+                soon: false,
+            })
         }
     }
 }
@@ -96,15 +125,26 @@ pub async fn run(invocation: &Invocation, deadlines: Deadlines, report: &mut Rep
 fn not_started(invocation: &Invocation, error: &std::io::Error) -> Trouble {
     let program = invocation.program.display();
     match error.kind() {
-        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => {
-            Trouble { code: "noRsync", message: format!("cannot start `{program}`: {error}: install rsync"), soon: false }
-        }
-        _ => Trouble { code: "spawn", message: format!("cannot start `{program}`: {error}"), soon: false },
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => Trouble {
+            code: "noRsync",
+            message: format!("cannot start `{program}`: {error}: install rsync"),
+            soon: false,
+        },
+        _ => Trouble {
+            code: "spawn",
+            message: format!("cannot start `{program}`: {error}"),
+            soon: false,
+        },
     }
 }
 
 /// Writes the list and drains both outputs at once (above 64 KiB one pipe would stop the other), until the end.
-async fn talk(child: &mut Child, input: &[u8], report: &mut Report, progress: &Progress) -> std::io::Result<ExitStatus> {
+async fn talk(
+    child: &mut Child,
+    input: &[u8],
+    report: &mut Report,
+    progress: &Progress,
+) -> std::io::Result<ExitStatus> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     // Both outputs are read by this one task; the lock is what lets the task move between threads.
     let report = std::sync::Mutex::new(report);
@@ -160,11 +200,22 @@ async fn watchdog(group: Option<Pid>, deadlines: Deadlines, progress: &Progress)
         }
         if last.0.elapsed() >= deadlines.idle {
             let message = format!("no progress for {} s: ended", deadlines.idle.as_secs());
-            return Trouble { code: "timeout", message, soon: false };
+            return Trouble {
+                code: "timeout",
+                message,
+                soon: false,
+            };
         }
         if begin.elapsed() >= deadlines.total {
-            let message = format!("not done after {} h: ended", deadlines.total.as_secs() / 3600);
-            return Trouble { code: "timeout", message, soon: false };
+            let message = format!(
+                "not done after {} h: ended",
+                deadlines.total.as_secs() / 3600
+            );
+            return Trouble {
+                code: "timeout",
+                message,
+                soon: false,
+            };
         }
     }
 }
@@ -172,7 +223,10 @@ async fn watchdog(group: Option<Pid>, deadlines: Deadlines, progress: &Progress)
 /// What the process has read so far, from files and from its peer. What it wrote would count its own keep-alives.
 fn bytes_read(group: Option<Pid>) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{}/io", group?.as_raw_nonzero())).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("rchar: "))?.parse().ok()
+    text.lines()
+        .find_map(|line| line.strip_prefix("rchar: "))?
+        .parse()
+        .ok()
 }
 
 fn signal(group: Option<Pid>, signal: Signal) {

@@ -60,7 +60,10 @@ pub struct Report {
 impl Report {
     /// Nothing said yet. A count keeps the paths of deletions.
     pub fn new(count: bool) -> Report {
-        Report { deletions: count.then(Vec::new), ..Report::default() }
+        Report {
+            deletions: count.then(Vec::new),
+            ..Report::default()
+        }
     }
 
     /// Takes a line in.
@@ -75,7 +78,9 @@ impl Report {
                 Line::Number(Number::Listed, count) => self.listed = Some(count),
                 Line::Number(Number::Special, count) => self.special = count,
                 Line::Number(Number::Links, count) => self.links = count,
-                Line::Number(Number::Created, _) | Line::Number(Number::Deleted, _) | Line::Known => {}
+                Line::Number(Number::Created, _)
+                | Line::Number(Number::Deleted, _)
+                | Line::Known => {}
                 Line::Fence => self.fence = true,
                 Line::DeletionSkipped => self.deletion_skipped = true,
                 _ if self.kept_lines >= KEPT_MAX => self.overflow = true,
@@ -117,7 +122,11 @@ impl Report {
             Line::Failed(failed) => self.failed.push(failed),
             Line::Closing(text) => self.closing.push(text),
             Line::Other(text) => self.other.push(text),
-            Line::Item(_) | Line::Number(..) | Line::Fence | Line::DeletionSkipped | Line::Known => {}
+            Line::Item(_)
+            | Line::Number(..)
+            | Line::Fence
+            | Line::DeletionSkipped
+            | Line::Known => {}
         }
     }
 }
@@ -155,7 +164,8 @@ impl Splitter {
     /// Holds one byte more than a line may have, so that it is seen to be too long.
     fn hold(&mut self, piece: &[u8]) {
         let room = (LINE_MAX + 1).saturating_sub(self.partial.len());
-        self.partial.extend_from_slice(&piece[..piece.len().min(room)]);
+        self.partial
+            .extend_from_slice(&piece[..piece.len().min(room)]);
     }
 }
 

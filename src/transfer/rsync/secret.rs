@@ -33,16 +33,26 @@ pub fn look_up(secret: &Secret) -> Result<Password, Trouble> {
                 )));
             };
             let path = std::path::Path::new(&directory).join(name);
-            let failed = |error: std::io::Error| trouble(format!("credential `{}`: {error}", escape(name.as_bytes())));
+            let failed = |error: std::io::Error| {
+                trouble(format!("credential `{}`: {error}", escape(name.as_bytes())))
+            };
             if std::fs::metadata(&path).map_err(failed)?.len() > LENGTH_MAX {
-                return Err(trouble(format!("credential `{}` is too long for a password", escape(name.as_bytes()))));
+                return Err(trouble(format!(
+                    "credential `{}` is too long for a password",
+                    escape(name.as_bytes())
+                )));
             }
             let text = std::fs::read_to_string(&path).map_err(failed)?;
-            Ok(Password::Value(text.lines().next().unwrap_or_default().into()))
+            Ok(Password::Value(
+                text.lines().next().unwrap_or_default().into(),
+            ))
         }
         Secret::Env(name) => match std::env::var(name) {
             Ok(value) => Ok(Password::Value(value.into())),
-            Err(_) => Err(trouble(format!("the environment variable `{}` is not set", escape(name.as_bytes())))),
+            Err(_) => Err(trouble(format!(
+                "the environment variable `{}` is not set",
+                escape(name.as_bytes())
+            ))),
         },
     }
 }
@@ -50,20 +60,32 @@ pub fn look_up(secret: &Secret) -> Result<Password, Trouble> {
 /// What rsync checks, said with what to do.
 fn check_file(path: &str) -> Result<(), Trouble> {
     let shown = escape(path.as_bytes());
-    let info = std::fs::metadata(path)
-        .map_err(|error| trouble(format!("password file `{shown}`: {}: create it with mode 600", error.kind())))?;
+    let info = std::fs::metadata(path).map_err(|error| {
+        trouble(format!(
+            "password file `{shown}`: {}: create it with mode 600",
+            error.kind()
+        ))
+    })?;
     if !info.is_file() {
         return Err(trouble(format!("password file `{shown}` is not a file")));
     }
     if info.mode() & 0o006 != 0 {
-        return Err(trouble(format!("password file `{shown}` can be read by others: `chmod 600` it")));
+        return Err(trouble(format!(
+            "password file `{shown}` can be read by others: `chmod 600` it"
+        )));
     }
     if rustix::process::geteuid().is_root() && info.uid() != 0 {
-        return Err(trouble(format!("password file `{shown}` does not belong to root: `chown root` it")));
+        return Err(trouble(format!(
+            "password file `{shown}` does not belong to root: `chown root` it"
+        )));
     }
     Ok(())
 }
 
 fn trouble(message: String) -> Trouble {
-    Trouble { code: "passwordFile", message, soon: false }
+    Trouble {
+        code: "passwordFile",
+        message,
+        soon: false,
+    }
 }

@@ -15,14 +15,43 @@ const COUNTED: &str = "--max-delete=COUNTED";
 
 /// The lines, ready for a shell: first a batch of changed paths, then a full pass. None where no rsync is run.
 pub fn command_lines(source: &SourcePlan, route: &RoutePlan) -> Vec<String> {
-    let (Some(kind), Ok(filter)) = (kind_of(&route.target), Filter::compile(&route.filter)) else { return Vec::new() };
+    let (Some(kind), Ok(filter)) = (kind_of(&route.target), Filter::compile(&route.filter)) else {
+        return Vec::new();
+    };
     let delete = route.delete == DeletePolicy::Mirror;
-    let act = Act::Reconcile { trust: true, delete };
-    let entries = vec![Entry { path: RelPath::root(), act }];
-    let leave = if route.delete == DeletePolicy::Never { Leave::Never } else { Leave::Counted(0) };
-    let batch = Step { entries: entries.clone(), recurse: true, trust: false, delete, pass: None };
-    let pass = Step { entries, recurse: true, trust: true, delete, pass: Some(Compare::Quick) };
-    let orders = Orders { source, route, filter: &filter, bandwidth: None };
+    let act = Act::Reconcile {
+        trust: true,
+        delete,
+    };
+    let entries = vec![Entry {
+        path: RelPath::root(),
+        act,
+    }];
+    let leave = if route.delete == DeletePolicy::Never {
+        Leave::Never
+    } else {
+        Leave::Counted(0)
+    };
+    let batch = Step {
+        entries: entries.clone(),
+        recurse: true,
+        trust: false,
+        delete,
+        pass: None,
+    };
+    let pass = Step {
+        entries,
+        recurse: true,
+        trust: true,
+        delete,
+        pass: Some(Compare::Quick),
+    };
+    let orders = Orders {
+        source,
+        route,
+        filter: &filter,
+        bandwidth: None,
+    };
     let line = |step: &Step, leave: Leave| {
         let shown = kind.shown(&route.target);
         let mut words: Vec<OsString> = vec!["rsync".into()];
@@ -33,7 +62,11 @@ pub fn command_lines(source: &SourcePlan, route: &RoutePlan) -> Vec<String> {
             }
         }
         let line = shell_line(words.iter().map(OsString::as_os_str));
-        if shown.before.is_empty() { line } else { format!("{} {line}", shown.before) }
+        if shown.before.is_empty() {
+            line
+        } else {
+            format!("{} {line}", shown.before)
+        }
     };
     let pass_leave = if delete { leave } else { Leave::Never };
     vec![line(&batch, leave), line(&pass, pass_leave)]

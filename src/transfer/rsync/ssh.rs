@@ -30,9 +30,18 @@ impl Kind for Ssh {
         matches!(target, Target::Ssh { .. })
     }
 
-    fn lower(&self, orders: Orders<'_>, step: &Step, leave: Leave, context: &Context) -> Result<Invocation, Trouble> {
+    fn lower(
+        &self,
+        orders: Orders<'_>,
+        step: &Step,
+        leave: Leave,
+        context: &Context,
+    ) -> Result<Invocation, Trouble> {
         let target = &orders.route.target;
-        let options = vec!["-e".to_string(), shell(target, &context.ssh, Some(&context.runtime_dir))];
+        let options = vec![
+            "-e".to_string(),
+            shell(target, &context.ssh, Some(&context.runtime_dir)),
+        ];
         Ok(Invocation {
             program: context.rsync_path(),
             arguments: orders.arguments(step, leave, options, &destination(target)),
@@ -56,20 +65,52 @@ impl Kind for Ssh {
         let own = |line: &&String| !line.starts_with("rsync");
         let say = |code, line: &str, help: &str| Trouble {
             code,
-            message: if help.is_empty() { format!("ssh: {line}") } else { format!("ssh: {line}: {help}") },
+            message: if help.is_empty() {
+                format!("ssh: {line}")
+            } else {
+                format!("ssh: {line}: {help}")
+            },
             soon: false,
         };
-        let find = |parts: &[&str]| text.iter().filter(own).find(|line| parts.iter().any(|part| line.contains(part)));
-        if let Some(line) = find(&["Permission denied", "Too many authentication failures", "UNPROTECTED PRIVATE KEY"]) {
-            return Some(say("auth", line, "check `ssh.identityFile` and the far side's authorized keys"));
+        let find = |parts: &[&str]| {
+            text.iter()
+                .filter(own)
+                .find(|line| parts.iter().any(|part| line.contains(part)))
+        };
+        if let Some(line) = find(&[
+            "Permission denied",
+            "Too many authentication failures",
+            "UNPROTECTED PRIVATE KEY",
+        ]) {
+            return Some(say(
+                "auth",
+                line,
+                "check `ssh.identityFile` and the far side's authorized keys",
+            ));
         }
-        if let Some(line) = find(&["Host key verification failed", "host key is known for", "IDENTIFICATION HAS CHANGED"]) {
+        if let Some(line) = find(&[
+            "Host key verification failed",
+            "host key is known for",
+            "IDENTIFICATION HAS CHANGED",
+        ]) {
             return Some(say("hostKey", line, "check `ssh.knownHostsFile`"));
         }
-        if let Some(line) = find(&["rsync: command not found", "rsync: not found", "rsync: No such file"]) {
+        if let Some(line) = find(&[
+            "rsync: command not found",
+            "rsync: not found",
+            "rsync: No such file",
+        ]) {
             return Some(say("noRsync", line, "install rsync on the far side"));
         }
-        let unreachable = ["Connection refused", "Could not resolve", "No route to host", "timed out", "unreachable", "Connection closed", "Connection reset"];
+        let unreachable = [
+            "Connection refused",
+            "Could not resolve",
+            "No route to host",
+            "timed out",
+            "unreachable",
+            "Connection closed",
+            "Connection reset",
+        ];
         if let Some(line) = find(&unreachable) {
             return Some(say("unreachable", line, ""));
         }
@@ -79,17 +120,35 @@ impl Kind for Ssh {
 
     fn shown(&self, target: &Target) -> Shown {
         let options = vec!["-e".to_string(), shell(target, Path::new("ssh"), None)];
-        Shown { before: String::new(), options, destination: destination(target) }
+        Shown {
+            before: String::new(),
+            options,
+            destination: destination(target),
+        }
     }
 }
 
 /// The remote shell as rsync splits it. Without a runtime directory, or in one with too long a name, every transfer
 /// makes its own connection.
 fn shell(target: &Target, ssh: &Path, runtime_dir: Option<&Path>) -> String {
-    let Target::Ssh { port, identity_file, known_hosts_file, jump, .. } = target else { return String::new() };
+    let Target::Ssh {
+        port,
+        identity_file,
+        known_hosts_file,
+        jump,
+        ..
+    } = target
+    else {
+        return String::new();
+    };
     let mut words = vec![ssh.to_string_lossy().into_owned()];
     let mut option = |text: String| words.extend(["-o".to_string(), text]);
-    for text in ["BatchMode=yes", "StrictHostKeyChecking=yes", "LogLevel=ERROR", "ServerAliveInterval=15"] {
+    for text in [
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        "LogLevel=ERROR",
+        "ServerAliveInterval=15",
+    ] {
         option(text.to_string());
     }
     option(format!("ConnectTimeout={CONNECT_S}"));
@@ -115,7 +174,11 @@ fn shell(target: &Target, ssh: &Path, runtime_dir: Option<&Path>) -> String {
     if let Some(port) = port {
         words.extend(["-p".to_string(), port.to_string()]);
     }
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    words
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A path as the value of an ssh option: ssh splits at blanks and expands `%` itself.
@@ -130,36 +193,79 @@ fn value(path: &str) -> String {
 
 /// A word as rsync splits `-e`.
 fn quoted(word: &str) -> String {
-    if word.contains([' ', '\'', '"']) { format!("'{}'", word.replace('\'', "''")) } else { word.to_string() }
+    if word.contains([' ', '\'', '"']) {
+        format!("'{}'", word.replace('\'', "''"))
+    } else {
+        word.to_string()
+    }
 }
 
 /// Everything that makes another connection makes another name; short, because a socket's path may not be long.
 fn socket_name(target: &Target) -> String {
-    let Target::Ssh { user, host, port, identity_file, known_hosts_file, jump, .. } = target else {
+    let Target::Ssh {
+        user,
+        host,
+        port,
+        identity_file,
+        known_hosts_file,
+        jump,
+        ..
+    } = target
+    else {
         return String::new();
     };
-    let identity = format!("{user:?} {host:?} {port:?} {identity_file:?} {known_hosts_file:?} {jump:?}");
-    format!("{SOCKET_PREFIX}{}", &blake3::hash(identity.as_bytes()).to_hex()[..12])
+    let identity =
+        format!("{user:?} {host:?} {port:?} {identity_file:?} {known_hosts_file:?} {jump:?}");
+    format!(
+        "{SOCKET_PREFIX}{}",
+        &blake3::hash(identity.as_bytes()).to_hex()[..12]
+    )
 }
 
 fn destination(target: &Target) -> String {
-    let Target::Ssh { user, host, path, .. } = target else { return String::new() };
-    let user = user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    let Target::Ssh {
+        user, host, path, ..
+    } = target
+    else {
+        return String::new();
+    };
+    let user = user
+        .as_ref()
+        .map(|user| format!("{user}@"))
+        .unwrap_or_default();
     format!("{user}{}:{}/", bracketed(host), path.trim_end_matches('/'))
 }
 
 /// Ends every lasting connection. For the end of the service; what does not answer ends by itself after a minute.
 pub async fn close(context: &Context) {
-    let Ok(entries) = std::fs::read_dir(&context.runtime_dir) else { return };
+    let Ok(entries) = std::fs::read_dir(&context.runtime_dir) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
-        let Some(text) = path.to_str().filter(|_| entry.file_name().to_string_lossy().starts_with(SOCKET_PREFIX)) else {
+        let Some(text) = path.to_str().filter(|_| {
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(SOCKET_PREFIX)
+        }) else {
             continue;
         };
         let mut command = tokio::process::Command::new(&context.ssh);
-        command.env_clear().args(["-O", "exit", "-o", &format!("ControlPath={}", value(text)), "master"]);
-        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        let Ok(mut child) = command.kill_on_drop(true).spawn() else { continue };
+        command.env_clear().args([
+            "-O",
+            "exit",
+            "-o",
+            &format!("ControlPath={}", value(text)),
+            "master",
+        ]);
+        command
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
+        let Ok(mut child) = command.kill_on_drop(true).spawn() else {
+            continue;
+        };
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), child.wait()).await;
     }
 }

@@ -31,7 +31,10 @@ pub struct Step {
 impl Step {
     /// How many listed paths are to leave the target.
     pub fn removals(&self) -> usize {
-        self.entries.iter().filter(|entry| entry.act == Act::Remove).count()
+        self.entries
+            .iter()
+            .filter(|entry| entry.act == Act::Remove)
+            .count()
     }
 }
 
@@ -39,23 +42,52 @@ impl Step {
 /// policy lets anything go.
 pub fn steps(batch: &Batch, deletes: bool) -> Vec<Step> {
     if let Some(compare) = batch.pass {
-        let delete = batch.entries.iter().any(|entry| matches!(entry.act, Act::Reconcile { delete: true, .. }));
+        let delete = batch
+            .entries
+            .iter()
+            .any(|entry| matches!(entry.act, Act::Reconcile { delete: true, .. }));
         let entries = batch.entries.clone();
-        return vec![Step { entries, recurse: true, trust: true, delete, pass: Some(compare) }];
+        return vec![Step {
+            entries,
+            recurse: true,
+            trust: true,
+            delete,
+            pass: Some(compare),
+        }];
     }
-    let shape = |trust, delete| Step { recurse: true, trust, delete, ..Step::default() };
+    let shape = |trust, delete| Step {
+        recurse: true,
+        trust,
+        delete,
+        ..Step::default()
+    };
     let mut doubted = shape(false, false);
     let mut doubted_deleting = shape(false, true);
     let mut trusted = shape(true, false);
     let mut trusted_deleting = shape(true, true);
     let mut plain = Vec::new();
-    let mut attributes = Step { trust: true, ..Step::default() };
+    let mut attributes = Step {
+        trust: true,
+        ..Step::default()
+    };
     for entry in &batch.entries {
         let step = match entry.act {
-            Act::Reconcile { trust: false, delete: false } => &mut doubted,
-            Act::Reconcile { trust: false, delete: true } => &mut doubted_deleting,
-            Act::Reconcile { trust: true, delete: false } => &mut trusted,
-            Act::Reconcile { trust: true, delete: true } => &mut trusted_deleting,
+            Act::Reconcile {
+                trust: false,
+                delete: false,
+            } => &mut doubted,
+            Act::Reconcile {
+                trust: false,
+                delete: true,
+            } => &mut doubted_deleting,
+            Act::Reconcile {
+                trust: true,
+                delete: false,
+            } => &mut trusted,
+            Act::Reconcile {
+                trust: true,
+                delete: true,
+            } => &mut trusted_deleting,
             Act::Attributes => &mut attributes,
             Act::Send | Act::Remove => {
                 plain.push(entry.clone());
@@ -66,10 +98,20 @@ pub fn steps(batch: &Batch, deletes: bool) -> Vec<Step> {
     }
     // Files and removals go along with the subtrees that are entered in doubt. Nothing of them lies below one: it would be
     // covered by it.
-    let crowd = if deletes { &mut doubted_deleting } else { &mut doubted };
+    let crowd = if deletes {
+        &mut doubted_deleting
+    } else {
+        &mut doubted
+    };
     crowd.entries.extend(plain);
     drop_implied(&mut attributes, batch);
-    let mut all = vec![doubted_deleting, doubted, trusted_deleting, trusted, attributes];
+    let mut all = vec![
+        doubted_deleting,
+        doubted,
+        trusted_deleting,
+        trusted,
+        attributes,
+    ];
     all.retain(|step| !step.entries.is_empty());
     for step in &mut all {
         step.entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -86,7 +128,9 @@ fn drop_implied(attributes: &mut Step, batch: &Batch) {
             parents.insert(b"");
         }
     }
-    attributes.entries.retain(|entry| !parents.contains(entry.path.as_bytes()));
+    attributes
+        .entries
+        .retain(|entry| !parents.contains(entry.path.as_bytes()));
 }
 
 #[cfg(test)]
@@ -95,11 +139,17 @@ mod tests {
     use crate::engine::RelPath;
 
     fn entry(path: &str, act: Act) -> Entry {
-        Entry { path: RelPath::new(path.as_bytes()).unwrap(), act }
+        Entry {
+            path: RelPath::new(path.as_bytes()).unwrap(),
+            act,
+        }
     }
 
     fn listed(step: &Step) -> Vec<String> {
-        step.entries.iter().map(|entry| entry.path.to_string()).collect()
+        step.entries
+            .iter()
+            .map(|entry| entry.path.to_string())
+            .collect()
     }
 
     #[test]
@@ -108,7 +158,13 @@ mod tests {
             entries: vec![
                 entry("a", Act::Remove),
                 entry("b", Act::Send),
-                entry("c", Act::Reconcile { trust: false, delete: true }),
+                entry(
+                    "c",
+                    Act::Reconcile {
+                        trust: false,
+                        delete: true,
+                    },
+                ),
             ],
             pass: None,
         };
@@ -121,7 +177,12 @@ mod tests {
     #[test]
     fn attributes_above_another_entry_need_no_run() {
         let batch = Batch {
-            entries: vec![entry("", Act::Attributes), entry("d", Act::Attributes), entry("d/x", Act::Send), entry("e", Act::Attributes)],
+            entries: vec![
+                entry("", Act::Attributes),
+                entry("d", Act::Attributes),
+                entry("d/x", Act::Send),
+                entry("e", Act::Attributes),
+            ],
             pass: None,
         };
         let steps = steps(&batch, true);
@@ -134,12 +195,27 @@ mod tests {
     #[test]
     fn a_removal_below_a_subtree_that_keeps_has_its_own_run() {
         let batch = Batch {
-            entries: vec![entry("d", Act::Reconcile { trust: false, delete: false }), entry("d/x", Act::Remove)],
+            entries: vec![
+                entry(
+                    "d",
+                    Act::Reconcile {
+                        trust: false,
+                        delete: false,
+                    },
+                ),
+                entry("d/x", Act::Remove),
+            ],
             pass: None,
         };
         let steps = steps(&batch, true);
-        assert_eq!(steps.iter().map(listed).collect::<Vec<_>>(), [["d/x"], ["d"]]);
-        assert_eq!(steps.iter().map(|step| step.delete).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(
+            steps.iter().map(listed).collect::<Vec<_>>(),
+            [["d/x"], ["d"]]
+        );
+        assert_eq!(
+            steps.iter().map(|step| step.delete).collect::<Vec<_>>(),
+            [true, false]
+        );
     }
 
     #[test]

@@ -1,0 +1,302 @@
+//! Who is compared: heliostat in its ways, the classic script, lsyncd, and a bare rsync as the yardstick.
+
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::place::{Place, RSYNC};
+use crate::rig::process::Process;
+use crate::rig::rsyncd::Rsyncd;
+use crate::rig::service::{Heliostat, manifest};
+use crate::rig::wait_for;
+
+/// How long a tool may take to watch its source and be in step: with 100,000 files on a busy machine this is minutes.
+const START_MAX: Duration = Duration::from_secs(600);
+
+/// Between two changes that ask whether a tool is awake.
+const PROBE_EVERY: Duration = Duration::from_secs(3);
+
+/// Where a tool sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// The daemon's module.
+    Module,
+    /// A directory on the same host.
+    Local,
+    /// Both at once.
+    Both,
+}
+
+/// A tool in one of its ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// This program; with `delete: mirror` where `mirror`, else as a manifest has it that says nothing.
+    Heliostat { to: To, mirror: bool },
+    /// `inotifywait | while read; do rsync --delete; done`.
+    Script,
+    /// lsyncd with this delay in seconds.
+    Lsyncd { delay: u32 },
+    /// One rsync, by hand: what the change costs where somebody knows of it already.
+    Hand,
+}
+
+impl Peer {
+    /// For tables.
+    pub fn name(self) -> String {
+        match self {
+            Peer::Heliostat { to, mirror } => {
+                let to = match to {
+                    To::Module => "daemon module",
+                    To::Local => "local",
+                    To::Both => "module + local",
+                };
+                let mirror = if mirror { ", mirror" } else { "" };
+                format!("heliostat, {to}{mirror}")
+            }
+            Peer::Script => "inotifywait + rsync --delete".to_string(),
+            Peer::Lsyncd { delay } => format!("lsyncd, delay={delay}"),
+            Peer::Hand => "bare rsync, by hand".to_string(),
+        }
+    }
+
+    /// The program that it needs and that is not here.
+    pub fn missing(self) -> Option<&'static str> {
+        let needs: &[&'static str] = match self {
+            Peer::Heliostat { to: To::Local, .. } => &[],
+            Peer::Heliostat { .. } | Peer::Hand => &["rsync"],
+            Peer::Script => &["rsync", "bash", "inotifywait"],
+            Peer::Lsyncd { .. } => &["rsync", "lsyncd"],
+        };
+        needs
+            .iter()
+            .find(|program| find(program).is_none())
+            .copied()
+    }
+
+    /// Starts it on `place`, and waits until it watches and is in step.
+    pub fn start(self, place: &Place) -> Running {
+        let own = place.own(&self.name());
+        let mut daemon = Rsyncd::new(&own.join("rsyncd"), &place.module);
+        let to = match self {
+            Peer::Heliostat { to, .. } => to,
+            Peer::Script | Peer::Lsyncd { .. } | Peer::Hand => To::Module,
+        };
+        if to != To::Local {
+            daemon.start();
+        }
+        let work = match self {
+            Peer::Heliostat { to, mirror } => heliostat(&own, place, &daemon, to, mirror),
+            Peer::Script => Work::Process(script(&own, place, &daemon)),
+            Peer::Lsyncd { delay } => Work::Process(lsyncd(&own, place, &daemon, delay)),
+            Peer::Hand => Work::Hand,
+        };
+        let target = if to == To::Local {
+            &place.local
+        } else {
+            &place.module
+        };
+        let mut running = Running {
+            target: target.clone(),
+            work,
+            daemon,
+        };
+        running.ready(place, self);
+        running
+    }
+}
+
+/// A tool that runs; ended with everything it started when it goes out of scope.
+pub struct Running {
+    /// Where the changes are looked for.
+    pub target: PathBuf,
+    work: Work,
+    daemon: Rsyncd,
+}
+
+/// What does the work.
+enum Work {
+    Heliostat(Box<Heliostat>),
+    Process(Process),
+    Hand,
+}
+
+impl Running {
+    /// The processes that do the work, at both ends, without their children.
+    pub fn ids(&self) -> Vec<u32> {
+        let tool = match &self.work {
+            Work::Heliostat(service) => service.id(),
+            Work::Process(process) => Some(process.id()),
+            Work::Hand => None,
+        };
+        tool.into_iter().chain(self.daemon.id()).collect()
+    }
+
+    /// heliostat itself.
+    pub fn service(&mut self) -> Option<&mut Heliostat> {
+        match &mut self.work {
+            Work::Heliostat(service) => Some(service),
+            Work::Process(_) | Work::Hand => None,
+        }
+    }
+
+    /// Something was changed in `source`; by hand, that is sent now. `None`: everything.
+    pub fn changed(&self, source: &Path, path: Option<&Path>) {
+        if !matches!(self.work, Work::Hand) {
+            return;
+        }
+        let mut command = Command::new(RSYNC);
+        command.env_clear().args(["-a", "--sockopts=TCP_NODELAY"]);
+        command.arg(format!(
+            "--password-file={}",
+            self.daemon.password_file().display()
+        ));
+        match path {
+            // A path with `/./` brings its parents along, as a list of files does.
+            Some(path) => command
+                .arg("--relative")
+                .arg(source.join(".").join(path))
+                .arg(self.daemon.url()),
+            None => command
+                .arg("--modify-window=-1")
+                .arg(source.join(""))
+                .arg(self.daemon.url()),
+        };
+        let status = command.stdin(Stdio::null()).status().unwrap();
+        assert!(status.success(), "rsync by hand: {status}");
+    }
+
+    /// Ends it as its operator would.
+    pub fn end(mut self) {
+        if let Work::Heliostat(service) = &mut self.work {
+            service.stop();
+        }
+    }
+
+    /// Waits until a change to the first file arrives, which it does only while the source is watched.
+    fn ready(&mut self, place: &Place, peer: Peer) {
+        let begin = Instant::now();
+        if let Work::Heliostat(service) = &mut self.work {
+            assert!(
+                service.wait(START_MAX),
+                "heliostat is not in step:\n{}",
+                service.tail()
+            );
+        }
+        let file = &place.files[0];
+        let mut number = 0;
+        let awake = wait_for(START_MAX, || {
+            number += 1;
+            let content = unique(number);
+            fs::write(place.source.join(file), &content).unwrap();
+            self.changed(&place.source, Some(file));
+            wait_for(PROBE_EVERY, || {
+                holds(&self.target.join(file), &content).then_some(())
+            })
+        });
+        assert!(awake.is_some(), "{} sends nothing", peer.name());
+        let took = begin.elapsed().as_secs_f64();
+        eprintln!(
+            "{}: watching and in step after {took:.1} s with {} files",
+            peer.name(),
+            place.files.len()
+        );
+    }
+}
+
+/// A file's content that was in no file before: what a tool before this one sent does not count.
+pub fn unique(number: usize) -> String {
+    format!("{number} {}\n", jiff::Timestamp::now().as_nanosecond())
+}
+
+/// Whether the file holds exactly this.
+pub fn holds(path: &Path, content: &str) -> bool {
+    fs::read(path).is_ok_and(|found| found == content.as_bytes())
+}
+
+/// Where a program is, looked for as a shell would.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|directory| directory.join(program))
+        .find(|path| path.is_file())
+}
+
+fn heliostat(own: &Path, place: &Place, daemon: &Rsyncd, to: To, mirror: bool) -> Work {
+    let mut targets = serde_json::Map::new();
+    let mut target = |name: &str, mut settings: Value| {
+        if mirror {
+            settings["delete"] = "mirror".into();
+            settings["maxDelete"] = 1_000_000.into();
+        }
+        targets.insert(name.to_string(), settings);
+    };
+    if to != To::Local {
+        target(
+            "module",
+            json!({"url": daemon.url(), "passwordFile": daemon.password_file()}),
+        );
+    }
+    if to != To::Module {
+        target(
+            "local",
+            json!({"url": format!("file://{}", place.local.display())}),
+        );
+    }
+    // Periodic passes would hide what the event path loses.
+    let sources =
+        json!({"site": {"path": place.source, "rescan": {"every": "24h"}, "targets": targets}});
+    let mut service = Heliostat::new(&own.join("service"), &manifest(&sources));
+    if let Some(level) = env::var_os("HELIOSTAT_BENCH_LOG_LEVEL") {
+        service = service.arg("--log-level").arg(level);
+    }
+    service.start();
+    Work::Heliostat(Box::new(service))
+}
+
+/// The script that the program replaces, its settings apart: the names, the port, and where its output goes.
+fn script(own: &Path, place: &Place, daemon: &Rsyncd) -> Process {
+    let (source, url) = (place.source.display(), daemon.url());
+    let (password, log) = (daemon.password_file(), own.join("log"));
+    let text = format!(
+        r#"SRC={source}/
+COMMAND={RSYNC}
+Option="-vzrtopg --progress --delete"
+PASSFILE={password}
+inotifywait -mrq --timefmt '%y-%m-%d %H:%M' --format '%T %w%f %e' --event modify,delete,create,attrib $SRC | while read date time files
+do
+        $COMMAND $Option --password-file=$PASSFILE $SRC {url}
+        echo "$files was rsyncd" >> {log} 2>&1
+done
+"#,
+        password = password.display(),
+        log = log.display(),
+    );
+    let path = own.join("rsync.sh");
+    fs::write(&path, text).unwrap();
+    let mut command = Command::new("bash");
+    command.arg(path).stdout(Stdio::null());
+    command.stderr(File::create(own.join("errors")).unwrap());
+    Process::spawn(&mut command)
+}
+
+fn lsyncd(own: &Path, place: &Place, daemon: &Rsyncd, delay: u32) -> Process {
+    let text = format!(
+        "settings {{ nodaemon = true }}\n\
+         sync {{ default.rsync, source = \"{source}\", target = \"{url}\", delay = {delay},\n\
+         \x20 rsync = {{ archive = true, password_file = \"{password}\" }} }}\n",
+        source = place.source.display(),
+        url = daemon.url(),
+        password = daemon.password_file().display(),
+    );
+    let path = own.join("lsyncd.lua");
+    fs::write(&path, text).unwrap();
+    let mut command = Command::new("lsyncd");
+    command.arg(path);
+    let log = File::create(own.join("log")).unwrap();
+    command.stdout(log.try_clone().unwrap()).stderr(log);
+    Process::spawn(&mut command)
+}
