@@ -17,15 +17,17 @@
 //!
 //! # The floors
 //!
-//! `cli · service · (watch, transfer) · engine · plan · (filter, schedule, manifest) · diagnostic`
+//! `cli · service · (watch, transfer) · host · engine · plan · (filter, schedule, manifest) · diagnostic`
 //!
 //! Invariant: a file imports only from floors below its own (`tests/house` checks it). `watch` and `transfer` know
-//! nothing of one another. Everything from `engine` down is pure: no I/O, no clock, no async.
+//! nothing of one another. Everything from `engine` down is pure: no I/O, no clock, no async; `host` is where both of them look at
+//! the machine in the same words.
 
 pub mod cli;
 pub mod diagnostic;
 pub mod engine;
 pub mod filter;
+pub mod host;
 pub mod manifest;
 pub mod plan;
 pub mod schedule;

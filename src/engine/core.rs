@@ -151,7 +151,7 @@ impl Engine {
             for route in plan.routes.values() {
                 self.routes.insert(
                     route.name.clone(),
-                    Route::new(plan.clone(), Arc::new(route.clone()), now),
+                    Route::new(plan.clone(), Arc::new(route.clone()), &reload.host, now),
                 );
             }
             effects.push(Effect::Watch(watch, plan));

@@ -7,7 +7,8 @@ use super::change_set::Pending;
 use super::failing::Failed;
 use super::input::{Effect, Event, Sent};
 use super::route::{Backoff, Held, Load, Route, Running};
-use super::{Dirt, Hold, Now, Outcome, RelPath, Trouble, Verdict, backoff};
+use super::{Dirt, Hold, Now, Outcome, RelPath, Stamp, Trouble, Verdict, backoff};
+use crate::plan::Compare;
 
 /// A guard is asked again after this, doubling up to [`GUARD_CHECK_MAX`]: it costs a few system calls.
 const GUARD_CHECK: Duration = Duration::from_secs(1);
@@ -260,42 +261,105 @@ fn hold_id(route: &str, hold: &Hold) -> String {
 }
 
 /// What is dirty about a path that a load did not bring in step: the mark that covered it, or for a pass everything at
-/// or below it by the quick check.
+/// or below it by the quick check, joined with the marks below it (a directory that could not be made stands for them).
 fn cover(load: &Load, path: &RelPath, now: Now) -> Pending {
     let below = Dirt::ATTRIBUTES | Dirt::SUBTREE;
+    let mut found = above(load, path);
+    // A name like `d-` sorts between `d` and `d/x`, so the prefix ends the search and the path decides.
+    let named = load
+        .marks
+        .range(path.clone()..)
+        .take_while(|(at, _)| at.as_bytes().starts_with(path.as_bytes()));
+    for (_, mark) in named.filter(|(at, _)| *at != path && at.starts_with(path)) {
+        let mark = Pending {
+            dirt: mark.dirt | below,
+            since: mark.since,
+        };
+        found = Some(found.map_or(mark, |found| found.join(mark)));
+    }
+    found.unwrap_or_else(|| match load.pass {
+        Some(pass) => {
+            let content = if pass.compare == Compare::Checksum {
+                Dirt::CONTENT
+            } else {
+                Dirt::none()
+            };
+            Pending {
+                dirt: below | content,
+                since: pass.since,
+            }
+        }
+        // Not among what was sent, so nothing is known of it: older than everything, and not trusted.
+        None => Pending {
+            dirt: below | Dirt::CONTENT,
+            since: Stamp {
+                seq: 0,
+                at: now.mono,
+            },
+        },
+    })
+}
+
+/// The mark on a path, or the nearest one above it.
+fn above(load: &Load, path: &RelPath) -> Option<Pending> {
     let mut at = Some(path.clone());
     while let Some(here) = at {
-        let mark = load
-            .marks
-            .get(&here)
-            .copied()
-            .or_else(|| load.retried.get(&here).map(|failed| failed.pending));
-        if let Some(mark) = mark {
-            let dirt = if here == *path {
-                mark.dirt
+        let retried = || load.retried.get(&here).map(|failed| failed.pending);
+        if let Some(mark) = load.marks.get(&here).copied().or_else(retried) {
+            let inside = if here == *path {
+                Dirt::none()
             } else {
-                mark.dirt | below
+                Dirt::ATTRIBUTES | Dirt::SUBTREE
             };
-            return Pending {
-                dirt,
+            return Some(Pending {
+                dirt: mark.dirt | inside,
                 since: mark.since,
-            };
+            });
         }
         at = here.parent();
     }
-    let since = load.pass.map(|pass| pass.since).unwrap_or(super::Stamp {
-        seq: 0,
-        at: now.mono,
-    });
-    let checksum = load
-        .pass
-        .is_some_and(|pass| pass.compare == crate::plan::Compare::Checksum);
-    Pending {
-        dirt: if checksum {
-            below | Dirt::CONTENT
-        } else {
-            below
-        },
-        since,
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_failed_directory_stands_for_the_marks_below_it() {
+        let stamp = |seq| Stamp {
+            seq,
+            at: Duration::from_secs(seq),
+        };
+        let mark = |dirt, seq| Pending {
+            dirt,
+            since: stamp(seq),
+        };
+        let marks = [
+            ("d/a", mark(Dirt::CONTENT, 3)),
+            ("d/b", mark(Dirt::ATTRIBUTES, 2)),
+            ("d-", mark(Dirt::GONE, 1)),
+            ("e", mark(Dirt::SUBTREE, 4)),
+        ];
+        let load = Load {
+            marks: marks.map(|(at, mark)| (path(at), mark)).into(),
+            ..Load::default()
+        };
+        let now = Now {
+            mono: Duration::from_secs(9),
+            wall: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let all = Dirt::CONTENT | Dirt::ATTRIBUTES | Dirt::SUBTREE;
+        assert_eq!(cover(&load, &path("d"), now), mark(all, 2));
+        assert_eq!(cover(&load, &path("d/a"), now), mark(Dirt::CONTENT, 3));
+        assert_eq!(
+            cover(&load, &path("e/x/y"), now),
+            mark(Dirt::SUBTREE | Dirt::ATTRIBUTES, 4)
+        );
+        assert_eq!(cover(&load, &path("unknown"), now).since.seq, 0);
     }
 }

@@ -34,6 +34,8 @@ pub enum Input {
 pub struct Reload {
     /// The plan.
     pub plan: Plan,
+    /// This host's name: the jitter of its schedules hangs on it.
+    pub host: String,
     /// Bounds of the whole service.
     pub limits: Limits,
     /// What was remembered of each source before; a cache.

@@ -15,7 +15,7 @@ use super::{
     DeleteLeave, DeletePlan, Dirt, Hold, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble,
     Work,
 };
-use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync};
+use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync, jitter_key};
 use crate::schedule::{self, Schedule};
 
 /// The state of one route.
@@ -57,6 +57,8 @@ pub struct Route {
     pub transfers: u64,
     spent: VecDeque<(Duration, i64)>,
     batch_before: bool,
+    /// What the jitter of its schedules hangs on.
+    key: String,
 }
 
 /// A full pass that is wanted.
@@ -159,8 +161,8 @@ const SPENT_FOR: Duration = Duration::from_secs(60);
 
 impl Route {
     /// A route that knows nothing yet.
-    pub fn new(source: Arc<SourcePlan>, plan: Arc<RoutePlan>, now: Now) -> Route {
-        let key = plan.name.to_string();
+    pub fn new(source: Arc<SourcePlan>, plan: Arc<RoutePlan>, host: &str, now: Now) -> Route {
+        let key = jitter_key(host, &plan.name);
         let mut route = Route {
             next_rescan: plan
                 .rescan
@@ -186,9 +188,10 @@ impl Route {
             transfers: 0,
             spent: VecDeque::new(),
             batch_before: false,
+            key,
         };
         if let Sync::Scheduled(schedule) = &route.plan.sync {
-            route.next_sync = schedule.next_after(now.wall, &key);
+            route.next_sync = schedule.next_after(now.wall, &route.key);
         }
         route
     }
@@ -252,7 +255,6 @@ impl Route {
         if !(rescan || sync || set_back) {
             return;
         }
-        let key = self.plan.name.to_string();
         if let Some(schedule) = self
             .plan
             .rescan
@@ -260,12 +262,12 @@ impl Route {
             .as_ref()
             .filter(|_| rescan || set_back)
         {
-            self.next_rescan = schedule.next_after(now.wall, &key);
+            self.next_rescan = schedule.next_after(now.wall, &self.key);
         }
         if let Sync::Scheduled(schedule) = &self.plan.sync
             && (sync || set_back)
         {
-            self.next_sync = schedule.next_after(now.wall, &key);
+            self.next_sync = schedule.next_after(now.wall, &self.key);
         }
         if rescan {
             self.want_pass(self.plan.rescan.compare, stamp, "rescan");

@@ -81,6 +81,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
         let (mut world, _control) = open(&options, true).await?;
         let reload = Reload {
             plan: options.plan,
+            host: options.host,
             limits: options.limits,
             memory: world.remembered(),
         };

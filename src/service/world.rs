@@ -1,6 +1,7 @@
 //! The production shell: watches, transfers and answers of the real host.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::engine::{
     Answer, Effect, Input, Job, Notice, Now, Outcome, RequestId, SourceMemory, TransferId, Trouble,
     Verdict, WatchId, WatchReport,
 };
+use crate::host;
 use crate::plan::{RouteName, SourceName, SourcePlan};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
@@ -177,15 +179,13 @@ impl World {
         if !self.watched {
             let source = Arc::clone(source);
             tokio::task::spawn_blocking(move || {
-                let notice = match transfer::identity(std::path::Path::new(&source.path)) {
-                    Some(root) => Notice::Ready(WatchReport {
+                let notice = match host::identify(Path::new(&source.path)) {
+                    Ok(root) => Notice::Ready(WatchReport {
                         root,
                         directories: 0,
                         unwatched: 0,
                     }),
-                    None => Notice::Waiting {
-                        reason: format!("`{}` is not there, or not a directory", source.path),
-                    },
+                    Err(reason) => Notice::Waiting { reason },
                 };
                 // Nobody hears it only when the service is over.
                 let _ = sender.blocking_send(Input::Watch(id, notice));

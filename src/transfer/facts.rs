@@ -3,26 +3,27 @@
 //! Everything in it blocks; [`super::run`] calls it on a blocking thread.
 
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::normalise::{Look, Seen};
 use crate::engine::guard::GuardFacts;
-use crate::engine::{Job, RelPath, RootId};
+use crate::engine::{Job, RelPath};
 use crate::filter::{Filter, Verdict};
+use crate::host::{self, Mount};
 use crate::plan::Target;
 
 /// What the guards ask for.
 pub fn collect(job: &Job) -> GuardFacts {
     let root = Path::new(&job.source.path);
-    let mounts = mount_points();
+    let mounts = host::mounts();
     let target_mounted = match &job.route.target {
         Target::Local { path } if job.route.require_mount => on_own_mount(Path::new(path), &mounts),
         _ => true,
     };
     GuardFacts {
-        root: identity(root),
+        root: host::identify(root).ok(),
         root_mounted: on_own_mount(root, &mounts),
         marker: job
             .source
@@ -30,74 +31,29 @@ pub fn collect(job: &Job) -> GuardFacts {
             .marker
             .as_ref()
             .is_none_or(|marker| root.join(marker).symlink_metadata().is_ok()),
-        mounts: mounts_below(root, &mounts),
+        mounts: mount_points(root, &mounts),
         target_mounted,
     }
 }
 
-/// The root's identity; `None` if it is not there or no directory.
-pub fn identity(root: &Path) -> Option<RootId> {
-    let mut parts: Vec<(u64, u64)> = Vec::new();
-    let mut path = PathBuf::new();
-    for component in root.components() {
-        path.push(component);
-        if path.parent().is_none() {
-            continue; // `/` itself cannot be replaced
-        }
-        let info = path.symlink_metadata().ok()?;
-        parts.push((info.dev(), info.ino()));
-    }
-    let info = root.metadata().ok().filter(|info| info.is_dir())?;
-    parts.push((info.dev(), info.ino()));
-    Some(RootId(parts))
-}
-
-/// Every mount point of this process's name space.
-fn mount_points() -> Vec<PathBuf> {
-    let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    text.split(|byte| *byte == b'\n')
-        .filter_map(|line| line.split(|byte| *byte == b' ').nth(4))
-        .map(|field| PathBuf::from(std::ffi::OsString::from_vec(unoctal(field))))
-        .collect()
-}
-
-/// Undoes mountinfo's `\040`.
-fn unoctal(field: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(field.len());
-    let mut at = 0;
-    while at < field.len() {
-        if let [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] = &field[at..] {
-            out.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-            at += 4;
-        } else {
-            out.push(field[at]);
-            at += 1;
-        }
-    }
-    out
-}
-
-/// mountinfo names real paths: a root that is reached through links is resolved first.
-fn mounts_below(root: &Path, mounts: &[PathBuf]) -> Vec<RelPath> {
-    let real = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
-    let mut below: Vec<RelPath> = mounts
-        .iter()
-        .filter(|mount| **mount != real)
-        .filter_map(|mount| RelPath::below(&real, mount))
+/// The places below the root where something is mounted, each once.
+fn mount_points(root: &Path, mounts: &[Mount]) -> Vec<RelPath> {
+    let mut places: Vec<RelPath> = host::below(mounts, root)
+        .into_iter()
+        .map(|(path, _)| path)
         .collect();
-    below.sort();
-    below.dedup();
-    below
+    places.dedup();
+    places
 }
 
 /// Whether a path is a mount point or lies on another mount than `/`.
-fn on_own_mount(path: &Path, mounts: &[PathBuf]) -> bool {
+fn on_own_mount(path: &Path, mounts: &[Mount]) -> bool {
     let Ok(real) = path.canonicalize() else {
         return false;
     };
     mounts
         .iter()
-        .any(|mount| mount != Path::new("/") && real.starts_with(mount))
+        .any(|mount| mount.place != Path::new("/") && real.starts_with(&mount.place))
 }
 
 /// The source as it is on disk.

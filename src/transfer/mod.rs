@@ -26,7 +26,6 @@ use crate::engine::{Hold, Job, Outcome, Trouble, Verdict};
 use crate::filter::Filter;
 use crate::plan::Target;
 
-pub use facts::identity;
 pub use rsync::{RsyncBinary, close, command_lines};
 
 /// What the host gives to every transfer.

@@ -51,7 +51,7 @@ impl Cookies {
 
     /// Makes the directory, clears away what a killed process left there, and has it watched afresh.
     pub(crate) fn watch(&mut self, backend: &mut dyn Backend) -> Result<(), String> {
-        let shown = super::root::shown(&self.directory);
+        let shown = crate::host::shown(&self.directory);
         let made = fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

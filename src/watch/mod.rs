@@ -27,7 +27,6 @@ mod mounts;
 mod notify_backend;
 mod pace;
 mod place;
-mod root;
 mod scope;
 mod stand;
 mod tree;

@@ -4,7 +4,8 @@
 //! thread into the [`Inbox`]. A turn takes what is there, brings the tree in order, and tells the marks before anything
 //! that claims to stand behind them (`Ready`, `Barrier`).
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,11 @@ use super::disk::{Disk, Identity};
 use super::inbox::Inbox;
 use super::mounts::Mounts;
 use super::pace::Pace;
-use super::root;
 use super::scope::Scope;
 use super::stand::{Stand, Walk};
 use super::tree::{Tree, Whole};
 use crate::engine::{Dirt, Notice, RootId};
+use crate::host;
 
 /// Events taken in between two looks at everything else.
 const EVENTS_MAX: usize = 4096;
@@ -199,9 +200,9 @@ impl Worker {
 
     /// Sees whether the watch stands on what the source's path means now; begins anew where it does not.
     fn check_root(&mut self, now: Instant) {
-        let found = root::identify(&self.root).and_then(|id| match &self.stand {
+        let found = host::identify(&self.root).and_then(|id| match &self.stand {
             Some(_) => Ok(id),
-            None => root::readable(&self.root).map(|()| id),
+            None => readable(&self.root).map(|()| id),
         });
         match found {
             Ok(id) if self.stand.as_ref().is_some_and(|stand| stand.root == id) => {}
@@ -304,7 +305,7 @@ impl Worker {
             && stand.cookies_watched
             && let Err(error) = self.cookies.issue(now)
         {
-            tracing::warn!(directory = %root::shown(self.cookies.directory()), %error, "no barrier can be made; tried again");
+            tracing::warn!(directory = %host::shown(self.cookies.directory()), %error, "no barrier can be made; tried again");
         }
     }
 
@@ -364,6 +365,13 @@ impl Worker {
             self.unheard = true;
         }
     }
+}
+
+/// Whether the root can be listed; the error is for people.
+fn readable(root: &Path) -> Result<(), String> {
+    fs::read_dir(root)
+        .map(drop)
+        .map_err(|error| host::why(root, &error))
 }
 
 impl Drop for Worker {

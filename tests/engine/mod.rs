@@ -128,6 +128,7 @@ fn run(script: &str) -> String {
                     started = true;
                     let reload = Reload {
                         plan: plan.clone(),
+                        host: "h".into(),
                         limits,
                         memory: BTreeMap::new(),
                     };

@@ -12,6 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["filter", "schedule", "manifest"],
     &["plan"],
     &["engine"],
+    &["host"],
     &["watch", "transfer"],
     &["service"],
     &["cli"],

@@ -13,7 +13,7 @@ use crate::engine::{RootId, escape};
 
 /// What `path` means now: each of its components by `lstat` (`/` itself is left out), then the root by `stat`. The
 /// error is for people.
-pub(crate) fn identify(path: &Path) -> Result<RootId, String> {
+pub fn identify(path: &Path) -> Result<RootId, String> {
     let mut identity = Vec::new();
     let mut components: Vec<&Path> = path
         .ancestors()
@@ -32,20 +32,14 @@ pub(crate) fn identify(path: &Path) -> Result<RootId, String> {
     Ok(RootId(identity))
 }
 
-/// Whether the root can be listed; the error is for people.
-pub(crate) fn readable(path: &Path) -> Result<(), String> {
-    fs::read_dir(path)
-        .map(drop)
-        .map_err(|error| why(path, &error))
-}
-
 /// A path as text for messages.
-pub(crate) fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
     escape(path.as_os_str().as_bytes()).into_owned()
 }
 
-fn why(path: &Path, error: &io::Error) -> String {
+/// What is in the way of looking at a path, with the way out.
+pub fn why(path: &Path, error: &io::Error) -> String {
     let path = shown(path);
     match error.kind() {
         io::ErrorKind::NotFound => format!("`{path}` is not there: create or mount it"),
