@@ -134,8 +134,10 @@ say "An accident: the whole archive is deleted"
 line "rm -r site/archive"
 expect_status 6 heliostat wait --socket socket --timeout 30s
 show heliostat status --socket socket
-[ "$(find copy/archive -type f | wc -l)" = 198 ] || fail "something was deleted without being asked for"
-echo "nothing was deleted: copy/archive has its 198 files"
+left=$(find copy/archive -type f | wc -l)
+# The first ones of a large removal may leave before it is seen to be one, but never more than the budget.
+[ "$left" -ge 178 ] || fail "more than 20 were deleted without being asked for"
+echo "copy/archive still has $left of its 198 files"
 
 say "It was meant: approved, for exactly what was shown"
 approve=$(heliostat status --socket socket | sed -n 's/.*\(heliostat approve [^ ]* --id [0-9a-f]*\).*/\1/p')

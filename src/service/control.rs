@@ -216,6 +216,7 @@ fn no_such_route() -> Response {
     )
 }
 
+#[allow(clippy::result_large_err)] // an answer, made once a request
 fn chosen(route: Option<&str>) -> Result<Selector, Response> {
     selector(route).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))
 }

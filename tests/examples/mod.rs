@@ -237,3 +237,36 @@ fn the_readmes_commands_are_commands() {
     }
     assert!(checked >= 5, "only {checked} commands were found");
 }
+
+#[test]
+fn what_the_readme_points_to_is_there() {
+    let text = read("README.md").text;
+    let manifest = read("Cargo.toml").text;
+    for (at, words) in text.match_indices("cargo bench --bench ") {
+        let rest = &text[at + words.len()..];
+        let name: String = rest
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
+        assert!(
+            manifest.contains(&format!("name = \"{name}\"")),
+            "no benchmark `{name}`"
+        );
+    }
+    let mut links = 0;
+    for (at, _) in text.match_indices("](") {
+        let link = text[at + 2..].split(')').next().unwrap_or_default();
+        if let Some(anchor) = link.strip_prefix('#') {
+            let headings = text.lines().filter_map(|line| line.strip_prefix("## "));
+            let mut anchors = headings.map(|heading| heading.to_lowercase().replace(' ', "-"));
+            assert!(
+                anchors.any(|have| have == anchor),
+                "no heading for `#{anchor}`"
+            );
+        } else {
+            assert!(root().join(link).exists(), "`{link}` is not there");
+        }
+        links += 1;
+    }
+    assert!(links > 5, "only {links} links were found");
+}
