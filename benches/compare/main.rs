@@ -3,6 +3,7 @@
 //! `cargo bench --bench compare -- --help`. What is measured and how to read it is in `benches/README.md`. Only a tree that
 //! is not identical at the end makes it fail, never a time: times belong to a machine, and the ratios within one run to
 //! the tools. It knows nothing of the program's inside; it stands on the tests' rig.
+#![allow(clippy::unwrap_used)] // a benchmark that cannot go on ends: the panic is the message
 
 mod bulk;
 mod churn;
