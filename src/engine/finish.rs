@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::change_set::Pending;
 use super::failing::Failed;
+use super::held::Held;
 use super::input::{Effect, Event, Sent};
-use super::route::{Backoff, Held, Load, Route, Running};
+use super::route::{Backoff, Load, Route, Running};
 use super::{Dirt, Hold, Now, Outcome, RelPath, Trouble, Verdict, backoff};
 
 /// A guard is asked again after this, doubling up to [`GUARD_CHECK_MAX`]: it costs a few system calls.

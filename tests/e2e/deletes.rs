@@ -143,9 +143,7 @@ fn an_emptied_source_empties_nothing() {
         story.write("a", "a");
         story.write("d/b", "b");
         story.start();
-        // At one stroke: one after the other, all but the last would be ordinary removals.
         let away = story.scratch.dir("away");
-        story.service.call(&["status"]);
         fs::rename(story.source.join("a"), away.join("a")).unwrap();
         fs::rename(story.source.join("d"), away.join("d")).unwrap();
         for target in BOTH {
@@ -154,8 +152,8 @@ fn an_emptied_source_empties_nothing() {
         assert_eq!(story.call(&["wait", "--timeout", "60s"]).code, 6);
         let left = names(&story.copy);
         assert!(!left.is_empty(), "{delete}: the last is never deleted");
-        for (from, to) in [("a", "a"), ("d", "d")] {
-            fs::rename(away.join(from), story.source.join(to)).unwrap();
+        for name in ["a", "d"] {
+            fs::rename(away.join(name), story.source.join(name)).unwrap();
         }
         story.settle();
         story.hold(&kept);
@@ -164,7 +162,7 @@ fn an_emptied_source_empties_nothing() {
 
 /// The source's file system goes, and comes back with its files.
 fn unmounted(guard: &Value, code: &str, below: bool) {
-    let mut story = guarded(&json!({ "guard": guard }), &mirror());
+    let mut story = guarded(guard, &mirror());
     if below {
         story.write("below", "what the mount hides");
     }
@@ -195,7 +193,7 @@ fn an_unmounted_source_is_not_an_empty_one() {
 
 #[test]
 fn what_is_below_an_unmounted_source_is_not_the_source() {
-    unmounted(&json!({"requireMount": true}), "mount", true);
+    unmounted(&json!({"guard": {"requireMount": true}}), "mount", true);
 }
 
 #[test]
@@ -244,7 +242,7 @@ fn a_target_that_must_be_mounted_is_not_written_below_its_mount() {
     drop(mounted);
     story.write("b", "b");
     let route = story.shows("copy", "held", "targetMount");
-    assert_eq!(route["pending"], 1, "{route:#}");
+    assert_ne!(route["pending"], 0, "{route:#}");
     story.in_sync("module");
     assert_eq!(names(&story.copy), Vec::<String>::new());
     let _mounted = Mount::bind(&disk, &story.copy);
