@@ -1,5 +1,6 @@
 //! The one integration binary: a module a subject.
 
+mod e2e;
 mod engine;
 mod examples;
 mod filter;
