@@ -267,7 +267,7 @@ fn bad_input_is_told_by_its_exit_code_and_starts_nothing() {
         ("match /x --manifest @bad.yaml", 1),
         ("run @bad.yaml --state-dir @state --socket @socket", 78),
         ("run @broken.yaml --state-dir @state --socket @socket", 78),
-        ("run @binary.yaml --state-dir @state --socket @socket", 78),
+        ("run @binary.yaml --state-dir @state --socket @socket", 2),
         ("run --once @bad.yaml --state-dir @state", 1),
     ] {
         let said = operator.says(code, line);

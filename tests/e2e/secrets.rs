@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{PATIENCE, Story};
+use super::{PATIENCE, Story, extend};
 use crate::rig::churn::Churn;
 use crate::rig::service::Heliostat;
 use crate::rig::wait_for;
@@ -131,20 +131,25 @@ fn kept_secret(mut story: Story) {
     }
 }
 
+/// A transfer is long enough to be seen.
+fn slow() -> Value {
+    json!({"delete": "mirror", "bandwidth": "64KiB/s"})
+}
+
 #[test]
 fn a_password_of_a_file_is_kept() {
-    kept_secret(Story::new(|site| {
-        site["targets"]["module"]["bandwidth"] = json!("64KiB/s")
-    }));
+    kept_secret(Story::with(&slow()));
 }
 
 #[test]
 fn a_password_of_a_variable_is_kept() {
     kept_secret(Story::new(|site| {
+        for target in site["targets"].as_object_mut().unwrap().values_mut() {
+            extend(target, &slow());
+        }
         let module = site["targets"]["module"].as_object_mut().unwrap();
         module.remove("passwordFile");
         module.insert("passwordEnv".into(), json!(VARIABLE));
-        module.insert("bandwidth".into(), json!("64KiB/s"));
     }));
 }
 
