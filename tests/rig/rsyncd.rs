@@ -82,6 +82,7 @@ impl Rsyncd {
     }
 
     /// The daemon's process id while it runs.
+    #[allow(dead_code)] // for the benchmark, which measures it
     pub fn id(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
     }
