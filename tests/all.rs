@@ -1,7 +1,6 @@
 //! The one integration binary: a module a subject.
 
-#![allow(clippy::unwrap_used)] // in a test the panic is the message, also outside `#[test]` functions
-
+mod e2e;
 mod engine;
 mod examples;
 mod filter;

@@ -170,6 +170,7 @@ pub fn table(all: &[Bulk]) -> Table {
             "made in",
             "content there",
             "identical",
+            "that is after the last file",
             "CPU, both ends",
             "CPU against the first",
         ],
@@ -186,6 +187,7 @@ pub fn table(all: &[Bulk]) -> Table {
             seconds(bulk.made_s),
             time(bulk.complete_s),
             identical,
+            time(bulk.identical_s.map(|identical| identical - bulk.made_s)),
             format!("{over}{}", seconds(bulk.cpu_s)),
             ratio(bulk.cpu_s, all[0].cpu_s),
         ]);

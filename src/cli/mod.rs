@@ -7,6 +7,7 @@ pub mod approve;
 pub mod bar;
 pub mod client;
 pub mod exit;
+pub mod explain;
 pub mod files;
 pub mod init;
 pub mod load;
@@ -75,6 +76,8 @@ pub enum Command {
     Init(init::InitArgs),
     /// Check manifests
     Validate(validate::ValidateArgs),
+    /// Say what a diagnostic means and how to mend it
+    Explain(explain::ExplainArgs),
     /// Show what will happen on a host
     Plan(plan::PlanArgs),
     /// Print the manifests with every default written out
@@ -139,6 +142,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
             args.colour = colour_out;
             validate::run(args, out)
         }
+        Command::Explain(args) => explain::run(args, out, err),
         Command::Plan(args) => plan::run(args, colour_err, out, err),
         Command::Render(args) => {
             args.colour = colour_err;

@@ -104,7 +104,8 @@ pub fn run(
             digest = runtime::digest(&options.plan),
             "starting"
         );
-        runtime::run(options).map(|()| Ok(exit::GOOD))
+        let mut lines = Bars::new(false);
+        runtime::run(options, |world| lines.show(world)).map(|()| Ok(exit::GOOD))
     };
     match ended {
         Ok(code) => code,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::change_set::Pending;
 use super::failing::Failed;
+use super::held::Held;
 use super::input::{Effect, Event, Sent};
-use super::route::{Backoff, Held, Load, Route, Running};
+use super::route::{Backoff, Load, Route, Running};
 use super::{Dirt, Hold, Now, Outcome, RelPath, Stamp, Trouble, Verdict, backoff};
 use crate::plan::Compare;
 

@@ -19,6 +19,7 @@ mod dirt;
 mod failing;
 mod finish;
 pub mod guard;
+mod held;
 mod input;
 mod job;
 mod notice;

@@ -11,9 +11,9 @@ use jiff::Timestamp;
 
 use super::change_set::{ChangeSet, MARKS_MAX, Pending};
 use super::failing::Failing;
+use super::held::Held;
 use super::{
-    DeleteLeave, DeletePlan, Dirt, Hold, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble,
-    Work,
+    DeleteLeave, DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble, Work,
 };
 use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync, jitter_key};
 use crate::schedule::{self, Schedule};
@@ -115,25 +115,6 @@ pub struct Backoff {
     pub since: Timestamp,
 }
 
-/// What waits for an operator or a guard.
-#[derive(Debug)]
-pub struct Held {
-    /// Why.
-    pub hold: Hold,
-    /// For `approve`.
-    pub id: String,
-    /// What is kept back. An approved plan is carried out for exactly this.
-    pub load: Load,
-    /// Since when.
-    pub since: Timestamp,
-    /// When it is looked at again by itself.
-    pub next_check: Duration,
-    /// How often it was looked at.
-    pub checks: u32,
-    /// The operator's word.
-    pub approved: Option<Arc<DeletePlan>>,
-}
-
 /// When a route can start its next transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -198,6 +179,9 @@ impl Route {
 
     /// Look here.
     pub fn mark(&mut self, marks: &[Mark], stamp: Stamp) {
+        if let Some(held) = &mut self.held {
+            held.changed(stamp.at);
+        }
         let mut here = Vec::with_capacity(marks.len());
         for mark in marks {
             if mark.path.is_root() && mark.dirt.has(Dirt::SUBTREE) {
@@ -413,7 +397,12 @@ impl Route {
         {
             self.spent.pop_front();
         }
-        let spent = self.spent.iter().map(|(_, net)| net).sum::<i64>().max(0) as u64;
+        // What was created pays for what was deleted before it, and is never saved up: the first pass creates
+        // everything, which is no leave to delete everything in small steps afterwards.
+        let spent = self
+            .spent
+            .iter()
+            .fold(0, |spent: i64, (_, net)| (spent + net).max(0)) as u64;
         DeleteLeave {
             spent,
             target_entries: self.target_entries,

@@ -33,13 +33,20 @@ pub struct Origin {
 }
 
 /// One glob as written in the manifest, already checked by [`check`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// The glob as written.
     pub pattern: String,
     /// Where it was written; `None` for built-in defaults.
     pub origin: Option<Origin>,
+}
+
+/// Where a rule was written does not make it another rule: moving lines in a manifest changes no plan.
+impl PartialEq for Rule {
+    fn eq(&self, other: &Rule) -> bool {
+        self.pattern == other.pattern
+    }
 }
 
 /// The rules of one source or one route: what a path needs to belong to it. Data only; [`Filter`] is the compiled form.

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The environment variable that marks a child.
-pub const OWNER: &str = "HELIOSTAT_OWNER";
+use crate::transfer::Context;
 
 /// After so long without ending by itself, an orphan is killed.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -57,7 +56,7 @@ pub fn end(owner: &str) -> Ended {
 }
 
 fn find(owner: &str) -> Vec<Pid> {
-    let mark = format!("{OWNER}={owner}");
+    let mark = format!("{}={owner}", Context::OWNER);
     let own = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -88,7 +87,7 @@ mod tests {
             Command::new("/bin/sleep")
                 .arg("300")
                 .env_clear()
-                .env(OWNER, owner)
+                .env(Context::OWNER, owner)
                 .spawn()
                 .unwrap()
         };

@@ -1,7 +1,7 @@
 //! `run`: the service from its start to its end.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -66,6 +66,11 @@ impl Signals {
     }
 }
 
+/// A service's passes say how far they are in its log, so seldom…
+const SHOW_EVERY: Duration = Duration::from_secs(5);
+/// …and a single pass, which somebody may look at, so often.
+const SHOW_ONCE_EVERY: Duration = Duration::from_millis(100);
+
 /// A runtime for the service: transfers and the engine's loop on few threads.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
@@ -75,8 +80,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::Setup(format!("cannot start the runtime: {error}")))
 }
 
-/// Runs the service until a signal ends it.
-pub fn run(options: Options) -> Result<(), Failure> {
+/// Runs the service until a signal ends it. `show` sees what runs, at every step and while a full pass lasts.
+pub fn run(options: Options, mut show: impl FnMut(&World)) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let (mut world, _control) = open(&options, true).await?;
         let reload = Reload {
@@ -87,7 +92,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
         };
         let mut engine = Engine::default();
         send(&mut engine, &mut world, Input::Reload(reload));
-        driver::drive(&mut engine, &mut world, |_, _| {}).await;
+        driver::drive(&mut engine, &mut world, |_, world| show(world)).await;
         world.close().await;
         tracing::info!("ended");
         Ok(())
@@ -119,7 +124,7 @@ pub async fn open(
     if let Some(damage) = damage {
         tracing::warn!("{damage}");
     }
-    let context = context(options, &state).await?;
+    let context = context(options, state.run_dir(), state.owner_tag()).await?;
     let digest = digest(&options.plan);
     let watch_limit = options.limits.watches;
     let world = World::new(WorldParts {
@@ -130,6 +135,7 @@ pub async fn open(
         memory,
         signals,
         watched,
+        show_every: if watched { SHOW_EVERY } else { SHOW_ONCE_EVERY },
     });
     let control = match &options.socket {
         Some(path) => {
@@ -148,8 +154,11 @@ pub async fn open(
 }
 
 /// What the host gives to every transfer.
-async fn context(options: &Options, state: &StateDir) -> Result<Context, Failure> {
-    let runtime_dir = state.run_dir();
+pub async fn context(
+    options: &Options,
+    runtime_dir: PathBuf,
+    owner_tag: String,
+) -> Result<Context, Failure> {
     let home = runtime_dir.join("home");
     super::state::private_dir(&home)
         .map_err(|error| Failure::Setup(format!("cannot create `{}`: {error}", home.display())))?;
@@ -170,14 +179,23 @@ async fn context(options: &Options, state: &StateDir) -> Result<Context, Failure
         rsync,
         ssh: PathBuf::from("/usr/bin/ssh"),
         runtime_dir,
-        owner_tag: state.owner_tag(),
+        owner_tag,
     })
 }
 
 /// The plan's content as a short hash, independent of comments and order.
 pub fn digest(plan: &Plan) -> String {
+    let mut plan = plan.clone();
+    for source in plan.sources.values_mut() {
+        let filters = source.routes.values_mut().map(|route| &mut route.filter);
+        for filter in filters.chain([&mut source.filter]) {
+            for rule in filter.include.iter_mut().chain(&mut filter.exclude) {
+                rule.origin = None;
+            }
+        }
+    }
     // Plans are plain data; were one not to serialise, its digest would merely be that of nothing.
-    let text = serde_json::to_vec(plan).unwrap_or_default();
+    let text = serde_json::to_vec(&plan).unwrap_or_default();
     blake3::hash(&text).to_hex()[..12].to_owned()
 }
 

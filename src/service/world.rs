@@ -81,6 +81,7 @@ pub struct World {
     drain_asked: bool,
     signals: super::runtime::Signals,
     watched: bool,
+    show_every: Duration,
 }
 
 /// What a world is made of.
@@ -100,6 +101,8 @@ pub struct WorldParts {
     pub signals: super::runtime::Signals,
     /// Whether sources are watched; else each is taken as it is, once.
     pub watched: bool,
+    /// While a full pass lasts, a step is made at least so often, so that its progress can be shown.
+    pub show_every: Duration,
 }
 
 impl World {
@@ -126,6 +129,7 @@ impl World {
             drain_asked: false,
             signals: parts.signals,
             watched: parts.watched,
+            show_every: parts.show_every,
         }
     }
 
@@ -329,7 +333,9 @@ impl Shell for World {
                 Ending::Draining { until } | Ending::Cancelling { until } => Some(until),
                 Ending::No | Ending::Over => None,
             };
-            let wake = deadline.into_iter().chain(end).min();
+            let passing = self.transfers.values().any(|transfer| transfer.pass);
+            let show = passing.then(|| self.clock.now().mono + self.show_every);
+            let wake = deadline.into_iter().chain(end).chain(show).min();
             let clock = self.clock;
             let timer = async move {
                 match wake {

@@ -10,6 +10,7 @@ pub mod batch;
 mod facts;
 pub mod local;
 pub mod normalise;
+mod preview;
 pub mod progress;
 pub mod rsync;
 mod temporary;
@@ -27,6 +28,7 @@ use crate::engine::{Hold, Job, Outcome, Trouble, Verdict};
 use crate::filter::Filter;
 use crate::plan::Target;
 
+pub use preview::{Preview, preview};
 pub use rsync::{Rsync, RsyncBinary, close, command_lines};
 
 /// What the host gives to every transfer.

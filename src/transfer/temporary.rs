@@ -27,7 +27,7 @@ pub(super) fn is_temporary(name: &[u8]) -> bool {
 
 /// As a filter rule of rsync: neither sent nor, on a target, deleted.
 pub(super) fn rsync_rule() -> String {
-    format!("- .heliostat-{}.tmp", "[0-9a-f]".repeat(DIGITS))
+    format!("- .heliostat-{}.tmp", "?".repeat(DIGITS))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
 pub mod churn;
+pub mod mount;
 pub mod process;
 pub mod rsyncd;
 pub mod service;

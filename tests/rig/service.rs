@@ -46,6 +46,7 @@ pub struct Heliostat {
     directory: PathBuf,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    under: Vec<OsString>,
     process: Option<Process>,
     /// Those that were killed, kept for what they left running.
     killed: Vec<Process>,
@@ -60,6 +61,7 @@ impl Heliostat {
             directory: directory.to_owned(),
             args: Vec::new(),
             env: Vec::new(),
+            under: Vec::new(),
             process: None,
             killed: Vec::new(),
         };
@@ -76,6 +78,12 @@ impl Heliostat {
     /// A variable of the service and of every command.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Heliostat {
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// A program that the service alone is started by, with its arguments (`setpriv …`); it must become it.
+    pub fn under(mut self, program: &[&str]) -> Heliostat {
+        self.under = program.iter().map(OsString::from).collect();
         self
     }
 
@@ -102,7 +110,15 @@ impl Heliostat {
             .append(true)
             .open(self.log_file())
             .unwrap();
-        let mut command = self.command();
+        let mut command = match self.under.split_first() {
+            None => self.command(),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(BINARY);
+                command.envs(self.env.iter().map(|(name, value)| (name, value)));
+                command
+            }
+        };
         command
             .arg("run")
             .arg(self.manifest())

@@ -47,6 +47,7 @@ mod leaf;
 mod links;
 mod meta;
 mod place;
+mod preview;
 mod report;
 mod send;
 mod session;
@@ -55,6 +56,8 @@ mod throttle;
 mod tree;
 mod walk;
 mod xattrs;
+
+pub use preview::preview;
 
 use std::path::Path;
 

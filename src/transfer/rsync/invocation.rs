@@ -193,6 +193,9 @@ fn metadata(attributes: Attributes, push: &mut impl FnMut(&str)) {
 }
 
 fn deletions(step: &Step, leave: Leave, push: &mut impl FnMut(&str)) {
+    if leave == Leave::Count {
+        push("--dry-run");
+    }
     if leave == Leave::Never || !step.delete {
         return;
     }
@@ -211,10 +214,7 @@ fn deletions(step: &Step, leave: Leave, push: &mut impl FnMut(&str)) {
             push("--force");
             push(&format!("--max-delete={count}"));
         }
-        Leave::Count => {
-            push("--force");
-            push("--dry-run");
-        }
+        Leave::Count => push("--force"),
         Leave::Never => {}
     }
 }

@@ -22,6 +22,6 @@ pub mod steps;
 mod tests;
 
 pub use binary::{Rsync, RsyncBinary};
-pub(crate) use perform::run;
+pub(crate) use perform::{preview, run};
 pub use show::command_lines;
 pub use ssh::close;

@@ -14,6 +14,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::Preview;
 use super::super::progress::{Cancel, Progress};
 use super::super::{Context, Prepared, refusal, source_empty};
 use super::invocation::{Leave, Orders};
@@ -68,6 +69,54 @@ pub(crate) async fn run(
     }
     tidy(&mut outcome);
     outcome
+}
+
+/// What the pass of a prepared job would do, by a dry run.
+pub(crate) async fn preview(
+    prepared: &Prepared,
+    context: &Context,
+    cancel: &Cancel,
+    progress: &Arc<Progress>,
+) -> Result<Preview, Verdict> {
+    let trouble = |code, message| {
+        Verdict::Permanent(Trouble {
+            code,
+            message,
+            soon: false,
+        })
+    };
+    context
+        .rsync
+        .get()
+        .await
+        .map_err(|message| trouble("noRsync", message))?;
+    let Some(kind) = kind_of(&prepared.job.route.target) else {
+        return Err(trouble("usage", "this target needs no rsync".to_string()));
+    };
+    let performer = Performer {
+        prepared,
+        context,
+        kind,
+        cancel,
+        progress,
+    };
+    let mut found = Preview::default();
+    for step in steps(
+        &prepared.batch,
+        prepared.job.route.delete != DeletePolicy::Never,
+    ) {
+        let mut report = Report::preview();
+        let code = performer.execute(&step, Leave::Count, &mut report).await?;
+        let case = performer.case(&step, Leave::Count);
+        let judged = judge(case, code, &report);
+        if judged.verdict != Verdict::Done {
+            return Err(judged.verdict);
+        }
+        found.target_entries += target_entries(case, &report).unwrap_or(0);
+        found.send.extend(report.sends.unwrap_or_default());
+        found.delete.extend(report.deletions.unwrap_or_default());
+    }
+    Ok(found)
 }
 
 /// Each path once; what failed is not also "again".

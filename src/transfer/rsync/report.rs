@@ -26,6 +26,8 @@ pub struct Report {
     pub deleted: u64,
     /// Their paths, where they are asked for.
     pub deletions: Option<Vec<RelPath>>,
+    /// The paths of what is sent or changed, where they are asked for.
+    pub sends: Option<Vec<RelPath>>,
     /// Directories that stay, as rsync wrote them.
     pub kept: Vec<Vec<u8>>,
     /// Paths where a directory stands in the way.
@@ -63,6 +65,14 @@ impl Report {
         Report {
             deletions: count.then(Vec::new),
             ..Report::default()
+        }
+    }
+
+    /// Nothing said yet; keeps the paths of everything that would be done.
+    pub fn preview() -> Report {
+        Report {
+            sends: Some(Vec::new()),
+            ..Report::new(true)
         }
     }
 
@@ -109,6 +119,12 @@ impl Report {
             return;
         }
         self.files += 1;
+        if let Some(sends) = &mut self.sends {
+            match RelPath::new(&item.name).filter(|_| sends.len() < DELETIONS_MAX) {
+                Some(path) => sends.push(path),
+                None => self.overflow = true,
+            }
+        }
         self.created += u64::from(item.did == Did::Created);
         self.bytes += item.bytes;
         if self.deletions.is_none() {

@@ -1,0 +1,43 @@
+//! What waits for an operator or a guard, and when it is looked at again by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::route::Load;
+use super::{DeletePlan, Hold};
+
+/// A held plan of deletions is counted again so soon after a change, doubling: it may cost a full pass.
+const CHANGED_CHECK: Duration = Duration::from_secs(1);
+const CHANGED_CHECK_MAX: Duration = Duration::from_secs(60);
+
+/// What waits for an operator or a guard.
+#[derive(Debug)]
+pub struct Held {
+    /// Why.
+    pub hold: Hold,
+    /// For `approve`.
+    pub id: String,
+    /// What is kept back. An approved plan is carried out for exactly this.
+    pub load: Load,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is looked at again by itself.
+    pub next_check: Duration,
+    /// How often it was looked at.
+    pub checks: u32,
+    /// The operator's word.
+    pub approved: Option<Arc<DeletePlan>>,
+}
+
+impl Held {
+    /// The source has changed: what would be deleted may be back, so the plan is counted again soon, the more often it
+    /// was counted in vain the later.
+    pub fn changed(&mut self, now: Duration) {
+        if matches!(self.hold, Hold::Deletes(_)) {
+            let wait = CHANGED_CHECK.saturating_mul(1 << self.checks.min(16));
+            self.next_check = self.next_check.min(now + wait.min(CHANGED_CHECK_MAX));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! File systems that come and go: a tmpfs of a given size, or a directory bound to another place.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A mount; gone when it goes out of scope, however busy it is.
+pub struct Mount(PathBuf);
+
+#[allow(dead_code)] // not every act is asked for by a test at all times
+impl Mount {
+    /// A new, empty file system of this size (`64k`, `8m`).
+    pub fn tmpfs(at: &Path, size: &str) -> Mount {
+        mount(
+            &[
+                "-t",
+                "tmpfs",
+                "-o",
+                &format!("size={size},mode=0755"),
+                "tmpfs",
+            ],
+            at,
+        );
+        Mount(at.to_owned())
+    }
+
+    /// What is in `from` is seen at `at` as well.
+    pub fn bind(from: &Path, at: &Path) -> Mount {
+        mount(&["--bind", &from.display().to_string()], at);
+        Mount(at.to_owned())
+    }
+
+    /// Mounts it anew with other options (`size=8m`, `ro`).
+    pub fn remount(&self, options: &str) {
+        mount(&["-o", &format!("remount,{options}")], &self.0);
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazily: the tree is gone from its place at once, even where somebody still looks into it.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn mount(arguments: &[&str], at: &Path) {
+    let status = Command::new("mount")
+        .args(arguments)
+        .arg(at)
+        .status()
+        .unwrap();
+    assert!(status.success(), "mount {arguments:?} {}", at.display());
+}
