@@ -57,6 +57,8 @@ pub struct Report {
     /// Of which links.
     pub links: u64,
     kept_lines: usize,
+    /// Whether rsync itself counts the entries.
+    counted: bool,
 }
 
 impl Report {
@@ -92,6 +94,7 @@ impl Report {
                 | Line::Number(Number::Deleted, _)
                 | Line::Known => {}
                 Line::Progress { done, total } if self.deletions.is_none() => {
+                    self.counted = true;
                     progress.expect(total);
                     progress.reach(done, 0);
                 }
@@ -128,7 +131,7 @@ impl Report {
         self.created += u64::from(item.did == Did::Created);
         self.bytes += item.bytes;
         if self.deletions.is_none() {
-            progress.add_files(1);
+            progress.add_files(u64::from(!self.counted));
             progress.add_bytes(item.bytes);
         }
     }
