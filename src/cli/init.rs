@@ -239,7 +239,8 @@ mod tests {
                 "ssh://mirror@dr.example.com/srv/mirror",
                 "my-site/dr",
             ),
-            ("/", "file:///mnt/nas: #x", "source/local"),
+            ("/", "rsync://nas/all", "source/nas"),
+            ("/b", "file:///mnt/nas: #x", "b/local"),
             ("/a: 'b", "rsync://[::1]/m", "a---b/target"),
         ] {
             let (code, out, err) = init(source, url, None);

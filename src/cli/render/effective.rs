@@ -1,17 +1,8 @@
-//! `heliostat render`: the effective manifest, with every default written out.
-//!
-//! What is printed is itself a manifest: `validate` accepts it, and it means the same. `defaults` have been merged in,
-//! and a target shows what it inherits from its source. Substitutions are left as they are: they need a host.
+//! A manifest with every default written out, as the types that serialise it.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::path::PathBuf;
 
-use clap::Args;
-
-use super::load::{check, drawn};
-use super::{exit, files};
-use crate::diagnostic::{self, Place, Report, Severity, Sources};
+use super::origins::Origins;
 use crate::manifest::wire::{self, Rescan, RescanTimes, SyncTimes};
 use crate::manifest::wire_values::{self as values, Event, Live, Never};
 use crate::manifest::{
@@ -20,138 +11,8 @@ use crate::manifest::{
     defaults, name, unit,
 };
 
-/// Prints the effective manifest with its defaults.
-#[derive(Args, Clone, Debug, Default)]
-pub struct RenderArgs {
-    /// Manifest files or directories; `-` is the standard input [default: /etc/heliostat/conf.d]
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// Say beside each value where it comes from
-    #[arg(long)]
-    pub origin: bool,
-    /// Whether to use colours in messages; set by the caller
-    #[arg(skip)]
-    pub colour: bool,
-}
-
-/// Runs the command; the result is its exit code.
-pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
-    let inputs = files::read(&args.paths, &[]);
-    let (manifests, problems) = if inputs.files.is_empty() && !inputs.problems.is_empty() {
-        Default::default()
-    } else {
-        check(&inputs.files)
-    };
-    let unreadable = !inputs.problems.is_empty();
-    let files = inputs.files.len() + inputs.problems.len();
-    let diagnostics: Vec<_> = inputs.problems.into_iter().chain(problems).collect();
-    let sources = drawn(&inputs.files, &diagnostics);
-    let report = Report {
-        sources: &sources,
-        diagnostics: &diagnostics,
-        files,
-    };
-    err.write_all(diagnostic::terminal(report, args.colour).as_bytes())?;
-    if unreadable {
-        return Ok(exit::USAGE);
-    }
-    if report.count(Severity::Error) > 0 {
-        return Ok(exit::NEGATIVE);
-    }
-    let mut text = String::new();
-    for (index, manifest) in manifests.iter().enumerate() {
-        if index > 0 {
-            text.push_str("---\n");
-        }
-        let mut origins = Origins {
-            sources: &sources,
-            of: BTreeMap::new(),
-            path: Vec::new(),
-        };
-        let effective = effective(manifest, &mut origins);
-        match serde_yaml::to_string(&effective) {
-            Ok(yaml) if args.origin => text.push_str(&origins.beside(&yaml)),
-            Ok(yaml) => text.push_str(&yaml),
-            Err(error) => {
-                writeln!(err, "error: cannot write the manifest: {error}")?;
-                return Ok(exit::USAGE);
-            }
-        }
-    }
-    out.write_all(text.as_bytes())?;
-    Ok(exit::GOOD)
-}
-
-/// Where each key's value comes from, by the key's path.
-struct Origins<'a> {
-    sources: &'a Sources,
-    of: BTreeMap<Vec<String>, String>,
-    /// Of the mapping that is being filled.
-    path: Vec<String>,
-}
-
-impl Origins<'_> {
-    /// The written value, or the default; notes which.
-    fn pick<T: Clone>(&mut self, key: &str, written: Option<&Spanned<T>>, default: T) -> T {
-        self.note(key, written.map(|written| &written.at));
-        written.map_or(default, |written| written.value.clone())
-    }
-
-    /// The written value, if there is one.
-    fn given<T: Clone>(&mut self, key: &str, written: Option<&Spanned<T>>) -> Option<T> {
-        let written = written?;
-        self.note(key, Some(&written.at));
-        Some(written.value.clone())
-    }
-
-    fn note(&mut self, key: &str, at: Option<&Place>) {
-        let origin = match at {
-            None => "default".to_owned(),
-            Some(at) => format!(
-                "{}:{}",
-                at.file,
-                self.sources.position(&at.file, at.span.start).line
-            ),
-        };
-        let mut path = self.path.clone();
-        path.push(key.to_owned());
-        self.of.insert(path, origin);
-    }
-
-    fn within<T>(&mut self, key: &str, fill: impl FnOnce(&mut Self) -> T) -> T {
-        self.path.push(key.to_owned());
-        let filled = fill(self);
-        self.path.pop();
-        filled
-    }
-
-    /// The YAML with a comment at each line of a key whose origin is known. Relies on what serde_yaml writes: block
-    /// style, two blanks a level, one key a line.
-    fn beside(&self, yaml: &str) -> String {
-        let mut out = String::new();
-        let mut path: Vec<(usize, String)> = Vec::new();
-        for line in yaml.lines() {
-            let content = line.trim_start();
-            let indent = line.len() - content.len();
-            out.push_str(line);
-            if let Some((key, _)) = content
-                .split_once(':')
-                .filter(|_| !content.starts_with("- "))
-            {
-                path.retain(|(level, _)| *level < indent);
-                path.push((indent, key.trim_matches(['"', '\'']).to_owned()));
-                let keys: Vec<String> = path.iter().map(|(_, key)| key.clone()).collect();
-                if let Some(origin) = self.of.get(&keys) {
-                    out.push_str(&format!("  # {origin}"));
-                }
-            }
-            out.push('\n');
-        }
-        out
-    }
-}
-
-fn effective(manifest: &Manifest, origins: &mut Origins<'_>) -> wire::Manifest {
+/// The manifest as it is meant.
+pub(super) fn effective(manifest: &Manifest, origins: &mut Origins<'_>) -> wire::Manifest {
     let labels: BTreeMap<_, _> = manifest
         .labels
         .iter()

@@ -1,0 +1,82 @@
+//! `heliostat render`: the effective manifest, with every default written out.
+//!
+//! What is printed is itself a manifest: `validate` accepts it, and it means the same. `defaults` have been merged in,
+//! and a target shows what it inherits from its source. Substitutions are left as they are: they need a host.
+
+mod effective;
+mod origins;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::effective::effective;
+use self::origins::Origins;
+
+use super::load::{check, drawn};
+use super::{exit, files};
+use crate::diagnostic::{self, Report, Severity};
+
+/// Prints the effective manifest with its defaults.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RenderArgs {
+    /// Manifest files or directories; `-` is the standard input [default: /etc/heliostat/conf.d]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Say beside each value where it comes from
+    #[arg(long)]
+    pub origin: bool,
+    /// Whether to use colours in messages; set by the caller
+    #[arg(skip)]
+    pub colour: bool,
+}
+
+/// Runs the command; the result is its exit code.
+pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let inputs = files::read(&args.paths, &[]);
+    let (manifests, problems) = if inputs.files.is_empty() && !inputs.problems.is_empty() {
+        Default::default()
+    } else {
+        check(&inputs.files)
+    };
+    let unreadable = !inputs.problems.is_empty();
+    let files = inputs.files.len() + inputs.problems.len();
+    let diagnostics: Vec<_> = inputs.problems.into_iter().chain(problems).collect();
+    let sources = drawn(&inputs.files, &diagnostics);
+    let report = Report {
+        sources: &sources,
+        diagnostics: &diagnostics,
+        files,
+    };
+    err.write_all(diagnostic::terminal(report, args.colour).as_bytes())?;
+    if unreadable {
+        return Ok(exit::USAGE);
+    }
+    if report.count(Severity::Error) > 0 {
+        return Ok(exit::NEGATIVE);
+    }
+    let mut text = String::new();
+    for (index, manifest) in manifests.iter().enumerate() {
+        if index > 0 {
+            text.push_str("---\n");
+        }
+        let mut origins = Origins {
+            sources: &sources,
+            of: BTreeMap::new(),
+            path: Vec::new(),
+        };
+        let effective = effective(manifest, &mut origins);
+        match serde_yaml::to_string(&effective) {
+            Ok(yaml) if args.origin => text.push_str(&origins.beside(&yaml)),
+            Ok(yaml) => text.push_str(&yaml),
+            Err(error) => {
+                writeln!(err, "error: cannot write the manifest: {error}")?;
+                return Ok(exit::USAGE);
+            }
+        }
+    }
+    out.write_all(text.as_bytes())?;
+    Ok(exit::GOOD)
+}

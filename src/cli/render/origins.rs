@@ -1,0 +1,80 @@
+//! Where each value of an effective manifest comes from, and the YAML with that beside it.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Place, Sources};
+use crate::manifest::Spanned;
+
+/// Where each key's value comes from, by the key's path.
+pub(super) struct Origins<'a> {
+    pub(super) sources: &'a Sources,
+    pub(super) of: BTreeMap<Vec<String>, String>,
+    /// Of the mapping that is being filled.
+    pub(super) path: Vec<String>,
+}
+
+impl Origins<'_> {
+    /// The written value, or the default; notes which.
+    pub(super) fn pick<T: Clone>(
+        &mut self,
+        key: &str,
+        written: Option<&Spanned<T>>,
+        default: T,
+    ) -> T {
+        self.note(key, written.map(|written| &written.at));
+        written.map_or(default, |written| written.value.clone())
+    }
+
+    /// The written value, if there is one.
+    pub(super) fn given<T: Clone>(&mut self, key: &str, written: Option<&Spanned<T>>) -> Option<T> {
+        let written = written?;
+        self.note(key, Some(&written.at));
+        Some(written.value.clone())
+    }
+
+    pub(super) fn note(&mut self, key: &str, at: Option<&Place>) {
+        let origin = match at {
+            None => "default".to_owned(),
+            Some(at) => format!(
+                "{}:{}",
+                at.file,
+                self.sources.position(&at.file, at.span.start).line
+            ),
+        };
+        let mut path = self.path.clone();
+        path.push(key.to_owned());
+        self.of.insert(path, origin);
+    }
+
+    pub(super) fn within<T>(&mut self, key: &str, fill: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(key.to_owned());
+        let filled = fill(self);
+        self.path.pop();
+        filled
+    }
+
+    /// The YAML with a comment at each line of a key whose origin is known. Relies on what serde_yaml writes: block
+    /// style, two blanks a level, one key a line.
+    pub(super) fn beside(&self, yaml: &str) -> String {
+        let mut out = String::new();
+        let mut path: Vec<(usize, String)> = Vec::new();
+        for line in yaml.lines() {
+            let content = line.trim_start();
+            let indent = line.len() - content.len();
+            out.push_str(line);
+            if let Some((key, _)) = content
+                .split_once(':')
+                .filter(|_| !content.starts_with("- "))
+            {
+                path.retain(|(level, _)| *level < indent);
+                path.push((indent, key.trim_matches(['"', '\'']).to_owned()));
+                let keys: Vec<String> = path.iter().map(|(_, key)| key.clone()).collect();
+                if let Some(origin) = self.of.get(&keys) {
+                    out.push_str(&format!("  # {origin}"));
+                }
+            }
+            out.push('\n');
+        }
+        out
+    }
+}
