@@ -168,7 +168,8 @@ fn progress(text: &str) -> Option<Line> {
     let Some((_, counts)) = text.split_once("-chk=") else {
         return Some(Line::Known);
     };
-    let (left, total) = counts.strip_suffix(')')?.split_once('/')?;
+    // A line that is shorter than one before it is padded with blanks.
+    let (left, total) = counts.trim_end().strip_suffix(')')?.split_once('/')?;
     let (left, total): (u64, u64) = (left.parse().ok()?, total.parse().ok()?);
     Some(Line::Progress {
         done: total.saturating_sub(left),
