@@ -2,7 +2,7 @@
 # Everything that is checked: formatting, lints, licences, and every test against a real rsync, sshd and file system.
 #
 #   bash tests/run.sh                          installs what is missing (as root, on Debian), then checks
-#   HELIOSTAT_DENY=0 bash tests/run.sh         goes without cargo-deny, which takes minutes to build where it is missing
+#   HELIOSTAT_DENY=0 bash tests/run.sh         goes without cargo-deny, which has to be built where it is missing
 #
 # Ends with 0 only if everything is as it should be. What the tests say is kept whole in target/tests.log.
 set -euo pipefail
@@ -13,7 +13,7 @@ RSYNC_MIN=3.4.0
 # Far above what the tests take: one that hangs is ended.
 TESTS_MAX=20m
 DENY_VERSION=0.20.2
-# It takes about five minutes of one processor.
+# It takes about two and a half minutes of one processor.
 DENY_MAX=10m
 
 began=$SECONDS
@@ -46,7 +46,7 @@ PATH="$PWD/target/tools/bin:$PATH"
 if [ "${HELIOSTAT_DENY:-}" = 0 ]; then
     denied="licences, bans, sources and advisories were not checked, as HELIOSTAT_DENY=0 asks"
 elif ! command -v cargo-deny > /dev/null; then
-    # Unoptimised: it runs for a second, and takes minutes less to build. The toolchain may be too old for later ones.
+    # Unoptimised: it runs for seconds, and takes half as long to build. One version: a later one may need a later Rust.
     echo "building cargo-deny $DENY_VERSION into target/tools, once; HELIOSTAT_DENY=0 goes without"
     timeout --foreground "$DENY_MAX" cargo install cargo-deny --version "$DENY_VERSION" --locked --debug --quiet --root target/tools ||
         denied="licences, bans, sources and advisories were not checked: cargo-deny cannot be built here"

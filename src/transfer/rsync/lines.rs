@@ -161,15 +161,15 @@ pub fn unescape(bytes: &[u8]) -> Vec<u8> {
 
 /// `--info=progress2`: `  1234  20%  1.00kB/s    0:00:01 (xfr#1, to-chk=299/301)`; `ir-chk` while the list grows.
 fn progress(text: &str) -> Option<Line> {
-    let mut words = text.strip_prefix(' ')?.split_whitespace();
+    let text = text.trim(); // a line that is shorter than the one before it is filled up with blanks
+    let mut words = text.split_whitespace();
     words.next()?.parse::<u64>().ok()?;
     words.next()?.strip_suffix('%')?.parse::<u64>().ok()?;
     words.next()?.strip_suffix("B/s")?;
     let Some((_, counts)) = text.split_once("-chk=") else {
         return Some(Line::Known);
     };
-    // A line that is shorter than one before it is padded with blanks.
-    let (left, total) = counts.trim_end().strip_suffix(')')?.split_once('/')?;
+    let (left, total) = counts.strip_suffix(')')?.split_once('/')?;
     let (left, total): (u64, u64) = (left.parse().ok()?, total.parse().ok()?);
     Some(Line::Progress {
         done: total.saturating_sub(left),
