@@ -91,7 +91,8 @@ impl Engine {
         let held = |name: &RouteName| {
             // One that is being looked at again may be over in a moment.
             routes.get(name).is_some_and(|route: &Route| {
-                route.is_held() && route.running.is_none() && !route.forced
+                let of_root = route.held.as_ref().is_some_and(|held| held.is_of_root());
+                route.is_held() && !of_root && route.running.is_none() && !route.forced
             })
         };
         self.waits.0.retain(|request, wait| {

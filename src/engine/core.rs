@@ -180,6 +180,10 @@ impl Engine {
                 source.ready(report.clone());
                 effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
                 for route in routes {
+                    // It stands, so who waited for it is looked at again.
+                    if let Some(held) = route.held.as_mut().filter(|held| held.is_of_root()) {
+                        held.next_check = now.mono;
+                    }
                     if first && route.plan.rescan.on_start == OnStart::Never {
                         continue;
                     }

@@ -127,9 +127,11 @@ impl Route {
 
     /// Keeps what a transfer carried: under its hold where an operator's word is bound to it, else as dirt.
     fn keep(&mut self, running: Running, held: Option<Held>, next_check: Duration) {
-        match held.filter(|_| running.approved.is_some()) {
+        // The operator may have spoken while it was only counted again.
+        let spoken = || held.as_ref().and_then(|held| held.approved.clone());
+        let approved = running.approved.or_else(spoken);
+        match held.filter(|_| approved.is_some()) {
             Some(held) => {
-                let approved = running.approved;
                 self.held = Some(Held {
                     load: running.load,
                     approved,
@@ -191,7 +193,15 @@ impl Route {
             Hold::Deletes(_) => (PLAN_CHECK, PLAN_CHECK_MAX),
             Hold::Guard(_) => (GUARD_CHECK, GUARD_CHECK_MAX),
         };
-        let wait = first.saturating_mul(1 << checks.min(16)).min(most);
+        // The operator may have spoken while it was only counted again: that was for this plan, so it is not asked twice.
+        let approved = before
+            .as_ref()
+            .filter(|_| same)
+            .and_then(|held| held.approved.clone());
+        let wait = match approved {
+            Some(_) => Duration::ZERO,
+            None => first.saturating_mul(1 << checks.min(16)).min(most),
+        };
         let since = before.filter(|_| same).map_or(now.wall, |held| held.since);
         if !same {
             effects.push(Effect::Tell(Event::Held {
@@ -209,7 +219,7 @@ impl Route {
             since,
             next_check: now.mono + wait,
             checks,
-            approved: None,
+            approved,
         });
     }
 

@@ -40,4 +40,9 @@ impl Held {
             self.next_check = self.next_check.min(now + wait.min(CHANGED_CHECK_MAX));
         }
     }
+
+    /// Whether the root is another or not there: the watch sees when that ends, and nobody is asked for anything.
+    pub fn is_of_root(&self) -> bool {
+        matches!(&self.hold, Hold::Guard(refusal) if matches!(refusal.guard, "rootMissing" | "rootReplaced"))
+    }
 }

@@ -242,7 +242,12 @@ fn state_of(
     now: Now,
 ) -> (State, Option<String>, Option<String>) {
     let seconds = |at: std::time::Duration| span(at.saturating_sub(now.mono).as_secs());
-    if let Some(held) = route.held.as_ref().filter(|_| route.is_held()) {
+    let waiting = source.and_then(|source| source.waiting.as_ref());
+    let held = route
+        .held
+        .as_ref()
+        .filter(|held| route.is_held() && !(waiting.is_some() && held.is_of_root()));
+    if let Some(held) = held {
         let (code, why) = match &held.hold {
             Hold::Deletes(plan) => {
                 let (name, id) = (&route.plan.name, &held.id);
@@ -265,7 +270,7 @@ fn state_of(
         };
         return (State::Held, Some(code.to_owned()), Some(why));
     }
-    if let Some(reason) = source.and_then(|source| source.waiting.as_ref()) {
+    if let Some(reason) = waiting {
         return (
             State::Waiting,
             Some("source".to_owned()),

@@ -398,7 +398,7 @@ impl World {
                 )
             }
             ["guard", route, name] => {
-                let guard = ["marker", "lostMount", "empty"]
+                let guard = ["marker", "lostMount", "empty", "rootMissing"]
                     .into_iter()
                     .find(|guard| guard == name)
                     .unwrap();
