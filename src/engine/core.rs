@@ -8,7 +8,7 @@ use super::ask::Waits;
 use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
 use super::route::{Due, Kind, Route, Running, until};
 use super::source::Source;
-use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, WatchId};
+use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, Verdict, WatchId};
 use crate::plan::{Limits, OnStart, Plan, RouteName, SourceName, Sync, Target};
 
 /// Schedules are looked at again at the latest after so long, so that a step of the wall clock is noticed.
@@ -28,6 +28,8 @@ pub struct Engine {
     seq: u64,
     last_id: u64,
     draining: bool,
+    /// What ran was told to end while draining: its time is up, and nothing starts in its place.
+    ending: bool,
     drained: bool,
 }
 
@@ -53,7 +55,7 @@ impl Engine {
         for route in self.routes.values_mut() {
             route.clock(now, set_back, stamp);
         }
-        if !self.drained {
+        if !self.drained && !self.ending {
             self.start(now, &mut effects);
         }
         self.answer_waits(&mut effects);
@@ -232,6 +234,7 @@ impl Engine {
         if let Some(memory) = fresh {
             effects.push(Effect::Remember(name.source.clone(), memory));
         }
+        self.ending |= self.draining && outcome.verdict == Verdict::Cancelled;
         route.finished(now, outcome, effects);
     }
 

@@ -55,7 +55,7 @@ impl RoutePreview {
 
 /// Looks at every route in turn; changes nothing, on no side.
 pub fn run(options: Options) -> Result<Vec<RoutePreview>, Failure> {
-    runtime::runtime()?.block_on(async {
+    runtime::block_on(async {
         // The service may run meanwhile, so its state directory is left alone.
         let scratch = tempfile::Builder::new().prefix("heliostat-").tempdir();
         let scratch = scratch.map_err(|error| {

@@ -71,18 +71,24 @@ const SHOW_EVERY: Duration = Duration::from_secs(5);
 /// …and a single pass, which somebody may look at, so often.
 const SHOW_ONCE_EVERY: Duration = Duration::from_millis(100);
 
-/// A runtime for the service: transfers and the engine's loop on few threads.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+/// At the end, threads that still block get so long: one that waits for a frozen file system would hold the end up for ever.
+const BLOCKED_MAX: Duration = Duration::from_secs(1);
+
+/// Does the service's work on a runtime of its own: transfers and the engine's loop on few threads.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::Setup(format!("cannot start the runtime: {error}")))
+        .map_err(|error| Failure::Setup(format!("cannot start the runtime: {error}")))?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(BLOCKED_MAX);
+    done
 }
 
 /// Runs the service until a signal ends it. `show` sees what runs, at every step and while a full pass lasts.
 pub fn run(options: Options, mut show: impl FnMut(&World)) -> Result<(), Failure> {
-    runtime()?.block_on(async {
+    block_on(async {
         let (mut world, _control) = open(&options, true).await?;
         let reload = Reload {
             plan: options.plan,

@@ -161,7 +161,8 @@ pub fn unescape(bytes: &[u8]) -> Vec<u8> {
 
 /// `--info=progress2`: `  1234  20%  1.00kB/s    0:00:01 (xfr#1, to-chk=299/301)`; `ir-chk` while the list grows.
 fn progress(text: &str) -> Option<Line> {
-    let mut words = text.strip_prefix(' ')?.split_whitespace();
+    let text = text.trim(); // a line that is shorter than the one before it is filled up with blanks
+    let mut words = text.split_whitespace();
     words.next()?.parse::<u64>().ok()?;
     words.next()?.strip_suffix('%')?.parse::<u64>().ok()?;
     words.next()?.strip_suffix("B/s")?;

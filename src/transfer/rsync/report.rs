@@ -57,6 +57,8 @@ pub struct Report {
     /// Of which links.
     pub links: u64,
     kept_lines: usize,
+    /// Whether rsync itself counts the entries.
+    counted: bool,
 }
 
 impl Report {
@@ -92,6 +94,7 @@ impl Report {
                 | Line::Number(Number::Deleted, _)
                 | Line::Known => {}
                 Line::Progress { done, total } if self.deletions.is_none() => {
+                    self.counted = true;
                     progress.expect(total);
                     progress.reach(done, 0);
                 }
@@ -128,7 +131,7 @@ impl Report {
         self.created += u64::from(item.did == Did::Created);
         self.bytes += item.bytes;
         if self.deletions.is_none() {
-            progress.add_files(1);
+            progress.add_files(u64::from(!self.counted));
             progress.add_bytes(item.bytes);
         }
     }
@@ -217,7 +220,7 @@ mod tests {
     fn progress_is_taken_from_between_the_lines() {
         let (mut report, progress) = (Report::new(false), Progress::new());
         let mut splitter = Splitter::default();
-        let said = b"\r              2  20%    0.00kB/s    0:00:00  \r              2  20%    0.00kB/s    0:00:00 (xfr#1, to-chk=299/301)\n>f+++++++++|45|f1\n";
+        let said = b"\r              2  20%    0.00kB/s    0:00:00  \r              2  20%    0.00kB/s    0:00:00 (xfr#1, to-chk=299/301)  \n>f+++++++++|45|f1\n";
         splitter.feed(said, |line| report.take(line, &progress));
         let look = progress.look();
         assert_eq!((look.files, look.total, look.bytes), (2, 301, 45));

@@ -121,7 +121,7 @@ fn words(route: &RoutePlan, step: &Step, leave: Leave) -> String {
 }
 
 const COMMON: &str = "--no-motd --no-human-readable --out-format=%i|%b|%n";
-const FILTERS: &str = "--filter=- /cache/ --filter=- *.tmp";
+const OWN: &str = "--filter=- .heliostat-????????????????.tmp";
 
 #[test]
 fn command_lines_of_a_daemon_route() {
@@ -136,7 +136,7 @@ fn command_lines_of_a_daemon_route() {
         .map(|rule| format!(" '--filter={rule}'"))
         .collect();
     let tail = format!(
-        "'--out-format=%i|%b|%n' --contimeout=10 --sockopts=TCP_NODELAY --password-file=/etc/heliostat/secret{rules} -- \
+        "'--out-format=%i|%b|%n' --contimeout=10 --sockopts=TCP_NODELAY --password-file=/etc/heliostat/secret '{OWN}'{rules} -- \
          /data/website/ rsync://web@10.0.0.9:873/m/htdocs/"
     );
     let head = "rsync --links --perms --times --owner --group --recursive --delete-after";
@@ -149,7 +149,7 @@ fn command_lines_of_a_daemon_route() {
             ),
             format!(
                 "{head} --force --max-delete=COUNTED --stats --modify-window=-1 --one-file-system --timeout=60 --no-motd \
-                 --no-human-readable {tail}"
+                 --no-human-readable --info=progress2 {tail}"
             ),
         ]
     );
@@ -219,7 +219,7 @@ fn each_leave_has_its_options() {
     let line = |middle: &str| {
         format!(
             "--links --perms --times --owner --group --recursive {middle}--from0 --files-from=- --modify-window=-1 --ignore-times \
-             --one-file-system --timeout=60 --bwlimit=5 {COMMON} --kind {rules}-- /data/website/ far:/"
+             --one-file-system --timeout=60 --bwlimit=5 {COMMON} --kind {OWN} {rules}-- /data/website/ far:/"
         )
     };
     for (leave, middle) in [
@@ -231,7 +231,7 @@ fn each_leave_has_its_options() {
         ),
         (
             Leave::Count,
-            "--delete-after --delete-missing-args --force --dry-run ",
+            "--dry-run --delete-after --delete-missing-args --force ",
         ),
         (
             Leave::Counted(7),
@@ -275,7 +275,7 @@ fn attributes_and_options() {
         "{line}"
     );
     assert!(
-        line.contains(FILTERS) || line.contains("--filter=- "),
+        line.contains(&format!(" {OWN} ")) && line.contains(" --filter=- *.tmp"),
         "{line}"
     );
     let pass = Step {
@@ -312,9 +312,7 @@ fn a_removed_way_passes_its_own_filter() {
     };
     let line = words(&route, &step, Leave::Counted(1));
     assert!(
-        line.contains(
-            "--kind --filter=+ /d/e --filter=+ /w\\*\\[x]\\\\y --filter=+ /b\\c --filter="
-        ),
+        line.contains("tmp --filter=+ /d/e --filter=+ /w\\*\\[x]\\\\y --filter=+ /b\\c --filter="),
         "{line}"
     );
     assert!(!line.contains("+ /a.rs"), "{line}");
