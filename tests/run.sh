@@ -66,7 +66,7 @@ say "cargo test"
 mkdir -p target
 # What passing tests print is for the log only, but for lines that begin with `figure:`.
 passed=0
-timeout --foreground "$TESTS_MAX" cargo test --locked -- --show-output 2>&1 | tee target/tests.log |
+timeout --foreground "$TESTS_MAX" cargo test --locked --no-fail-fast -- --show-output 2>&1 | tee target/tests.log |
     awk '/^successes:$/ { quiet = 1 } /^(failures:|test result:)/ { quiet = 0 } !quiet { print; fflush() }' || passed=$?
 if [ "$passed" != 0 ]; then
     echo "the tests failed ($passed)" >&2
