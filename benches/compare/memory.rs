@@ -62,6 +62,7 @@ fn moment(peer: Peer, running: &mut Running, when: &'static str) -> Option<Momen
     processes::rest(&running.ids(), REST_MAX);
     let (resident, resident_max) = processes::memory(running.service()?.id()?)?;
     let tool = peer.name();
+    eprintln!("{tool}, {when}: {resident} bytes resident, at most {resident_max}");
     Some(Moment {
         tool,
         when,
