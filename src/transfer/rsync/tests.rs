@@ -227,7 +227,7 @@ fn each_leave_has_its_options() {
         (Leave::One, "--delete-missing-args --max-delete=1 "),
         (
             Leave::None,
-            "--delete-after --delete-missing-args --max-delete=0 ",
+            "--delete-during --delete-missing-args --max-delete=0 ",
         ),
         (
             Leave::Count,
