@@ -24,6 +24,7 @@ mod input;
 mod job;
 mod notice;
 mod path;
+mod picture;
 mod route;
 mod source;
 pub mod status;

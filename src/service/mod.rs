@@ -15,6 +15,7 @@ pub mod preview;
 
 pub mod protocol;
 pub mod runtime;
+pub mod signals;
 pub mod state;
 pub mod world;
 

@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::control::Question;
 use super::driver::Shell;
 use super::logs::Log;
+use super::signals::Signals;
 use super::state::StateDir;
 use crate::engine::{
     Answer, Effect, Input, Job, Notice, Now, Outcome, RequestId, SourceMemory, TransferId, Trouble,
@@ -79,7 +80,7 @@ pub struct World {
     memory: BTreeMap<SourceName, SourceMemory>,
     ending: Ending,
     drain_asked: bool,
-    signals: super::runtime::Signals,
+    signals: Signals,
     watched: bool,
     show_every: Duration,
 }
@@ -98,7 +99,7 @@ pub struct WorldParts {
     /// What was remembered before.
     pub memory: BTreeMap<SourceName, SourceMemory>,
     /// SIGTERM, SIGINT.
-    pub signals: super::runtime::Signals,
+    pub signals: Signals,
     /// Whether sources are watched; else each is taken as it is, once.
     pub watched: bool,
     /// While a full pass lasts, a step is made at least so often, so that its progress can be shown.
