@@ -237,29 +237,30 @@ fn hold_id(route: &str, hold: &Hold) -> String {
     }
 }
 
-/// What is dirty about a path that a load did not bring in step: the mark that covered it, or for a pass everything at
-/// or below it by the quick check.
+/// What is dirty about a path that a load did not bring in step: every mark that covered it, its own and those of the
+/// subtrees in which it lies, new ones and retried ones together; or for a pass everything at or below it by the quick
+/// check. One mark instead of all of them would forget what the others knew: a lost update.
 fn cover(load: &Load, path: &RelPath, now: Now) -> Pending {
     let below = Dirt::ATTRIBUTES | Dirt::SUBTREE;
+    let (mut found, mut nearest): (Option<Pending>, Option<Pending>) = (None, None);
     let mut at = Some(path.clone());
     while let Some(here) = at {
-        let mark = load
-            .marks
-            .get(&here)
-            .copied()
-            .or_else(|| load.retried.get(&here).map(|failed| failed.pending));
-        if let Some(mark) = mark {
-            let dirt = if here == *path {
-                mark.dirt
-            } else {
-                mark.dirt | below
-            };
-            return Pending {
-                dirt,
-                since: mark.since,
-            };
+        let fresh = load.marks.get(&here).copied();
+        let retried = load.retried.get(&here).map(|failed| failed.pending);
+        for mark in fresh.into_iter().chain(retried) {
+            let own = here == *path;
+            let dirt = if own { mark.dirt } else { mark.dirt | below };
+            let covering = Pending { dirt, since: mark.since };
+            if own || mark.dirt.has(Dirt::SUBTREE) {
+                found = Some(found.map_or(covering, |found| found.join(covering)));
+            }
+            nearest = nearest.or(Some(covering));
         }
         at = here.parent();
+    }
+    // A mark on a parent alone covers nothing below it, but it is why the path was touched.
+    if let Some(mark) = found.or(nearest) {
+        return mark;
     }
     let since = load.pass.map(|pass| pass.since).unwrap_or(super::Stamp {
         seq: 0,
