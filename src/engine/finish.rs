@@ -311,25 +311,35 @@ fn cover(load: &Load, path: &RelPath, now: Now) -> Pending {
     })
 }
 
-/// The mark on a path, or the nearest one above it.
+/// Every mark that covered a path, its own and those of the subtrees in which it lies, new ones and retried ones joined:
+/// one of them alone would forget what the others knew, which is a lost update. Where none did, the nearest one above,
+/// which is why the path was touched.
 fn above(load: &Load, path: &RelPath) -> Option<Pending> {
+    let (mut found, mut nearest): (Option<Pending>, Option<Pending>) = (None, None);
     let mut at = Some(path.clone());
     while let Some(here) = at {
-        let retried = || load.retried.get(&here).map(|failed| failed.pending);
-        if let Some(mark) = load.marks.get(&here).copied().or_else(retried) {
-            let inside = if here == *path {
+        let fresh = load.marks.get(&here).copied();
+        let retried = load.retried.get(&here).map(|failed| failed.pending);
+        for mark in fresh.into_iter().chain(retried) {
+            let own = here == *path;
+            let covers = own || mark.dirt.has(Dirt::SUBTREE);
+            let inside = if own {
                 Dirt::none()
             } else {
                 Dirt::ATTRIBUTES | Dirt::SUBTREE
             };
-            return Some(Pending {
+            let mark = Pending {
                 dirt: mark.dirt | inside,
                 since: mark.since,
-            });
+            };
+            if covers {
+                found = Some(found.map_or(mark, |found| found.join(mark)));
+            }
+            nearest = nearest.or(Some(mark));
         }
         at = here.parent();
     }
-    None
+    found.or(nearest)
 }
 
 #[cfg(test)]
