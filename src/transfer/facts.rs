@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use super::batch::{Act, Batch, Entry};
 use super::normalise::{Look, Seen};
 use crate::engine::guard::GuardFacts;
 use crate::engine::{Job, RelPath};
@@ -77,6 +78,25 @@ impl Look for Disk<'_> {
             Err(_) => Seen::Unknown,
         }
     }
+}
+
+/// A batch of at most so many entries and bytes is small: sent whole it is over in moments, on any line.
+const SMALL_ENTRIES: usize = 64;
+const SMALL_BYTES: u64 = 256 << 10;
+
+/// Whether a batch is a few small files, and no subtree.
+pub fn is_small(root: &Path, batch: &Batch) -> bool {
+    let leaf = |entry: &Entry| !matches!(entry.act, Act::Reconcile { .. });
+    let size = |entry: &Entry| {
+        entry
+            .path
+            .under(root)
+            .symlink_metadata()
+            .map_or(0, |info| info.len())
+    };
+    batch.entries.len() <= SMALL_ENTRIES
+        && batch.entries.iter().all(leaf)
+        && batch.entries.iter().map(size).sum::<u64>() <= SMALL_BYTES
 }
 
 /// Directories that a search for one entry in scope enters before it gives up and says that there is one.

@@ -67,6 +67,8 @@ pub(crate) struct Prepared {
     pub(crate) filter: Filter,
     /// What it comes to.
     pub(crate) batch: Batch,
+    /// Whether it is a few small files.
+    pub(crate) small: bool,
 }
 
 /// Carries a job out. Never fails: whatever happens is in the outcome.
@@ -110,7 +112,9 @@ fn in_process(
     cancel: &Cancel,
     progress: &Progress,
 ) -> Outcome {
-    let Prepared { job, filter, batch } = prepared;
+    let Prepared {
+        job, filter, batch, ..
+    } = prepared;
     let request = local::Request {
         source_root: job.source.path.as_ref(),
         target_root,
@@ -155,7 +159,16 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
             root: job.source.path.as_ref(),
         },
     );
-    (facts, Ok(Prepared { job, filter, batch }))
+    let small = facts::is_small(job.source.path.as_ref(), &batch);
+    (
+        facts,
+        Ok(Prepared {
+            job,
+            filter,
+            batch,
+            small,
+        }),
+    )
 }
 
 /// The guards' facts of a job, looked at again.

@@ -31,7 +31,9 @@ pub async fn preview(job: Job, context: &Context) -> Result<Preview, String> {
     let mut found = match &prepared.job.route.target {
         Target::Local { path } => {
             let target = PathBuf::from(path);
-            let Prepared { job, filter, batch } = prepared;
+            let Prepared {
+                job, filter, batch, ..
+            } = prepared;
             let look = move || {
                 let source_root = job.source.path.as_ref();
                 let request = local::Request {

@@ -79,7 +79,7 @@ pub struct Failed {
     pub temporary: bool,
     /// What failed, for people: `mkstemp: permission denied`.
     pub reason: String,
-    /// Whether the reason is that it is not there.
+    /// Whether the reason is that it is not there, or no longer what it was when it was listed.
     pub missing: bool,
 }
 
@@ -257,8 +257,13 @@ fn message(line: &[u8], text: &str) -> Line {
             return Line::LeftOut(name);
         }
     }
-    if let Some(name) = after("file has vanished: ") {
-        return Line::Vanished(unescape(strip_quotes(name)));
+    for prefix in ["file has vanished: ", "directory has vanished: "] {
+        if let Some(name) = after(prefix) {
+            return Line::Vanished(unescape(strip_quotes(name)));
+        }
+    }
+    if let Some(name) = after("WARNING: parent dir is absent in the file list: ") {
+        return Line::Unsteady(unescape(strip_quotes(name)));
     }
     if let Some(at) = find(line, b" failed verification -- update ") {
         let name = line[..at]
@@ -342,7 +347,8 @@ fn failed(line: &[u8]) -> Option<Failed> {
                 .trim_start_matches("recv_generator: "),
             error.text
         ),
-        missing: error.number == 2,
+        // ENOENT, ENOTDIR, EISDIR: the name is another thing by now.
+        missing: matches!(error.number, 2 | 20 | 21),
     })
 }
 

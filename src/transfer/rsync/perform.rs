@@ -347,10 +347,17 @@ impl Performer<'_> {
             route: &job.route,
             filter,
             bandwidth: job.bandwidth,
+            small: self.prepared.small,
         };
         let lowered = self.kind.lower(orders, step, leave, self.context);
         let invocation = lowered.map_err(Verdict::Permanent)?;
-        let idle = Duration::from_millis(job.route.timeout_ms.saturating_mul(2)) + IDLE_SLACK;
+        let timeout = Duration::from_millis(job.route.timeout_ms);
+        // Where rsync knows the timeout itself, it comes first and says more.
+        let idle = if orders.tells_timeout() {
+            timeout.saturating_mul(2) + IDLE_SLACK
+        } else {
+            timeout
+        };
         let deadlines = Deadlines { idle, total: TOTAL };
         match process::run(&invocation, deadlines, report, self.cancel, self.progress).await {
             End::Exit(code) => Ok(code),

@@ -51,6 +51,7 @@ pub fn command_lines(source: &SourcePlan, route: &RoutePlan) -> Vec<String> {
         route,
         filter: &filter,
         bandwidth: None,
+        small: false,
     };
     let line = |step: &Step, leave: Leave| {
         let shown = kind.shown(&route.target);

@@ -112,6 +112,7 @@ fn words(route: &RoutePlan, step: &Step, leave: Leave) -> String {
         route,
         filter: &filter,
         bandwidth: Some(5_000),
+        small: true,
     };
     let all = orders.arguments(step, leave, vec!["--kind".into()], "far:/");
     all.iter()
@@ -219,7 +220,7 @@ fn each_leave_has_its_options() {
     let line = |middle: &str| {
         format!(
             "--links --perms --times --owner --group --recursive {middle}--from0 --files-from=- --modify-window=-1 --ignore-times \
-             --one-file-system --timeout=60 --bwlimit=5 {COMMON} --kind {OWN} {rules}-- /data/website/ far:/"
+             --one-file-system --whole-file --bwlimit=5 {COMMON} --kind {OWN} {rules}-- /data/website/ far:/"
         )
     };
     for (leave, middle) in [
@@ -269,7 +270,7 @@ fn attributes_and_options() {
     };
     let line = words(&route, &step, Leave::Never);
     let begin = "--times --devices --specials --hard-links --acls --xattrs --numeric-ids --no-recursive --from0 --files-from=- \
-                 --modify-window=-1 --one-file-system --timeout=60 --bwlimit=1 --compress-choice=zlibx";
+                 --modify-window=-1 --one-file-system --whole-file --bwlimit=1 --compress-choice=zlibx";
     assert!(
         line.starts_with(begin) && line.contains(" --chmod=D755 --kind "),
         "{line}"
@@ -405,6 +406,26 @@ fn check_one(path: &str, message: &str, reason: &str) {
         &[&format!("{shown}: {reason}")],
         &[],
     );
+}
+
+#[test]
+fn what_became_another_thing_under_way_is_looked_at_again() {
+    for said in [
+        "rsync: [sender] send_files failed to open \"/data/website/d/f\": Not a directory (20)",
+        "rsync: [sender] read errors mapping \"/data/website/d/f\": Is a directory (21)",
+        "directory has vanished: \"/data/website/d/f\"",
+        "WARNING: parent dir is absent in the file list: d/f",
+    ] {
+        let text = format!("{said}\n{PARTIAL}");
+        check(
+            daemon("sub", None),
+            &batch(&["d/f", "other"]),
+            23,
+            &text,
+            &[],
+            &["d/f"],
+        );
+    }
 }
 
 #[test]
