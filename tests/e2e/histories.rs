@@ -12,7 +12,7 @@ use std::io::{
     ErrorKind::{AlreadyExists, IsADirectory, NotADirectory, NotFound},
 };
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
 
-use super::Story;
+use super::{PATIENCE, Story};
 use crate::rig::churn::{Churn, ODD_NAMES};
 use crate::rig::wait_for;
 
@@ -89,6 +89,20 @@ fn history(seed: u64) {
     assert_eq!(story.service.stop().0, 0, "{}", story.service.tail());
 }
 
+#[test]
+fn what_is_written_under_another_name_of_a_file_is_found_by_a_rescan() {
+    let mut story = Story::with(&json!({"delete": "mirror"}));
+    story.write("one", "old");
+    story.write("d/x", "x");
+    story.start();
+    fs::hard_link(story.source.join("one"), story.source.join("d/other")).unwrap();
+    story.settle();
+    story.write("d/other", "newer");
+    assert!(story.service.wait(PATIENCE));
+    assert_eq!(story.service.call(&["rescan"]).code, 0);
+    story.settle();
+}
+
 /// Operations that replace something by something else at one stroke, on what is there, whatever it is.
 struct Swaps {
     random: fastrand::Rng,
@@ -133,7 +147,7 @@ impl Swaps {
         match dice {
             _ if found.len() < 8 => self.plant(&new),
             0..12 => self.plant(&new),
-            12..20 => fs::write(new, format!("{n:08}")),
+            12..20 => self.rewrite(&new),
             // A link takes the place of a file, of another link, or is taken for one.
             20..34 => {
                 let fresh = self.outside.join("link");
@@ -163,7 +177,7 @@ impl Swaps {
             // Neither size nor time tells that the content is another.
             86..95 if is(&a, |found| found.is_file() && found.len() == 8) => {
                 let time = fs::metadata(&a)?.modified()?;
-                fs::write(&a, format!("{n:08}"))?;
+                self.rewrite(&a)?;
                 File::options().write(true).open(&a)?.set_modified(time)
             }
             95..98 if is(&a, Metadata::is_file) => {
@@ -174,6 +188,15 @@ impl Swaps {
             _ if is(&a, Metadata::is_dir) => fs::remove_dir_all(a),
             _ => fs::remove_file(a),
         }
+    }
+
+    /// Writes a file in place, unless it has further names: of a write the kernel tells under the name that was opened
+    /// alone, so the others are for a rescan.
+    fn rewrite(&self, at: &Path) -> io::Result<()> {
+        if is(at, |found| found.is_file() && found.nlink() > 1) {
+            fs::remove_file(at)?;
+        }
+        fs::write(at, format!("{:08}", self.step))
     }
 
     /// A directory with something in it.

@@ -265,6 +265,10 @@ fn message(line: &[u8], text: &str) -> Line {
     if let Some(name) = after("WARNING: parent dir is absent in the file list: ") {
         return Line::Unsteady(unescape(strip_quotes(name)));
     }
+    // Above a listed path that is to be deleted; the path itself is dealt with.
+    if let Some(name) = after("WARNING: parent dir is absent in the file list: ") {
+        return Line::Vanished(unescape(name));
+    }
     if let Some(at) = find(line, b" failed verification -- update ") {
         let name = line[..at]
             .strip_prefix(b"WARNING: ")

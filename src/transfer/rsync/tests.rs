@@ -561,6 +561,15 @@ fn what_changed_meanwhile_is_looked_at_again() {
         &[],
         &["d/f"],
     );
+    let above = "WARNING: parent dir is absent in the file list: d";
+    check(
+        daemon("", None),
+        &batch(&["d/f", "g"]),
+        0,
+        above,
+        &[],
+        &["d"],
+    );
     let unsteady = "WARNING: d/f failed verification -- update discarded (will try again).";
     check(
         daemon("", None),
@@ -645,6 +654,12 @@ fn deletions_that_a_read_error_stopped_stay_dirty() {
         ],
         &[],
     );
+    // What went away meanwhile is no fault.
+    let text = format!(
+        "rsync: [sender] opendir \"/data/website/d/x\" failed: No such file or directory (2)\n\
+         IO error encountered -- skipping file deletion\n{PARTIAL}"
+    );
+    check(daemon("", None), &step, 23, &text, &[], &["a", "d", "d/x"]);
 }
 
 #[test]
