@@ -262,9 +262,6 @@ fn message(line: &[u8], text: &str) -> Line {
             return Line::Vanished(unescape(strip_quotes(name)));
         }
     }
-    if let Some(name) = after("WARNING: parent dir is absent in the file list: ") {
-        return Line::Unsteady(unescape(strip_quotes(name)));
-    }
     // Above a listed path that is to be deleted; the path itself is dealt with.
     if let Some(name) = after("WARNING: parent dir is absent in the file list: ") {
         return Line::Vanished(unescape(name));
