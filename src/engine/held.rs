@@ -33,12 +33,14 @@ pub struct Held {
 
 impl Held {
     /// The source has changed: what would be deleted may be back, so the plan is counted again soon, the more often it
-    /// was counted in vain the later.
+    /// was counted in vain the later; a guard, which costs little, is asked again within a second.
     pub fn changed(&mut self, now: Duration) {
-        if matches!(self.hold, Hold::Deletes(_)) {
-            let wait = CHANGED_CHECK.saturating_mul(1 << self.checks.min(16));
-            self.next_check = self.next_check.min(now + wait.min(CHANGED_CHECK_MAX));
-        }
+        let wait = match self.hold {
+            Hold::Deletes(_) => CHANGED_CHECK.saturating_mul(1 << self.checks.min(16)),
+            // The marker, or the first file of an emptied source.
+            Hold::Guard(_) => CHANGED_CHECK,
+        };
+        self.next_check = self.next_check.min(now + wait.min(CHANGED_CHECK_MAX));
     }
 
     /// Whether the root is another or not there: the watch sees when that ends, and nobody is asked for anything.

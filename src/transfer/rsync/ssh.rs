@@ -65,10 +65,11 @@ impl Kind for Ssh {
         let own = |line: &&String| !line.starts_with("rsync");
         let say = |code, line: &str, help: &str| Trouble {
             code,
+            // Some of its messages name it already.
             message: if help.is_empty() {
-                format!("ssh: {line}")
+                format!("ssh: {}", line.trim_start_matches("ssh: "))
             } else {
-                format!("ssh: {line}: {help}")
+                format!("ssh: {}: {help}", line.trim_start_matches("ssh: "))
             },
             soon: false,
         };
