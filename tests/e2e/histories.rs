@@ -4,7 +4,6 @@
 //! `HELIOSTAT_HISTORIES` says how many, `HELIOSTAT_SEED` with which seed they begin. A red one is a bug with a seed.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{
@@ -20,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::json;
 
-use super::{PATIENCE, Story};
+use super::{PATIENCE, Story, knob};
 use crate::rig::churn::{Churn, ODD_NAMES};
 use crate::rig::wait_for;
 
@@ -35,15 +34,6 @@ const OPERATIONS: u32 = 150;
 
 /// Of a round, by chance from one operation to the next: bursts and pauses.
 const ROUND: Duration = Duration::from_millis(1200);
-
-fn knob(name: &str, otherwise: u64) -> u64 {
-    match env::var(name) {
-        Ok(value) => value
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is no number: {value}")),
-        Err(_) => otherwise,
-    }
-}
 
 #[test]
 fn random_histories_reach_both_targets() {

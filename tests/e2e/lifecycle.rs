@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Story, equal, local, site, soon, until, write};
+use super::{PATIENCE, Story, equal, knob, local, site, soon, until, write};
 use crate::rig::churn::Churn;
 use crate::rig::service::{Heliostat, manifest};
 use crate::rig::tree::{Look, snapshot};
@@ -165,7 +165,7 @@ fn sigterm_sends_what_is_pending() {
 
 #[test]
 fn killed_at_any_moment_it_comes_back_and_converges() {
-    let seed = 7;
+    let seed = knob("HELIOSTAT_SEED", 7);
     let mut story = Story::with(&json!({"delete": "mirror", "maxDelete": 100_000}));
     let rsync = format!("{}/", story.daemon.url());
     let over = AtomicBool::new(false);
@@ -214,6 +214,7 @@ fn killed_at_any_moment_it_comes_back_and_converges() {
         over.store(true, Ordering::Relaxed);
         let most = watcher.join().unwrap();
         if let Err(panic) = outcome {
+            eprintln!("\nto see it again: HELIOSTAT_SEED={seed}\n");
             std::panic::resume_unwind(panic);
         }
         assert!(most.len() <= 1, "two writers at once: {most:?}");

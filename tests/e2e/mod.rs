@@ -208,6 +208,16 @@ fn equal(source: &Path, target: &Path, service: &Heliostat) {
     }
 }
 
+/// A number from the environment.
+fn knob(name: &str, otherwise: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(value) => value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is no number: {value}")),
+        Err(_) => otherwise,
+    }
+}
+
 /// Waits for a condition.
 #[track_caller]
 fn soon(what: &str, mut condition: impl FnMut() -> bool) {
