@@ -47,7 +47,7 @@ impl Bars {
             gone.retain(|other| *other != name);
             let look = transfer.progress.look();
             let bar = self.bars.entry(name.clone()).or_insert_with(|| {
-                let bar = self.all.add(ProgressBar::new(0));
+                let bar = self.all.add(ProgressBar::new(0).with_style(style(false)));
                 bar.set_prefix(name);
                 bar
             });

@@ -263,14 +263,14 @@ impl Performer<'_> {
             let fence = judged.wants_deletions;
             add(outcome, judged);
             if fence {
-                let message =
-                    "more was to be deleted than was counted a moment before: counted anew"
-                        .to_string();
-                return Err(Verdict::Retry(Trouble {
-                    code: "recount",
-                    message,
-                    soon: true,
-                }));
+                // The source went on changing, and more was to go than was counted: that is counted anew, soon.
+                let deletes = |entry: &&Entry| {
+                    matches!(entry.act, Act::Remove | Act::Reconcile { delete: true, .. })
+                };
+                let entries = wanting.step.entries.iter().filter(deletes);
+                outcome
+                    .again
+                    .extend(entries.map(|entry| entry.path.clone()));
             }
         }
         Ok(())
