@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::process::Process;
@@ -30,9 +31,7 @@ impl Rsyncd {
     pub fn new(directory: &Path, module: &Path) -> Rsyncd {
         fs::create_dir_all(directory).unwrap();
         fs::create_dir_all(module).unwrap();
-        // Between here and the start the port is free to others; nobody else on this machine's loopback asks for it by number.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let port = free_port();
         let daemon = Rsyncd {
             directory: directory.to_owned(),
             module: module.to_owned(),
@@ -74,6 +73,8 @@ impl Rsyncd {
         let listens = || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok();
         wait_for(START_MAX, listens)
             .unwrap_or_else(|| panic!("rsyncd did not start: {}", self.log()));
+        let ended = self.process.as_mut().and_then(Process::ended);
+        assert!(ended.is_none(), "somebody else listens: {}", self.log());
     }
 
     /// Kills it, with all its children.
@@ -129,6 +130,24 @@ impl Rsyncd {
     fn secrets_file(&self) -> PathBuf {
         self.directory.join("secrets")
     }
+}
+
+/// A port that nobody listens on, and nobody comes to: the kernel gives those above to whoever asks for any, be it for the
+/// near end of a connection. Two daemons of one run never get the same, those of two runs at once hardly.
+fn free_port() -> u16 {
+    const PORTS: std::ops::Range<u32> = 15_000..32_000;
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(61);
+    let mut ports = std::iter::repeat_with(|| {
+        let at = begin.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
+        (PORTS.start + at % (PORTS.end - PORTS.start)) as u16
+    });
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    ports
+        .by_ref()
+        .take(PORTS.len())
+        .find(free)
+        .expect("one of thousands is free")
 }
 
 fn write_private(path: &Path, text: &str) {
