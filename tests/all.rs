@@ -1,5 +1,7 @@
 //! The one integration binary: a module a subject.
 
+#![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
+
 mod e2e;
 mod engine;
 mod examples;

@@ -2,7 +2,6 @@
 //!
 //! Periodic passes are off in all of them, or they would hide what the event path loses. What is waited for is a
 //! condition with a deadline; the deadlines are for a machine that is busy with other things.
-#![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
 mod commands;
 mod deletes;

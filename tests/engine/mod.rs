@@ -6,7 +6,6 @@
 //! Inputs: `ready S`, `waiting S`, `change S PATH DIRT…`, `done [failed=PATH] [again=PATH] [deleted=N] [created=N]
 //! [entries=N]`, `retry CODE`, `permanent CODE`, `hold COUNT OF PATH…`, `guard NAME`, `tick`, `trigger [R]`,
 //! `rescan [R]`, `wait [R]`, `approve R`, `status`, `drain`. What ends a transfer names its route: `done R …`.
-#![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

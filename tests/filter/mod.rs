@@ -2,7 +2,6 @@
 //!
 //! One run a case shows both sides: the target begins with a tree of its own, so what must arrive, what must vanish and
 //! what must be protected are seen at once, by path, type and content.
-#![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
 mod random;
 

@@ -1,7 +1,6 @@
 //! The house itself: floors, lengths, purity and tidiness, checked by reading the sources.
 //!
 //! Each rule is a function from one file to complaints, and is shown a planted offence, so that it can be trusted when it is silent.
-#![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
 use std::fs;
 use std::path::Path;

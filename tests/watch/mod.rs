@@ -1,7 +1,5 @@
 //! Watching real trees with the real kernel.
 
-#![allow(clippy::unwrap_used)] // in helpers of tests, too, the panic is the message
-
 mod events;
 mod model;
 mod roots;
