@@ -82,6 +82,7 @@ impl Compiled {
     pub fn new(inputs: Inputs, facts: &HostFacts) -> Compiled {
         let Inputs { files, problems } = inputs;
         let unreadable = !problems.is_empty();
+        let named = files.len() + problems.len();
         let (manifests, mut diagnostics) = match unreadable {
             true => (Vec::new(), problems),
             false => manifest::load(&files),
@@ -99,7 +100,7 @@ impl Compiled {
             plan,
             diagnostics,
             texts,
-            files: files.len(),
+            files: named,
             unreadable,
         }
     }

@@ -1,5 +1,6 @@
 //! The control socket's client side, for the commands that speak to a running service.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,7 +58,14 @@ async fn exchange<A: DeserializeOwned>(
     };
     let stream = UnixStream::connect(socket)
         .await
-        .map_err(|error| lost(&error))?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => lost(&"there is no such socket"),
+            ErrorKind::ConnectionRefused => lost(&"nobody listens"),
+            ErrorKind::PermissionDenied => {
+                lost(&"only the service's own user and root may speak to it")
+            }
+            _ => lost(&error),
+        })?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| lost(&error))?;
