@@ -51,6 +51,7 @@ impl Kind for Daemon {
             environment,
             password: value,
             input: list(step),
+            connects: true,
         })
     }
 

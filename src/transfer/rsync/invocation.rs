@@ -27,6 +27,8 @@ pub struct Invocation {
     pub password: Option<SecretString>,
     /// The list of paths.
     pub input: Vec<u8>,
+    /// Whether the program itself speaks to the peer over TCP: see [`quickack`](super::quickack).
+    pub connects: bool,
 }
 
 /// How far a run may go in deleting.

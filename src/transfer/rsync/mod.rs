@@ -12,6 +12,7 @@ pub mod kind;
 pub mod lines;
 mod perform;
 mod process;
+mod quickack;
 pub mod report;
 mod secret;
 mod show;

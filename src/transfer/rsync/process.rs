@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::progress::{Cancel, Progress};
 use super::invocation::Invocation;
+use super::quickack;
 use super::report::{Report, Splitter};
 use crate::engine::Trouble;
 
@@ -90,6 +91,7 @@ pub async fn run(
             ended = &mut talk => Ok(ended),
             () = cancel.cancelled() => Err(End::Cancelled),
             trouble = watchdog(group, deadlines, progress) => Err(End::Trouble(trouble)),
+            never = quickack::keep_prompt(group.filter(|_| invocation.connects)) => match never {},
         }
     };
     match verdict {

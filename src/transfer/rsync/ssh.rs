@@ -48,6 +48,7 @@ impl Kind for Ssh {
             environment: context.environment(),
             password: None,
             input: list(step),
+            connects: false,
         })
     }
 
