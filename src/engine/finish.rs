@@ -20,6 +20,19 @@ const PLAN_CHECK_MAX: Duration = Duration::from_secs(3600);
 /// What changed under the transfer is first looked at again after this, doubling: a file that is written for an hour is
 /// not sent for an hour; the end of the writing is an event of its own.
 const AGAIN_MS: u64 = 100;
+/// The doubling ends here, or at twice what the transfer took if that is more: what is looked at again in vain costs at
+/// most a third of the time, and what was merely in the way of a burst of changes is not late long after it.
+const AGAIN_MAX: Duration = Duration::from_secs(1);
+
+/// How a transfer came to its end.
+#[derive(Clone, Copy)]
+struct End<'a> {
+    now: Now,
+    took: Duration,
+    outcome: &'a Outcome,
+    /// Whether an operator released its deletions.
+    approved: bool,
+}
 
 impl Route {
     /// Takes an outcome in. Only [`Verdict::Done`] clears marks, and only those that the transfer carried.
@@ -42,13 +55,13 @@ impl Route {
                     .load
                     .oldest
                     .map_or(Duration::ZERO, |oldest| now.mono.saturating_sub(oldest.at));
-                self.done(
+                let end = End {
                     now,
-                    &outcome,
-                    running.load,
-                    running.trigger == "approve",
-                    effects,
-                );
+                    took,
+                    outcome: &outcome,
+                    approved: running.trigger == "approve",
+                };
+                self.done(end, running.load, effects);
                 effects.extend(held.map(|_| Effect::Tell(Event::Released(name.clone()))));
                 if self.backoff.take().is_some() {
                     effects.push(Effect::Tell(Event::Recovered(name.clone())));
@@ -76,22 +89,16 @@ impl Route {
         }
     }
 
-    fn done(
-        &mut self,
-        now: Now,
-        outcome: &Outcome,
-        load: Load,
-        approved: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.book(now, &outcome.stats, approved);
-        self.last_good = Some(now.wall);
+    fn done(&mut self, end: End<'_>, load: Load, effects: &mut Vec<Effect>) {
+        let outcome = end.outcome;
+        self.book(end.now, &outcome.stats, end.approved);
+        self.last_good = Some(end.now.wall);
         self.compared |= load.pass.is_some();
         for path in &outcome.again {
-            self.fail(now, &load, path, None);
+            self.fail(end, &load, path, None);
         }
         for failure in &outcome.failed {
-            self.fail(now, &load, &failure.path, Some(&failure.reason));
+            self.fail(end, &load, &failure.path, Some(&failure.reason));
         }
         if let Some(first) = outcome.failed.first() {
             effects.push(Effect::Tell(Event::PathsFailing {
@@ -103,7 +110,7 @@ impl Route {
     }
 
     /// Books a path that stays dirty: a fault with its reason, or one that changed while it was sent.
-    fn fail(&mut self, now: Now, load: &Load, path: &RelPath, fault: Option<&str>) {
+    fn fail(&mut self, end: End<'_>, load: &Load, path: &RelPath, fault: Option<&str>) {
         let before = load
             .retried
             .get(path)
@@ -111,16 +118,18 @@ impl Route {
         let tries = before.map_or(0, |failed| failed.tries) + 1;
         let mut retry = self.plan.retry;
         if fault.is_none() {
+            let most = AGAIN_MAX.max(end.took.saturating_mul(2)).as_millis() as u64;
             retry.initial_ms = retry.initial_ms.min(AGAIN_MS);
+            retry.max_ms = retry.max_ms.min(most);
         }
         let wait = backoff::delay(retry, tries, false, &format!("{}/{path}", self.plan.name));
         let failed = Failed {
-            pending: cover(load, path, now),
+            pending: cover(load, path, end.now),
             reason: fault.unwrap_or("it changed while it was sent").to_owned(),
             changing: fault.is_none(),
-            since: before.map_or(now.wall, |failed| failed.since),
+            since: before.map_or(end.now.wall, |failed| failed.since),
             tries,
-            next: now.mono + wait,
+            next: end.now.mono + wait,
         };
         self.failing.insert(path.clone(), failed);
     }
