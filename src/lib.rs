@@ -17,9 +17,9 @@
 //!
 //! # The floors
 //!
-//! `cli · service · (watch, transfer) · host · engine · plan · (filter, schedule, manifest) · diagnostic`
+//! `cli · service · (watch, transfer, ledger, survey) · host · engine · plan · (filter, schedule, manifest) · diagnostic`
 //!
-//! Invariant: a file imports only from floors below its own (`tests/house` checks it). `watch` and `transfer` know
+//! Invariant: a file imports only from floors below its own (`tests/house` checks it). The rooms on one floor know
 //! nothing of one another. Everything from `engine` down is pure: no I/O, no clock, no async; `host` is where both of them look at
 //! the machine in the same words.
 

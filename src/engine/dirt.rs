@@ -1,4 +1,4 @@
-//! What is known to be wrong with a path: the four marks and how they join.
+//! What is known to be wrong with a path: the five marks and how they join.
 
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
@@ -12,6 +12,8 @@ use serde::{Serialize, Serializer};
 /// - `SUBTREE`: a directory to reconcile recursively, deletions inside it included where the policy allows.
 ///   Without `CONTENT` the quick check is enough inside it; with it, nothing inside is trusted (a moved-in directory may
 ///   hold other files of the same size and time).
+/// - `LISTING`: of a directory: names directly in it may differ on the target. It alone is reconciled, deletions included
+///   where the policy allows, and not what is below it. What a survey finds where a directory has changed.
 /// - `GONE`: it was *seen* to vanish or to be replaced as a whole: under `delete: propagate` what the target has there
 ///   may be deleted. It never forbids anything.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -26,6 +28,8 @@ impl Dirt {
     pub const SUBTREE: Dirt = Dirt(4);
     /// It was seen to vanish.
     pub const GONE: Dirt = Dirt(8);
+    /// Names directly in it may differ.
+    pub const LISTING: Dirt = Dirt(16);
 
     /// No mark.
     pub const fn none() -> Dirt {
@@ -73,6 +77,7 @@ impl fmt::Display for Dirt {
             (Dirt::CONTENT, "content"),
             (Dirt::SUBTREE, "subtree"),
             (Dirt::GONE, "gone"),
+            (Dirt::LISTING, "listing"),
         ];
         let mut first = true;
         for (mark, name) in names {

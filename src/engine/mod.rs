@@ -28,6 +28,7 @@ mod picture;
 mod route;
 mod source;
 pub mod status;
+mod survey;
 mod time;
 
 pub use core::Engine;
@@ -36,6 +37,7 @@ pub use input::*;
 pub use job::*;
 pub use notice::{Notice, WatchId, WatchReport};
 pub use path::{RelPath, escape};
+pub use survey::{Survey, SurveyId, SurveyScope, Surveyed};
 pub use time::{Now, Stamp};
 
 /// How the pass at the start, and after everything was lost, compares: size and nanosecond time. What it cannot see, a

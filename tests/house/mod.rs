@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["plan"],
     &["engine"],
     &["host"],
-    &["watch", "transfer"],
+    &["watch", "transfer", "ledger", "survey"],
     &["service"],
     &["cli"],
 ];
