@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::status::Status;
 use super::{
-    Hold, Job, Notice, Outcome, PathNote, RelPath, Stats, TransferId, Trouble, WatchId, WatchReport,
+    Hold, Job, Notice, Outcome, PathNote, RelPath, SourceMemory, Stats, TransferId, Trouble,
+    WatchId, WatchReport,
 };
 use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName};
 
@@ -40,13 +41,6 @@ pub struct Reload {
     pub limits: Limits,
     /// What was remembered of each source before; a cache.
     pub memory: BTreeMap<SourceName, SourceMemory>,
-}
-
-/// What is remembered of a source across restarts; losing it costs nothing but one guard's knowledge.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SourceMemory {
-    /// Mount points seen below its root.
-    pub mounts: Vec<RelPath>,
 }
 
 /// Names an answer.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::input::SourceMemory;
+use super::SourceMemory;
 use super::{RelPath, WatchId, WatchReport};
 use crate::plan::SourcePlan;
 
@@ -72,6 +72,7 @@ impl Source {
 
     fn memory(&self) -> SourceMemory {
         SourceMemory {
+            rows: None,
             mounts: self.mounts.iter().cloned().collect(),
         }
     }

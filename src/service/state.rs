@@ -127,6 +127,7 @@ fn read_memory(at: &Path) -> io::Result<BTreeMap<SourceName, SourceMemory>> {
     }
     let data: BTreeMap<String, Vec<Vec<u8>>> = serde_json::from_slice(&fs::read(at)?)?;
     let memory = |mounts: Vec<Vec<u8>>| SourceMemory {
+        rows: None,
         mounts: mounts
             .iter()
             .filter_map(|mount| RelPath::new(mount))
@@ -186,7 +187,10 @@ mod tests {
         let state = StateDir::open(dir.path()).unwrap();
         assert_eq!(state.memory(), (BTreeMap::new(), None));
         let mounts = vec![RelPath::new(b"m\xff\n/x").unwrap()];
-        let memory = BTreeMap::from([(SourceName("site".into()), SourceMemory { mounts })]);
+        let memory = BTreeMap::from([(
+            SourceName("site".into()),
+            SourceMemory { mounts, rows: None },
+        )]);
         state.remember(&memory).unwrap();
         assert_eq!(state.memory(), (memory, None));
         fs::write(dir.path().join("memory.json"), b"{\"site\": [[1,").unwrap();

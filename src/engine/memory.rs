@@ -1,0 +1,65 @@
+//! What is kept across restarts, as data: the checkpoint that the ledger holds.
+//!
+//! Invariant: for each route in a checkpoint and each directory of its source, what the target has in it equals what the
+//! rows of the same checkpoint say, or an undelivered mark of the same checkpoint covers it. Whatever changes later has
+//! another signature, so that a survey finds it: an old checkpoint costs work, never a change.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Mark, RelPath, SurveyId};
+use crate::plan::{Compare, RouteName, SourceName};
+
+/// Everything that is remembered. A cache: losing any part of it costs scanning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Of the sources.
+    pub sources: BTreeMap<SourceName, SourceMemory>,
+    /// Of the routes.
+    pub routes: BTreeMap<RouteName, RouteMemory>,
+}
+
+/// What is remembered of a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceMemory {
+    /// Mount points seen below its root.
+    pub mounts: Vec<RelPath>,
+    /// There are rows for all of it, made under the plan with this key; `None`: there are not.
+    pub rows: Option<String>,
+}
+
+/// What is remembered of a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteMemory {
+    /// Under which plan it was; under another, nothing is known of its target.
+    pub key: String,
+    /// What is not delivered; no path twice.
+    pub marks: Vec<Mark>,
+    /// A full pass that is owed.
+    pub pass: Option<Compare>,
+    /// Entries on the target after the last full pass.
+    pub target_entries: Option<u64>,
+    /// When a transfer last succeeded.
+    pub last_good: Option<Timestamp>,
+    /// When the next periodic pass was to be.
+    pub next_rescan: Option<Timestamp>,
+    /// When the next gathered send was to be.
+    pub next_sync: Option<Timestamp>,
+}
+
+/// A checkpoint of one source, to be written in one transaction or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The survey whose rows go in.
+    pub survey: SurveyId,
+    /// Of which source.
+    pub source: SourceName,
+    /// The key of the plan under which they were made.
+    pub key: String,
+    /// Whether these rows are all that there are. Else they replace single ones, which only stands where the ledger has
+    /// rows for all of the source under the same key.
+    pub whole: bool,
+    /// All of the source's routes; others of it that the ledger knows go.
+    pub routes: BTreeMap<RouteName, RouteMemory>,
+}
