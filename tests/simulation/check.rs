@@ -120,7 +120,8 @@ pub fn wrong_deletion(source: &Source, deletion: Deletion, how: DeletePolicy) ->
         let Some(number) = source.truth().get(&above) else {
             continue;
         };
-        if source.unreadable.get(number).is_some_and(|since| *since < started) {
+        let directory = source.inodes[*number].facts.kind == Kind::Directory;
+        if directory && source.unreadable.get(number).is_some_and(|since| *since < started) {
             return Some(format!("`{path:?}` left a target while `{above:?}` cannot be read"));
         }
     }

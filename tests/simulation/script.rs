@@ -160,13 +160,13 @@ fn fault(random: &mut Random, kind: u64, setup: &Setup) -> What {
         16 => What::Rescan(route),
         17 => What::Trigger,
         18 => What::Approve,
-        19 => What::Reload(source),
+        20 => What::Reload(source),
         _ => What::Wait,
     }
 }
 
 /// Kinds of [`fault`].
-const FAULTS: u64 = 22;
+const FAULTS: u64 = 20;
 
 /// The history of a seed: some kinds of operations and some kinds of faults, at times that are close or far.
 pub fn generate(seed: u64) -> Script {

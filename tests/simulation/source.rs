@@ -400,6 +400,9 @@ impl Source {
         let Some(number) = self.number(from).filter(|_| !clash && self.has_place(to)) else {
             return;
         };
+        if !self.fits(from, to) {
+            return;
+        }
         let directory = self.is_directory(from);
         if let Some(there) = self.number(to) {
             let empty = self.below(to).len() == 1;
@@ -407,9 +410,6 @@ impl Source {
                 return;
             }
             self.unlink(to);
-        }
-        if !self.fits(from, to) {
-            return;
         }
         let moved = self.lift(from);
         self.lay(moved, from, to);

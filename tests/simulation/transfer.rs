@@ -462,9 +462,14 @@ impl Transfer {
                 continue;
             }
             match entry.act {
-                Act::Remove if source.get(top).is_some() => resent.push(top),
-                Act::Remove => fell(top),
-                Act::Reconcile { delete: true, .. } => {
+                Act::Remove if source.get(top).is_none() => fell(top),
+                // The local copier has it looked at again; rsync takes the listed name as it is now.
+                Act::Remove if self.local => self.outcome.again.push(entry.path.clone()),
+                Act::Remove if !source.is_directory(top) => resent.push(top),
+                Act::Remove | Act::Reconcile { delete: true, .. } => {
+                    if entry.act == Act::Remove {
+                        resent.push(top);
+                    }
                     let mut open = vec![top];
                     while let Some(path) = open.pop() {
                         if self.unread.contains(&path) {

@@ -26,6 +26,12 @@ struct Snapshot {
     entries: Vec<(P, Facts)>,
 }
 
+/// Whether what it was cannot be told: it is written to without an event, or something else is in its place.
+fn is_loose(source: &Source) -> bool {
+    let blind = source.inodes.iter().any(|inode| inode.blind);
+    source.is_open() || blind || source.missing || source.is_unmounted()
+}
+
 fn snapshot(source: &Source) -> Snapshot {
     let inode = |number: usize| source.inodes[number].facts;
     Snapshot {
@@ -41,10 +47,7 @@ fn snapshot(source: &Source) -> Snapshot {
 
 impl WaitRecord {
     pub fn new(sources: &[Source], incarnation: u64) -> WaitRecord {
-        let open = |number: &usize| {
-            let source = &sources[*number];
-            source.is_open() || source.inodes.iter().any(|inode| inode.blind)
-        };
+        let open = |number: &usize| is_loose(&sources[*number]);
         WaitRecord {
             seen: sources.iter().map(|source| vec![snapshot(source)]).collect(),
             incarnation,
@@ -58,7 +61,7 @@ impl WaitRecord {
         if seen.last().is_none_or(|last| last.version != source.version) {
             seen.push(snapshot(source));
         }
-        if source.is_open() || source.inodes.iter().any(|inode| inode.blind) {
+        if is_loose(source) {
             self.loose.insert(number);
         }
     }
@@ -104,13 +107,16 @@ impl WaitRecord {
     }
 }
 
-/// Whether the entry on a target is this one, or a mix of this one and a later one that is still under way.
+/// Whether the entry on a target is this one, as far as that can be told while a transfer of a later change is under way:
+/// names that come and go make a directory's time the present, until it ends.
 fn same(value: Facts, there: Facts, quick: bool) -> bool {
     let content = value.content == there.content
         || value.kind == Kind::File && quick && value.size == there.size;
+    // rsync reads the content after it has listed the times: a mix of two versions that is sent again.
+    let content = content || value.kind == Kind::File && value.mtime == there.mtime;
     value.kind == there.kind
         && value.mode == there.mode
-        && (value.mtime == there.mtime && content || value.kind == Kind::File)
+        && (value.kind == Kind::Directory || content)
 }
 
 impl World {
@@ -202,7 +208,8 @@ impl World {
         }
         let fine = match status.state {
             State::InSync => !obstructed || status.failing.is_empty(),
-            State::Failing => obstructed,
+            // Sending: it is being tried again.
+            State::Failing | State::Sending => obstructed,
             _ => false,
         };
         (!fine).then(|| {

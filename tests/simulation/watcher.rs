@@ -129,11 +129,15 @@ impl Watcher {
         } else if !self.has(Bug::OverflowUnseen) {
             self.overflown = true;
             self.blind = true;
+            if let Letter::Cookie(id) = letter {
+                self.asked.push(id);
+            }
         }
     }
 
     /// The queue overflows now, with everything in it.
     pub fn overflow(&mut self) {
+        self.recall();
         self.queue.clear();
         self.overflown = !self.has(Bug::OverflowUnseen);
         self.blind = true;

@@ -583,7 +583,6 @@ impl Shell for World {
                 let mut watcher = Watcher::new(id, queue, None, self.bug);
                 watcher.blind = self.incarnation > 0;
                 self.watchers[source] = Some(watcher);
-                self.in_flight[source] = 0;
                 self.at(self.now + 1, Ev::Turn(source));
                 self.turns[source] = Some(self.now + 1);
             }
