@@ -59,9 +59,13 @@ pub fn difference(source: &Source, target: &Target, how: Compared) -> Option<Str
             DeletePolicy::Propagate => how.seen && source.vanished.contains(path),
             DeletePolicy::Never => false,
         };
-        let kept = path.above().any(|at| in_the_way(source, target, at, how.delete));
+        let kept = path
+            .above()
+            .any(|at| in_the_way(source, target, at, how.delete));
         if extra && !kept {
-            return Some(format!("`{path:?}` is on the target, and not in the source"));
+            return Some(format!(
+                "`{path:?}` is on the target, and not in the source"
+            ));
         }
     }
     None
@@ -72,9 +76,7 @@ pub fn in_the_way(source: &Source, target: &Target, path: P, delete: DeletePolic
     let other = source
         .get(path)
         .is_some_and(|inode| inode.facts.kind != Kind::Directory);
-    other
-        && target.is_directory(path)
-        && (delete == DeletePolicy::Never || target.shelters(path))
+    other && target.is_directory(path) && (delete == DeletePolicy::Never || target.shelters(path))
 }
 
 fn unequal(here: Facts, there: Facts, quick: bool) -> Option<&'static str> {
@@ -114,15 +116,24 @@ pub fn wrong_deletion(source: &Source, deletion: Deletion, how: DeletePolicy) ->
         && appeared < started
         && (source.inodes[*number].facts.kind == Kind::Directory || !directory)
     {
-        return Some(format!("`{path:?}` left a target, and was in the source all the time"));
+        return Some(format!(
+            "`{path:?}` left a target, and was in the source all the time"
+        ));
     }
     for above in path.above() {
         let Some(number) = source.truth().get(&above) else {
             continue;
         };
         let directory = source.inodes[*number].facts.kind == Kind::Directory;
-        if directory && source.unreadable.get(number).is_some_and(|since| *since < started) {
-            return Some(format!("`{path:?}` left a target while `{above:?}` cannot be read"));
+        if directory
+            && source
+                .unreadable
+                .get(number)
+                .is_some_and(|since| *since < started)
+        {
+            return Some(format!(
+                "`{path:?}` left a target while `{above:?}` cannot be read"
+            ));
         }
     }
     let vanished = path

@@ -72,7 +72,9 @@ impl P {
     /// The same path below `to` instead of `from`; `None` if it is too deep there.
     pub fn moved(self, from: P, to: P) -> Option<P> {
         let names = self.0[from.depth()..].iter().take_while(|name| **name != 0);
-        names.into_iter().try_fold(to, |path, name| path.join(*name))
+        names
+            .into_iter()
+            .try_fold(to, |path, name| path.join(*name))
     }
 
     /// Whether the filter leaves it out, and protects it on targets.

@@ -60,7 +60,10 @@ pub enum What {
     Full(usize, u64),
     Drift(usize, Drift),
     /// Down for so long; what runs goes on for so long at most.
-    Crash { down: u64, orphans: u64 },
+    Crash {
+        down: u64,
+        orphans: u64,
+    },
     Wait,
     Rescan(usize),
     Trigger,

@@ -42,12 +42,16 @@ pub struct Inode {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RawKind {
-    Created { directory: bool },
+    Created {
+        directory: bool,
+    },
     Written,
     Attributes,
     MovedFrom,
     MovedTo,
-    Deleted { directory: bool },
+    Deleted {
+        directory: bool,
+    },
     /// The root itself was renamed, removed or covered.
     RootGone,
 }
@@ -186,10 +190,18 @@ impl Source {
         self.inodes.push(Inode {
             facts: Facts {
                 kind,
-                content: if kind == Kind::Directory { 0 } else { self.contents },
+                content: if kind == Kind::Directory {
+                    0
+                } else {
+                    self.contents
+                },
                 size,
                 mtime: time,
-                mode: if kind == Kind::Directory { 0o755 } else { 0o644 },
+                mode: if kind == Kind::Directory {
+                    0o755
+                } else {
+                    0o644
+                },
             },
             ctime: self.ctimes,
             coarse: time,
@@ -263,7 +275,8 @@ impl Source {
 
     /// Whether something may come to be at `path`: its parent is a directory.
     fn has_place(&self, path: P) -> bool {
-        path.parent().is_some_and(|parent| self.is_directory(parent))
+        path.parent()
+            .is_some_and(|parent| self.is_directory(parent))
     }
 
     /// Does one operation at `now`; one that cannot be done does nothing. The inode that stays open, with its time.
@@ -438,7 +451,9 @@ impl Source {
     }
 
     fn fits(&self, from: P, to: P) -> bool {
-        self.below(from).iter().all(|path| path.moved(from, to).is_some())
+        self.below(from)
+            .iter()
+            .all(|path| path.moved(from, to).is_some())
     }
 
     fn lift(&mut self, path: P) -> Vec<(P, usize)> {

@@ -36,7 +36,11 @@ pub enum Drift {
 impl Target {
     /// What is at and below `path`, the deepest first.
     pub fn below(&self, path: P) -> Vec<P> {
-        let mut below: Vec<P> = self.tree.range(path..path.after()).map(|(at, _)| *at).collect();
+        let mut below: Vec<P> = self
+            .tree
+            .range(path..path.after())
+            .map(|(at, _)| *at)
+            .collect();
         below.reverse();
         below
     }
@@ -64,7 +68,9 @@ impl Target {
     }
 
     pub fn has_room(&self, more: usize) -> bool {
-        self.trouble.room.is_none_or(|room| self.tree.len() + more <= room)
+        self.trouble
+            .room
+            .is_none_or(|room| self.tree.len() + more <= room)
     }
 
     pub fn put(&mut self, path: P, facts: Facts, now: u64) {

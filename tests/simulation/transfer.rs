@@ -26,11 +26,22 @@ const IDLE: u64 = 8_000_000;
 #[derive(Clone, Copy, Debug)]
 enum Visit {
     /// `trust`: equal size and time is equal content.
-    Leaf { path: P, trust: bool },
+    Leaf {
+        path: P,
+        trust: bool,
+    },
     /// Read, with the facts that were listed for the inode.
-    Finish { path: P, facts: Facts, number: usize },
+    Finish {
+        path: P,
+        facts: Facts,
+        number: usize,
+    },
     Attributes(P),
-    Reconcile { path: P, trust: bool, delete: bool },
+    Reconcile {
+        path: P,
+        trust: bool,
+        delete: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,7 +139,8 @@ impl Transfer {
         match self.advance(stage) {
             Ok(false) => None,
             Ok(true) => {
-                let mut outcome = std::mem::replace(&mut self.outcome, Outcome::bare(Verdict::Done));
+                let mut outcome =
+                    std::mem::replace(&mut self.outcome, Outcome::bare(Verdict::Done));
                 outcome.failed.sort_by(|a, b| a.path.cmp(&b.path));
                 outcome.failed.dedup_by(|a, b| a.path == b.path);
                 outcome.again.sort();
@@ -219,8 +231,15 @@ impl Transfer {
             let Some(path) = P::of(path) else {
                 return Seen::Missing;
             };
-            if path.above().any(|at| source.get(at).is_some_and(|inode| !inode.readable)) {
-                return if unknown_is_missing { Seen::Missing } else { Seen::Unknown };
+            if path
+                .above()
+                .any(|at| source.get(at).is_some_and(|inode| !inode.readable))
+            {
+                return if unknown_is_missing {
+                    Seen::Missing
+                } else {
+                    Seen::Unknown
+                };
             }
             match source.get(path) {
                 None => Seen::Missing,
@@ -279,7 +298,10 @@ impl Transfer {
             }
             Visit::Finish { path, .. } => path,
         };
-        if path.above().any(|at| source.get(at).is_some_and(|inode| !inode.readable)) {
+        if path
+            .above()
+            .any(|at| source.get(at).is_some_and(|inode| !inode.readable))
+        {
             self.fail(path, "permission denied");
             return Ok(());
         }
@@ -362,7 +384,8 @@ impl Transfer {
     }
 
     fn leaf(&mut self, path: P, trust: bool, stage: &mut Stage<'_>) -> Result<(), Verdict> {
-        let (Some(inode), Some(number)) = (stage.source.get(path), stage.source.number(path)) else {
+        let (Some(inode), Some(number)) = (stage.source.get(path), stage.source.number(path))
+        else {
             self.again(path);
             return Ok(());
         };
@@ -505,7 +528,10 @@ impl Transfer {
             }
         }
         for way in &self.ways {
-            if source.get(*way).is_some_and(|inode| inode.facts.kind != Kind::Directory) {
+            if source
+                .get(*way)
+                .is_some_and(|inode| inode.facts.kind != Kind::Directory)
+            {
                 fell(*way);
             } else {
                 self.outcome.again.push(way.rel());

@@ -49,7 +49,10 @@ impl WaitRecord {
     pub fn new(sources: &[Source], incarnation: u64) -> WaitRecord {
         let open = |number: &usize| is_loose(&sources[*number]);
         WaitRecord {
-            seen: sources.iter().map(|source| vec![snapshot(source)]).collect(),
+            seen: sources
+                .iter()
+                .map(|source| vec![snapshot(source)])
+                .collect(),
             incarnation,
             loose: (0..sources.len()).filter(open).collect(),
         }
@@ -58,7 +61,10 @@ impl WaitRecord {
     /// A source may have changed.
     pub fn saw(&mut self, number: usize, source: &Source) {
         let seen = &mut self.seen[number];
-        if seen.last().is_none_or(|last| last.version != source.version) {
+        if seen
+            .last()
+            .is_none_or(|last| last.version != source.version)
+        {
             seen.push(snapshot(source));
         }
         if is_loose(source) {
@@ -80,10 +86,14 @@ impl WaitRecord {
             let seen = &self.seen[setup.source];
             let quick = world.quick[setup.source];
             let mut paths: BTreeSet<P> = target.tree.keys().copied().collect();
-            paths.extend(seen.iter().flat_map(|at| at.entries.iter().map(|(path, _)| *path)));
+            paths.extend(
+                seen.iter()
+                    .flat_map(|at| at.entries.iter().map(|(path, _)| *path)),
+            );
             for path in paths {
                 let there = target.tree.get(&path);
-                let kept = |at: P| target.shelters(at) || in_the_way(source, target, at, setup.delete);
+                let kept =
+                    |at: P| target.shelters(at) || in_the_way(source, target, at, setup.delete);
                 if path.is_excluded() || kept(path) || path.above().any(kept) {
                     continue;
                 }
@@ -131,7 +141,11 @@ impl World {
 
     fn differs(&self, route: usize) -> Option<String> {
         let source = self.script.setup.routes[route].source;
-        difference(&self.sources[source], &self.targets[route], self.compared(route))
+        difference(
+            &self.sources[source],
+            &self.targets[route],
+            self.compared(route),
+        )
     }
 
     /// "In sync" where the watch has told everything is the truth.
@@ -143,7 +157,9 @@ impl World {
             }
             let route: usize = status.route[status.route.len() - 1..].parse().unwrap();
             let source = self.script.setup.routes[route].source;
-            let told = self.watchers[source].as_ref().is_some_and(super::watcher::Watcher::is_idle)
+            let told = self.watchers[source]
+                .as_ref()
+                .is_some_and(super::watcher::Watcher::is_idle)
                 && self.in_flight[source] == 0;
             let at_rest = {
                 let source = &self.sources[source];
@@ -184,7 +200,10 @@ impl World {
         }
         if !healthy {
             if let Some(id) = self.waits.keys().next() {
-                let excused = status.routes.iter().any(|route| route.state != State::InSync);
+                let excused = status
+                    .routes
+                    .iter()
+                    .any(|route| route.state != State::InSync);
                 if !excused {
                     self.violate(format!("G4: {id:?} was never answered"));
                 }
@@ -196,7 +215,10 @@ impl World {
     fn wrong(&self, route: usize, status: &RouteStatus) -> Option<String> {
         let setup = &self.script.setup.routes[route];
         let (source, target) = (&self.sources[setup.source], &self.targets[route]);
-        let empty = source.names.keys().all(|path| path.depth() == 0 || path.is_excluded());
+        let empty = source
+            .names
+            .keys()
+            .all(|path| path.depth() == 0 || path.is_excluded());
         if empty && status.state == State::Held && status.code.as_deref() == Some("empty") {
             return None;
         }

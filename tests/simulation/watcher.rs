@@ -245,7 +245,11 @@ impl Watcher {
             return;
         }
         let Some(root) = self.stand else { return };
-        let walk = if self.walk == Walk::First { Walk::First } else { Walk::Again };
+        let walk = if self.walk == Walk::First {
+            Walk::First
+        } else {
+            Walk::Again
+        };
         self.stand_on(root, Dirt::SUBTREE, walk);
         self.place(source, 1, now);
     }
@@ -257,7 +261,8 @@ impl Watcher {
                 self.asked.push(*id);
             }
         }
-        self.queue.retain(|letter| matches!(letter, Letter::Event(_)));
+        self.queue
+            .retain(|letter| matches!(letter, Letter::Event(_)));
     }
 
     fn fall(&mut self) {
@@ -319,7 +324,9 @@ impl Watcher {
     }
 
     fn settled(&self, number: u64) -> bool {
-        self.groups.front().is_none_or(|group| group.number > number)
+        self.groups
+            .front()
+            .is_none_or(|group| group.number > number)
     }
 
     fn event(&mut self, raw: Raw, source: &Source, now: u64) {
@@ -356,7 +363,11 @@ impl Watcher {
             }
             RawKind::MovedTo => {
                 parent(self);
-                let gone = if self.has(Bug::GoneDropped) { Dirt::none() } else { Dirt::GONE };
+                let gone = if self.has(Bug::GoneDropped) {
+                    Dirt::none()
+                } else {
+                    Dirt::GONE
+                };
                 if source.is_directory(path) {
                     self.came(path, gone, source);
                 } else if wanted {
@@ -380,7 +391,11 @@ impl Watcher {
     fn left(&mut self, path: P, source: &Source) {
         let known = self.forget(path);
         if !path.is_excluded() {
-            let gone = if self.has(Bug::GoneDropped) { Dirt::none() } else { Dirt::GONE };
+            let gone = if self.has(Bug::GoneDropped) {
+                Dirt::none()
+            } else {
+                Dirt::GONE
+            };
             self.mark(path, Dirt::CONTENT | gone);
         }
         if known {
@@ -452,20 +467,32 @@ impl Watcher {
             }
             None => {}
         }
-        self.dirs.retain(|_, known| known.number != number || known.polled.is_some());
-        self.dirs.retain(|at, known| known.number != number || *at == path);
+        self.dirs
+            .retain(|_, known| known.number != number || known.polled.is_some());
+        self.dirs
+            .retain(|at, known| known.number != number || *at == path);
         let full = self.limit.is_some_and(|limit| self.kernel.len() >= limit);
         let Some(listed) = source.list(path).filter(|_| !full) else {
             return self.unwatched(path, number, source, now);
         };
         self.kernel.insert(number, path);
-        self.dirs.insert(path, Known { number, polled: None });
+        self.dirs.insert(
+            path,
+            Known {
+                number,
+                polled: None,
+            },
+        );
         wanted_directories(&listed, source)
     }
 
     fn unwatched(&mut self, path: P, number: usize, source: &Source, now: u64) -> Vec<P> {
         self.blind = true;
-        if self.dirs.get(&path).is_some_and(|known| known.polled.is_some()) {
+        if self
+            .dirs
+            .get(&path)
+            .is_some_and(|known| known.polled.is_some())
+        {
             return Vec::new();
         }
         let polled = Some((sign(path, source), source_clock(source)));
@@ -513,7 +540,11 @@ impl Watcher {
                 known.polled = Some((after, source_clock(source)));
             }
             let found = self.place_one(path, source, now);
-            if self.dirs.get(&path).is_some_and(|known| known.polled.is_none()) {
+            if self
+                .dirs
+                .get(&path)
+                .is_some_and(|known| known.polled.is_none())
+            {
                 self.start(path, Dirt::SUBTREE, found);
             } else {
                 let children = wanted_directories(&source.list(path).unwrap_or_default(), source);
@@ -584,7 +615,11 @@ impl Watcher {
     }
 
     fn report(&self) -> WatchReport {
-        let unwatched = self.dirs.values().filter(|known| known.polled.is_some()).count() as u64;
+        let unwatched = self
+            .dirs
+            .values()
+            .filter(|known| known.polled.is_some())
+            .count() as u64;
         WatchReport {
             root: identity(self.stand.unwrap_or(0)),
             directories: self.kernel.len() as u64,
@@ -615,5 +650,10 @@ fn sign(path: P, source: &Source) -> Option<u64> {
 
 /// The youngest change that there is.
 fn source_clock(source: &Source) -> u64 {
-    source.inodes.iter().map(|inode| inode.ctime).max().unwrap_or(0)
+    source
+        .inodes
+        .iter()
+        .map(|inode| inode.ctime)
+        .max()
+        .unwrap_or(0)
 }

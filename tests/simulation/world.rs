@@ -222,10 +222,15 @@ impl World {
 
     /// The service is down: what it knew is gone, what it started may go on for a while.
     pub fn restart(&mut self) {
-        let (down, orphans) = self.script.items.iter().find_map(|item| match item.what {
-            What::Crash { down, orphans } => Some((down, orphans)),
-            _ => None,
-        }).unwrap_or((1000, 0));
+        let (down, orphans) = self
+            .script
+            .items
+            .iter()
+            .find_map(|item| match item.what {
+                What::Crash { down, orphans } => Some((down, orphans)),
+                _ => None,
+            })
+            .unwrap_or((1000, 0));
         self.note(|| format!("crash: down for {down}, orphans for {orphans}"));
         self.crash = false;
         self.figures.crashes += 1;
@@ -378,7 +383,11 @@ impl World {
         }
         match outcome {
             None => {
-                let wait = if frozen { SECOND } else { 1 + self.random.below(pace) };
+                let wait = if frozen {
+                    SECOND
+                } else {
+                    1 + self.random.below(pace)
+                };
                 self.transfers.insert((incarnation, id), transfer);
                 self.at(self.now + wait, Ev::Step(incarnation, id));
             }
@@ -486,7 +495,11 @@ impl World {
         let route = self.route(&job.route.name);
         let id = job.id;
         self.note(|| format!("start {id:?} {} {:?}", job.route.name, job.work));
-        if self.transfers.values().any(|other| *other.name() == job.route.name) {
+        if self
+            .transfers
+            .values()
+            .any(|other| *other.name() == job.route.name)
+        {
             self.violate(format!("two transfers to t{route} at once"));
         }
         self.figures.transfers += 1;
