@@ -13,7 +13,9 @@
 
 mod ask;
 pub mod backoff;
+mod census;
 mod change_set;
+mod checkpoint;
 mod core;
 mod dirt;
 mod failing;
