@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Dirt, Mark, RelPath, SurveyId, SurveyScope};
+use jiff::Timestamp;
+
+use super::{Dirt, Heard, Mark, Now, RelPath, SurveyId, SurveyScope, Told};
 
 /// After the last change, before the touched directories are surveyed: longer than the two seconds for which a change
 /// may bear the time of an earlier one.
@@ -21,8 +23,20 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// The survey that first makes the rows waits for full passes, which read the same disks, but not longer than this: a
 /// frozen target must not keep the others from their checkpoint.
 const PASSES_MAX: Duration = Duration::from_secs(600);
-/// Beyond so many touched directories everything is surveyed: a list of that length costs as much.
-const PLACES_MAX: usize = 20_000;
+/// Beyond so many touched paths everything is surveyed, and of what changed nothing is known: about 20 MB at the worst.
+const TOLD_MAX: usize = 100_000;
+
+/// When everything below a path was heard of. A mark that trusts size and time does not tell of all that changed there.
+fn below(dirt: Dirt, now: Timestamp) -> Option<Timestamp> {
+    if !dirt.has(Dirt::SUBTREE) {
+        return None;
+    }
+    Some(if dirt.has(Dirt::CONTENT) {
+        now
+    } else {
+        Timestamp::MIN
+    })
+}
 
 /// A source's part in the checkpoint.
 #[derive(Debug, Default)]
@@ -31,8 +45,8 @@ pub struct Census {
     pub base: Option<String>,
     wanted: Option<Wanted>,
     surveying: Option<Surveying>,
-    directories: BTreeSet<RelPath>,
-    subtrees: BTreeSet<RelPath>,
+    /// What was told since the last survey began.
+    told: Told,
     touched: Option<Touched>,
     not_before: Duration,
 }
@@ -64,6 +78,8 @@ pub struct Surveying {
     pub barrier: Option<u64>,
     /// Under which key its rows are made.
     pub key: String,
+    /// What had been told when it began.
+    pub told: Told,
     /// When it began.
     pub began: Duration,
 }
@@ -111,28 +127,62 @@ impl Census {
         });
     }
 
+    /// The watch stands: every change until now is covered by passes or by a survey that are made from now on.
+    pub fn stands(&mut self, now: Now) {
+        self.told = Told {
+            since: Some(now.wall),
+            ..Told::default()
+        };
+    }
+
+    /// The wall clock was set back: when a file changed can no longer be held against when it was heard of.
+    pub fn set_back(&mut self) {
+        self.told.since = None;
+        for heard in self.told.paths.values_mut() {
+            heard.at = Timestamp::MIN;
+            heard.below = heard.below.map(|_| Timestamp::MIN);
+        }
+    }
+
     /// The watch told of these.
-    pub fn touched(&mut self, marks: &[Mark], now: Duration) {
-        if marks.is_empty() {
-            return;
-        }
+    pub fn touched(&mut self, marks: &[Mark], now: Now) {
         for mark in marks {
-            if mark.dirt.has(Dirt::SUBTREE) {
-                self.subtrees.insert(mark.path.clone());
-            }
-            self.directories
-                .insert(mark.path.parent().unwrap_or_else(RelPath::root));
-            if mark.dirt != Dirt::CONTENT {
-                // It may be a directory whose own attributes changed, or one that is gone.
-                self.directories.insert(mark.path.clone());
-            }
+            let heard = Heard {
+                at: now.wall,
+                below: below(mark.dirt, now.wall),
+                // Else it may be a directory whose own attributes changed, or one that is gone.
+                directory: mark.dirt != Dirt::CONTENT,
+            };
+            self.hear(mark.path.clone(), heard);
         }
-        if self.directories.len() + self.subtrees.len() > PLACES_MAX {
-            self.directories.clear();
-            self.subtrees = BTreeSet::from([RelPath::root()]);
+        if !marks.is_empty() {
+            let first = self.touched.map_or(now.mono, |touched| touched.first);
+            self.touched = Some(Touched {
+                first,
+                last: now.mono,
+            });
         }
-        let first = self.touched.map_or(now, |touched| touched.first);
-        self.touched = Some(Touched { first, last: now });
+    }
+
+    fn hear(&mut self, path: RelPath, heard: Heard) {
+        self.told
+            .paths
+            .entry(path)
+            .and_modify(|have| {
+                have.at = have.at.max(heard.at);
+                have.below = have.below.max(heard.below);
+                have.directory |= heard.directory;
+            })
+            .or_insert(heard);
+        if self.told.paths.len() > TOLD_MAX {
+            self.told.paths.clear();
+            let all = Heard {
+                at: Timestamp::MIN,
+                below: Some(Timestamp::MIN),
+                directory: true,
+            };
+            self.told.paths.insert(RelPath::root(), all);
+        }
     }
 
     /// Something about a route changed.
@@ -174,28 +224,46 @@ impl Census {
             .max(self.not_before);
         if at > now {
             CensusDue::At(at)
-        } else if self.directories.is_empty() && self.subtrees.is_empty() {
+        } else if self.told.paths.is_empty() {
             CensusDue::Save
         } else {
             CensusDue::Survey {
-                scope: SurveyScope::Places {
-                    directories: self.directories.clone(),
-                    subtrees: self.subtrees.clone(),
-                },
+                scope: self.places(),
                 compare: false,
             }
         }
     }
 
+    /// The directories in which something was told of.
+    fn places(&self) -> SurveyScope {
+        let (mut directories, mut subtrees) = (BTreeSet::new(), BTreeSet::new());
+        for (path, heard) in &self.told.paths {
+            if heard.below.is_some() {
+                subtrees.insert(path.clone());
+            }
+            if heard.directory {
+                directories.insert(path.clone());
+            }
+            directories.insert(path.parent().unwrap_or_else(RelPath::root));
+        }
+        SurveyScope::Places {
+            directories,
+            subtrees,
+        }
+    }
+
     /// A survey begins.
-    pub fn begin(&mut self, survey: Surveying) {
-        self.directories.clear();
-        self.subtrees.clear();
+    pub fn begin(&mut self, mut survey: Surveying) -> Told {
+        let since = self.told.since;
+        survey.told = std::mem::take(&mut self.told);
+        self.told.since = since;
         self.touched = None;
         if survey.scope == SurveyScope::Everything {
             self.wanted = None;
         }
+        let told = survey.told.clone();
         self.surveying = Some(survey);
+        told
     }
 
     /// The survey that is under way.
@@ -210,7 +278,24 @@ impl Census {
         if young.is_empty() {
             return;
         }
-        self.directories.extend(young);
+        let Some(survey) = self.surveying.take() else {
+            return;
+        };
+        for path in young {
+            let whole = survey.told.since.filter(|_| survey.is_whole());
+            let told = survey.told.paths.get(&path);
+            let at = told
+                .map(|told| told.at)
+                .max(whole)
+                .unwrap_or(Timestamp::MIN);
+            let heard = Heard {
+                at,
+                below: None,
+                directory: told.is_none_or(|told| told.directory),
+            };
+            self.hear(path, heard);
+        }
+        self.surveying = Some(survey);
         let touched = self.touched.unwrap_or(Touched {
             first: now,
             last: now,
@@ -254,16 +339,12 @@ impl Census {
 
     /// What an abandoned survey looked at is to be looked at by another.
     pub fn put_back(&mut self, survey: Surveying, now: Duration) {
+        for (path, heard) in survey.told.paths {
+            self.hear(path, heard);
+        }
         match survey.scope {
             SurveyScope::Everything => self.want(survey.compare, now),
-            SurveyScope::Places {
-                directories,
-                subtrees,
-            } => {
-                self.directories.extend(directories);
-                self.subtrees.extend(subtrees);
-                self.changed(now);
-            }
+            SurveyScope::Places { .. } => self.changed(now),
         }
     }
 }

@@ -13,7 +13,8 @@ use super::core::Engine;
 use super::input::{Effect, Event};
 use super::route::{Load, Route};
 use super::{
-    Commit, Dirt, Mark, Now, RootId, RouteMemory, Stamp, Survey, SurveyId, Surveyed, WatchReport,
+    Commit, Dirt, Mark, Now, RootId, RouteMemory, Stamp, Survey, SurveyId, Surveyed, Told,
+    WatchReport,
 };
 use crate::plan::{
     Compare, DeletePolicy, OnStart, RouteName, SourceName, SourcePlan, Sync, TargetName, route_key,
@@ -130,6 +131,7 @@ impl Engine {
         let key = rows_key(&source.plan, &report.root);
         source.ready(report.clone());
         effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
+        source.census.stands(now);
         // The rows of another root say nothing of this one.
         let comparable = source.census.base == Some(key);
         if comparable {
@@ -181,8 +183,9 @@ impl Engine {
         let Some(source) = self.sources.get_mut(name) else {
             return;
         };
-        source.census.touched(&marks, now.mono);
+        source.census.touched(&marks, now);
         if lost {
+            source.census.stands(now);
             source.census.want(true, now.mono);
         }
         for route in routes_of(&mut self.routes, name) {
@@ -245,20 +248,17 @@ impl Engine {
         if !compared {
             return;
         }
-        let mut doubted = 0;
         for route in routes_of(&mut self.routes, &name) {
-            let Some(since) = route.suspect.take() else {
-                continue;
-            };
-            doubted += 1;
+            let since = route.suspect.take();
             if everything {
-                route.want_pass(super::START_COMPARE, since, "lost");
+                route.want_pass(super::START_COMPARE, since.unwrap_or(stamp), "lost");
             } else {
-                route.compared = true;
+                // Also where a pass is under way: it may have passed by what changed since.
+                route.compared |= since.is_some();
                 route.mark(&marks, stamp);
             }
         }
-        if doubted > 0 && !failed {
+        if !failed {
             let differ = (!everything).then_some(marks.len());
             effects.push(Effect::Tell(Event::Surveyed(name, differ)));
         }
@@ -323,21 +323,23 @@ impl Engine {
             let key = rows_key(&source.plan, &report.root);
             match due {
                 CensusDue::Survey { scope, compare } => {
+                    let told = source.census.begin(Surveying {
+                        id,
+                        scope: scope.clone(),
+                        compare,
+                        key,
+                        told: Told::default(),
+                        barrier: None,
+                        began: now.mono,
+                    });
                     let survey = Survey {
                         id,
                         source: source.plan.clone(),
                         root: report.root.clone(),
-                        scope: scope.clone(),
-                        compare,
-                    };
-                    source.census.begin(Surveying {
-                        id,
                         scope,
                         compare,
-                        key,
-                        barrier: None,
-                        began: now.mono,
-                    });
+                        told,
+                    };
                     effects.push(Effect::Survey(Box::new(survey)));
                 }
                 CensusDue::Save => self.save(&name, effects),

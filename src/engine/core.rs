@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ask::Waits;
+use super::census::Census;
 use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
 use super::route::{Due, Kind, Route, Running, until};
 use super::source::Source;
@@ -53,6 +54,10 @@ impl Engine {
         let stamp = self.stamp(now);
         let before = self.stepped.replace(now);
         let set_back = before.is_some_and(|before| now.wall < before.wall);
+        if set_back {
+            let censuses = self.sources.values_mut().map(|source| &mut source.census);
+            censuses.for_each(Census::set_back);
+        }
         for route in self.routes.values_mut() {
             route.clock(now, set_back, stamp);
         }

@@ -41,7 +41,7 @@ pub use job::*;
 pub use memory::{Commit, Memory, RouteMemory, SourceMemory};
 pub use notice::{Notice, WatchId, WatchReport};
 pub use path::{RelPath, escape};
-pub use survey::{Survey, SurveyId, SurveyScope, Surveyed};
+pub use survey::{Heard, Survey, SurveyId, SurveyScope, Surveyed, Told};
 pub use time::{Now, Stamp};
 
 /// How the pass at the start, and after everything was lost, compares: size and nanosecond time. What it cannot see, a
