@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Dirt, Heard, Mark, Now, RelPath, SurveyId, SurveyScope, Told};
+use super::{Heard, Mark, Now, RelPath, SurveyId, SurveyScope, Told};
 
 /// After the last change, before the touched directories are surveyed: longer than the two seconds for which a change
 /// may bear the time of an earlier one.
@@ -25,18 +25,6 @@ const AGAIN: Duration = Duration::from_secs(60);
 const PASSES_MAX: Duration = Duration::from_secs(600);
 /// Beyond so many touched paths everything is surveyed, and of what changed nothing is known: about 20 MB at the worst.
 const TOLD_MAX: usize = 100_000;
-
-/// When everything below a path was heard of. A mark that trusts size and time does not tell of all that changed there.
-fn below(dirt: Dirt, now: Timestamp) -> Option<Timestamp> {
-    if !dirt.has(Dirt::SUBTREE) {
-        return None;
-    }
-    Some(if dirt.has(Dirt::CONTENT) {
-        now
-    } else {
-        Timestamp::MIN
-    })
-}
 
 /// A source's part in the checkpoint.
 #[derive(Debug, Default)]
@@ -138,23 +126,18 @@ impl Census {
     /// The wall clock was set back: when a file changed can no longer be held against when it was heard of.
     pub fn set_back(&mut self) {
         self.told.since = None;
+        self.told.below.clear();
         for heard in self.told.paths.values_mut() {
             heard.at = Timestamp::MIN;
-            heard.below = heard.below.map(|_| Timestamp::MIN);
         }
     }
 
     /// The watch told of these.
     pub fn touched(&mut self, marks: &[Mark], now: Now) {
         for mark in marks {
-            let heard = Heard {
-                at: now.wall,
-                below: below(mark.dirt, now.wall),
-                // Else it may be a directory whose own attributes changed, or one that is gone.
-                directory: mark.dirt != Dirt::CONTENT,
-            };
-            self.hear(mark.path.clone(), heard);
+            self.told.mark(mark, now.wall);
         }
+        self.bound();
         if !marks.is_empty() {
             let first = self.touched.map_or(now.mono, |touched| touched.first);
             self.touched = Some(Touched {
@@ -164,24 +147,17 @@ impl Census {
         }
     }
 
-    fn hear(&mut self, path: RelPath, heard: Heard) {
-        self.told
-            .paths
-            .entry(path)
-            .and_modify(|have| {
-                have.at = have.at.max(heard.at);
-                have.below = have.below.max(heard.below);
-                have.directory |= heard.directory;
-            })
-            .or_insert(heard);
-        if self.told.paths.len() > TOLD_MAX {
+    /// Beyond its bound everything is surveyed, with nothing heard of it.
+    fn bound(&mut self) {
+        if self.told.paths.len() + self.told.below.len() > TOLD_MAX {
             self.told.paths.clear();
+            self.told.below.clear();
             let all = Heard {
                 at: Timestamp::MIN,
-                below: Some(Timestamp::MIN),
                 directory: true,
+                subtree: true,
             };
-            self.told.paths.insert(RelPath::root(), all);
+            self.told.add(RelPath::root(), all);
         }
     }
 
@@ -238,7 +214,7 @@ impl Census {
     fn places(&self) -> SurveyScope {
         let (mut directories, mut subtrees) = (BTreeSet::new(), BTreeSet::new());
         for (path, heard) in &self.told.paths {
-            if heard.below.is_some() {
+            if heard.subtree {
                 subtrees.insert(path.clone());
             }
             if heard.directory {
@@ -271,38 +247,57 @@ impl Census {
         self.surveying.as_mut()
     }
 
-    /// It came to its end; `young` is to be looked at again.
-    pub fn looked(&mut self, young: Vec<RelPath>, now: Duration) {
-        let began = self.surveying.as_ref().map_or(now, |survey| survey.began);
-        self.not_before = now + now.saturating_sub(began) * SHARE;
+    /// It came to its end, and told these marks; the directories in `young` are to be looked at again. What was heard of
+    /// in them is still what it is held against then.
+    pub fn looked(&mut self, marks: &[Mark], young: &[RelPath], now: Now) {
+        let Some(survey) = &self.surveying else {
+            return;
+        };
+        self.not_before = now.mono + now.mono.saturating_sub(survey.began) * SHARE;
         if young.is_empty() {
             return;
         }
-        let Some(survey) = self.surveying.take() else {
-            return;
+        let mut again = Told::default();
+        let own = Heard {
+            at: Timestamp::MIN,
+            directory: true,
+            subtree: false,
         };
+        let mut above: BTreeSet<RelPath> = BTreeSet::new();
         for path in young {
-            let whole = survey.told.since.filter(|_| survey.is_whole());
-            let told = survey.told.paths.get(&path);
-            let at = told
-                .map(|told| told.at)
-                .max(whole)
-                .unwrap_or(Timestamp::MIN);
-            let heard = Heard {
-                at,
-                below: None,
-                directory: told.is_none_or(|told| told.directory),
-            };
-            self.hear(path, heard);
+            again.add(path.clone(), own);
+            let mut at = Some(path.clone());
+            while let Some(here) = at.filter(|here| above.insert(here.clone())) {
+                at = here.parent();
+            }
         }
-        self.surveying = Some(survey);
-        let touched = self.touched.unwrap_or(Touched {
-            first: now,
-            last: now,
-        });
+        let in_young = |path: &RelPath| {
+            let parent = path.parent();
+            again.paths.contains_key(path)
+                || parent.is_some_and(|parent| again.paths.contains_key(&parent))
+        };
+        let paths = survey.told.paths.iter().filter(|(path, _)| in_young(path));
+        let paths = paths.map(|(path, heard)| (path.clone(), *heard));
+        let below = survey.told.below.iter();
+        let below = below.filter(|(path, _)| above.contains(*path));
+        let mut heard = Told {
+            since: None,
+            paths: paths.collect(),
+            below: below.map(|(path, at)| (path.clone(), *at)).collect(),
+        };
+        for mark in marks.iter().filter(|mark| in_young(&mark.path)) {
+            heard.mark(mark, now.wall);
+        }
+        for heard in heard.paths.values_mut() {
+            heard.subtree = false;
+        }
+        again.join(heard);
+        self.told.join(again);
+        self.bound();
+        let first = self.touched.map_or(now.mono, |touched| touched.first);
         self.touched = Some(Touched {
-            last: touched.last.max(now),
-            ..touched
+            first,
+            last: now.mono,
         });
     }
 
@@ -339,9 +334,8 @@ impl Census {
 
     /// What an abandoned survey looked at is to be looked at by another.
     pub fn put_back(&mut self, survey: Surveying, now: Duration) {
-        for (path, heard) in survey.told.paths {
-            self.hear(path, heard);
-        }
+        self.told.join(survey.told);
+        self.bound();
         match survey.scope {
             SurveyScope::Everything => self.want(survey.compare, now),
             SurveyScope::Places { .. } => self.changed(now),

@@ -233,11 +233,11 @@ impl Engine {
                 (Vec::new(), compared)
             }
             Surveyed::Done { marks, young } => {
-                source.census.looked(young, now.mono);
+                source.census.looked(&marks, &young, now);
                 (marks, false)
             }
             Surveyed::Everything => {
-                source.census.looked(Vec::new(), now.mono);
+                source.census.looked(&[], &[], now);
                 (Vec::new(), compared)
             }
         };

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Mark, RelPath, RootId};
+use super::{Dirt, Mark, RelPath, RootId};
 use crate::plan::SourcePlan;
 
 /// Never reused, so that a late end of an abandoned survey falls away.
@@ -45,6 +45,8 @@ pub struct Told {
     pub since: Option<Timestamp>,
     /// Of single paths.
     pub paths: BTreeMap<RelPath, Heard>,
+    /// Of everything below these directories.
+    pub below: BTreeMap<RelPath, Timestamp>,
 }
 
 /// When the engine last heard of a path.
@@ -52,33 +54,63 @@ pub struct Told {
 pub struct Heard {
     /// Of itself.
     pub at: Timestamp,
-    /// Of everything below it.
-    pub below: Option<Timestamp>,
     /// Whether it may be a directory with a row of its own.
     pub directory: bool,
+    /// Whether rows below it are to be made anew.
+    pub subtree: bool,
 }
 
 impl Told {
+    /// A mark was told.
+    pub fn mark(&mut self, mark: &Mark, now: Timestamp) {
+        let heard = Heard {
+            at: now,
+            // Else it may be a directory whose own attributes changed, or one that is gone.
+            directory: mark.dirt != Dirt::CONTENT,
+            subtree: mark.dirt.has(Dirt::SUBTREE),
+        };
+        self.add(mark.path.clone(), heard);
+        // A mark that trusts size and time does not tell of all that changed below.
+        if mark.dirt.has(Dirt::SUBTREE | Dirt::CONTENT) {
+            self.below.insert(mark.path.clone(), now);
+        }
+    }
+
+    /// A path was heard of.
+    pub fn add(&mut self, path: RelPath, heard: Heard) {
+        let have = self.paths.entry(path).or_insert(heard);
+        have.at = have.at.max(heard.at);
+        have.directory |= heard.directory;
+        have.subtree |= heard.subtree;
+    }
+
+    /// Takes in what was told elsewhere.
+    pub fn join(&mut self, other: Told) {
+        for (path, heard) in other.paths {
+            self.add(path, heard);
+        }
+        for (path, at) in other.below {
+            let have = self.below.entry(path).or_insert(at);
+            *have = (*have).max(at);
+        }
+    }
+
     /// Whether the engine has heard of `path` no earlier than it `changed`.
     pub fn covers(&self, path: &RelPath, changed: Timestamp) -> bool {
-        let heard = |at: Option<Timestamp>| at.is_some_and(|at| at >= changed);
-        if heard(self.since) {
+        if self.since.is_some_and(|since| since >= changed)
+            || self.paths.get(path).is_some_and(|own| own.at >= changed)
+        {
             return true;
         }
-        let own = self.paths.get(path);
-        if own.is_some_and(|own| own.at >= changed || heard(own.below)) {
-            return true;
+        if self.below.is_empty() {
+            return false;
         }
-        let mut above = path.parent();
-        while let Some(directory) = above {
-            if self
-                .paths
-                .get(&directory)
-                .is_some_and(|here| heard(here.below))
-            {
+        let mut at = Some(path.clone());
+        while let Some(here) = at {
+            if self.below.get(&here).is_some_and(|at| *at >= changed) {
                 return true;
             }
-            above = directory.parent();
+            at = here.parent();
         }
         false
     }
@@ -105,8 +137,9 @@ pub enum Surveyed {
     Done {
         /// What differs from the ledger; empty without `compare`.
         marks: Vec<Mark>,
-        /// Paths that changed so shortly before the look that a later change could bear the same time: to be looked at
-        /// again. Not all of them, where there are too many: what is not known of them costs work after the next start.
+        /// Directories in which something changed so shortly before the look that a later change could bear the same time:
+        /// to be looked at again. Not all of them, where there are too many: what is not known of what is in them costs
+        /// work after the next start.
         young: Vec<RelPath>,
     },
     /// More differs than marks are good for, or there was nothing to compare with: everything is dirty. Its rows are good.
@@ -123,18 +156,18 @@ mod tests {
     fn what_was_told_covers_what_changed_before() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let path = |text: &str| RelPath::new(text.as_bytes()).unwrap();
-        let heard = |second, below: Option<i64>| Heard {
-            at: at(second),
-            below: below.map(at),
-            directory: below.is_some(),
-        };
-        let told = Told {
+        let mut told = Told {
             since: Some(at(10)),
-            paths: BTreeMap::from([
-                (path("d"), heard(40, Some(30))),
-                (path("d/f"), heard(50, None)),
-            ]),
+            ..Told::default()
         };
+        for (text, dirt, second) in [
+            ("d", Dirt::SUBTREE | Dirt::CONTENT, 30),
+            ("d", Dirt::SUBTREE, 40),
+            ("d/f", Dirt::CONTENT, 50),
+        ] {
+            let path = path(text);
+            told.mark(&Mark { path, dirt }, at(second));
+        }
         let covered = |text, second| told.covers(&path(text), at(second));
         assert!(covered("other", 10) && !covered("other", 11));
         assert!(covered("d/f", 50) && !covered("d/f", 51));
