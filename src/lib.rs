@@ -28,6 +28,7 @@ pub mod diagnostic;
 pub mod engine;
 pub mod filter;
 pub mod host;
+pub mod ledger;
 pub mod manifest;
 pub mod plan;
 pub mod schedule;

@@ -34,6 +34,7 @@ pub mod status;
 mod survey;
 mod time;
 
+pub use change_set::MARKS_MAX;
 pub use core::Engine;
 pub use dirt::{Dirt, Mark};
 pub use input::*;
