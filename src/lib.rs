@@ -33,5 +33,6 @@ pub mod manifest;
 pub mod plan;
 pub mod schedule;
 pub mod service;
+pub mod survey;
 pub mod transfer;
 pub mod watch;
