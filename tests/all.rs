@@ -7,6 +7,7 @@ mod engine;
 mod examples;
 mod filter;
 mod house;
+mod ledger;
 mod local;
 mod manifest;
 mod plan;

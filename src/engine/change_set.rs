@@ -152,7 +152,6 @@ impl ChangeSet {
     }
 
     /// The marks in order.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Pending)> {
         self.marks.iter()
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ask::Waits;
+use super::census::Census;
 use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
 use super::route::{Due, Kind, Route, Running, until};
 use super::source::Source;
 use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, Verdict, WatchId};
-use crate::plan::{Limits, OnStart, Plan, RouteName, SourceName, Sync, Target};
+use crate::plan::{Limits, Plan, RouteName, SourceName, Sync, Target};
 
 /// Schedules are looked at again at the latest after so long, so that a step of the wall clock is noticed.
 const CLOCK_LOOK: Duration = Duration::from_secs(60);
@@ -44,6 +45,7 @@ impl Engine {
             Input::Finished(transfer, outcome) => {
                 self.finished(now, transfer, outcome, &mut effects)
             }
+            Input::Surveyed(survey, found) => self.surveyed(now, survey, found, &mut effects),
             Input::Ask(request, ask) => self.ask(now, request, ask, &mut effects),
             Input::Forget(request) => self.waits.forget(request),
             Input::Drain => self.drain(),
@@ -52,15 +54,24 @@ impl Engine {
         let stamp = self.stamp(now);
         let before = self.stepped.replace(now);
         let set_back = before.is_some_and(|before| now.wall < before.wall);
+        if set_back {
+            let censuses = self.sources.values_mut().map(|source| &mut source.census);
+            censuses.for_each(Census::set_back);
+        }
         for route in self.routes.values_mut() {
             route.clock(now, set_back, stamp);
         }
         if !self.drained && !self.ending {
             self.start(now, &mut effects);
+            self.take_census(now, &mut effects);
         }
         self.answer_waits(&mut effects);
         if self.draining && !self.drained && self.transfers.is_empty() {
             self.drained = true;
+            let names: Vec<SourceName> = self.sources.keys().cloned().collect();
+            for name in names {
+                self.save(&name, &mut effects);
+            }
             effects.push(Effect::Drained);
         }
         effects
@@ -85,6 +96,11 @@ impl Engine {
                 consider(at.max(now.mono));
             }
         }
+        if !self.drained && !self.ending {
+            self.census_deadline(now)
+                .into_iter()
+                .for_each(&mut consider);
+        }
         soonest
     }
 
@@ -105,7 +121,7 @@ impl Engine {
         }
     }
 
-    fn stamp(&self, now: Now) -> Stamp {
+    pub(super) fn stamp(&self, now: Now) -> Stamp {
         Stamp {
             seq: self.seq,
             at: now.mono,
@@ -121,6 +137,7 @@ impl Engine {
     /// begins anew; nothing on a target is deleted by it.
     fn reload(&mut self, now: Now, reload: Reload, effects: &mut Vec<Effect>) {
         self.generation += 1;
+        let stamp = self.stamp(now);
         self.limits = reload.limits;
         let old = std::mem::replace(&mut self.plan, reload.plan);
         let gone: Vec<SourceName> = old
@@ -143,18 +160,22 @@ impl Engine {
             }
             let plan = Arc::new(plan);
             let watch = WatchId(self.next_id());
-            let mounts = reload
+            let memory = reload
                 .memory
+                .sources
                 .get(&name)
-                .map(|memory| memory.mounts.clone())
+                .cloned()
                 .unwrap_or_default();
+            let based = memory.rows.is_some();
             self.sources
-                .insert(name, Source::new(plan.clone(), watch, mounts));
+                .insert(name, Source::new(plan.clone(), watch, memory));
             for route in plan.routes.values() {
-                self.routes.insert(
-                    route.name.clone(),
-                    Route::new(plan.clone(), Arc::new(route.clone()), &reload.host, now),
-                );
+                let mut state =
+                    Route::new(plan.clone(), Arc::new(route.clone()), &reload.host, now);
+                if let Some(memory) = reload.memory.routes.get(&route.name).filter(|_| based) {
+                    state.recall(memory, stamp, now);
+                }
+                self.routes.insert(route.name.clone(), state);
             }
             effects.push(Effect::Watch(watch, plan));
         }
@@ -169,33 +190,10 @@ impl Engine {
         else {
             return; // a late event of an old watch
         };
-        let routes = self
-            .routes
-            .iter_mut()
-            .filter(|(route, _)| route.source == *name)
-            .map(|(_, route)| route);
+        let name = name.clone();
         match notice {
-            Notice::Ready(report) => {
-                let first = !source.seen;
-                source.ready(report.clone());
-                effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
-                for route in routes {
-                    // It stands, so who waited for it is looked at again.
-                    if let Some(held) = route.held.as_mut().filter(|held| held.is_of_root()) {
-                        held.next_check = now.mono;
-                    }
-                    if first && route.plan.rescan.on_start == OnStart::Never {
-                        continue;
-                    }
-                    let trigger = if first { "start" } else { "lost" };
-                    route.want_pass(super::START_COMPARE, stamp, trigger);
-                }
-            }
-            Notice::Changed(marks) => {
-                for route in routes {
-                    route.mark(&marks, stamp);
-                }
-            }
+            Notice::Ready(report) => self.stands(&name, report, now, stamp, effects),
+            Notice::Changed(marks) => self.changed(&name, marks, now, stamp, effects),
             Notice::Lost { reason } => {
                 effects.push(Effect::Tell(Event::Lost(name.clone(), reason)))
             }
@@ -203,10 +201,11 @@ impl Engine {
                 if source.waiting(&reason) {
                     effects.push(Effect::Tell(Event::Waiting(name.clone(), reason)));
                 }
+                self.break_survey(&name, now, effects);
             }
             Notice::Barrier(id) => {
-                let name = name.clone();
                 self.waits.barrier(&name, id, self.seq);
+                self.settled(&name, id, effects);
             }
             Notice::Report(report) => source.report = Some(report),
         }
@@ -238,6 +237,9 @@ impl Engine {
         if let Some(memory) = fresh {
             effects.push(Effect::Remember(name.source.clone(), memory));
         }
+        if let Some(source) = self.sources.get_mut(&name.source) {
+            source.census.changed(now.mono);
+        }
         self.ending |= self.draining && outcome.verdict == Verdict::Cancelled;
         route.finished(now, outcome, effects);
     }
@@ -260,8 +262,8 @@ impl Engine {
                         if let Some(source) =
                             self.sources.get_mut(&name.source).filter(|_| forget_mounts)
                         {
-                            let memory = source.forget_mounts();
-                            effects.push(Effect::Remember(name.source.clone(), memory));
+                            source.forget_mounts();
+                            effects.push(Effect::Remember(name.source.clone(), Vec::new()));
                         }
                         Answer::Accepted(1)
                     }

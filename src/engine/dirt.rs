@@ -36,6 +36,16 @@ impl Dirt {
         Dirt(0)
     }
 
+    /// As a number, for the ledger.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// What [`Dirt::bits`] gave; `None` where there is no such mark.
+    pub const fn from_bits(bits: u8) -> Option<Dirt> {
+        if bits < 32 { Some(Dirt(bits)) } else { None }
+    }
+
     /// Both sets of marks.
     pub const fn with(self, other: Dirt) -> Dirt {
         Dirt(self.0 | other.0)

@@ -1,13 +1,12 @@
 //! What goes into the engine and what comes out of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::status::Status;
 use super::{
-    Hold, Job, Notice, Outcome, PathNote, RelPath, SourceMemory, Stats, TransferId, Trouble,
-    WatchId, WatchReport,
+    Commit, Hold, Job, Memory, Notice, Outcome, PathNote, RelPath, Stats, Survey, SurveyId,
+    Surveyed, TransferId, Trouble, WatchId, WatchReport,
 };
 use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName};
 
@@ -20,6 +19,8 @@ pub enum Input {
     Watch(WatchId, Notice),
     /// A transfer ended.
     Finished(TransferId, Outcome),
+    /// A survey ended.
+    Surveyed(SurveyId, Surveyed),
     /// Somebody asks for something, and hears of it under this number.
     Ask(RequestId, Ask),
     /// Nobody waits for this answer any more.
@@ -39,8 +40,8 @@ pub struct Reload {
     pub host: String,
     /// Bounds of the whole service.
     pub limits: Limits,
-    /// What was remembered of each source before; a cache.
-    pub memory: BTreeMap<SourceName, SourceMemory>,
+    /// What was remembered before; a cache.
+    pub memory: Memory,
 }
 
 /// Names an answer.
@@ -99,8 +100,14 @@ pub enum Effect {
     Cancel(TransferId),
     /// Tell who asked.
     Answer(RequestId, Answer),
-    /// Keep for the next start.
-    Remember(SourceName, SourceMemory),
+    /// Keep for the next start: the mount points that were seen below the source's root.
+    Remember(SourceName, Vec<RelPath>),
+    /// Make a survey. Its rows are kept under its id until they are committed or forgotten.
+    Survey(Box<Survey>),
+    /// The rows of this survey are void; it need not go on.
+    ForgetSurvey(SurveyId),
+    /// Write a checkpoint.
+    Commit(Box<Commit>),
     /// A line for the log.
     Tell(Event),
     /// Nothing runs any more and nothing will.
@@ -133,6 +140,10 @@ pub enum Event {
     Waiting(SourceName, String),
     /// Events of a source were lost; the marks that make up for it are set.
     Lost(SourceName, String),
+    /// A source was compared with what the ledger knows of it: so many paths differ; `None`: too many to count.
+    Surveyed(SourceName, Option<usize>),
+    /// A source could not be compared with what the ledger knows of it.
+    SurveyFailed(SourceName, String),
     /// A transfer brought things in step.
     Sent(Sent),
     /// A transfer failed as a whole.

@@ -13,7 +13,9 @@
 
 mod ask;
 pub mod backoff;
+mod census;
 mod change_set;
+mod checkpoint;
 mod core;
 mod dirt;
 mod failing;
@@ -32,6 +34,7 @@ pub mod status;
 mod survey;
 mod time;
 
+pub use change_set::MARKS_MAX;
 pub use core::Engine;
 pub use dirt::{Dirt, Mark};
 pub use input::*;
@@ -39,7 +42,7 @@ pub use job::*;
 pub use memory::{Commit, Memory, RouteMemory, SourceMemory};
 pub use notice::{Notice, WatchId, WatchReport};
 pub use path::{RelPath, escape};
-pub use survey::{Survey, SurveyId, SurveyScope, Surveyed};
+pub use survey::{Heard, Survey, SurveyId, SurveyScope, Surveyed, Told};
 pub use time::{Now, Stamp};
 
 /// How the pass at the start, and after everything was lost, compares: size and nanosecond time. What it cannot see, a

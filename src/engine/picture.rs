@@ -185,6 +185,10 @@ fn state_of(
             Some("the watches are being placed".to_owned()),
         );
     }
+    if route.suspect.is_some() {
+        let why = "the source is compared with what is known of it".to_owned();
+        return (State::Starting, None, Some(why));
+    }
     if route.oldest().is_some() {
         return (State::Pending, None, Some(pending_reason(route, now)));
     }

@@ -47,6 +47,10 @@ pub struct Route {
     pub next_sync: Option<Timestamp>,
     /// Whether a full pass has succeeded since the start, so that "in sync" is known.
     pub compared: bool,
+    /// Whether what the target has is known relative to the rows in the ledger and the marks of this route.
+    pub standing: bool,
+    /// What is older than this may differ, until a survey has told.
+    pub suspect: Option<Stamp>,
     /// When a transfer last succeeded.
     pub last_good: Option<Timestamp>,
     /// Entries on the target after the last full pass.
@@ -163,6 +167,8 @@ impl Route {
             held: None,
             forced: false,
             compared: false,
+            standing: false,
+            suspect: None,
             last_good: None,
             target_entries: None,
             totals: Stats::default(),
@@ -458,6 +464,7 @@ impl Route {
             running,
             held,
             pass,
+            self.suspect,
         ]
         .into_iter()
         .flatten()

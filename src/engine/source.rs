@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::SourceMemory;
-use super::{RelPath, WatchId, WatchReport};
+use super::census::Census;
+use super::{RelPath, SourceMemory, WatchId, WatchReport};
 use crate::plan::SourcePlan;
 
 /// The state of one source.
@@ -22,18 +22,21 @@ pub struct Source {
     pub seen: bool,
     /// Mount points that were seen below the root.
     pub mounts: BTreeSet<RelPath>,
+    /// Its part in the checkpoint.
+    pub census: Census,
 }
 
 impl Source {
     /// A source whose watch is being set up.
-    pub fn new(plan: Arc<SourcePlan>, watch: WatchId, mounts: Vec<RelPath>) -> Source {
+    pub fn new(plan: Arc<SourcePlan>, watch: WatchId, memory: SourceMemory) -> Source {
         Source {
             plan,
             watch,
             report: None,
             waiting: None,
             seen: false,
-            mounts: mounts.into_iter().collect(),
+            mounts: memory.mounts.into_iter().collect(),
+            census: Census::new(memory.rows),
         }
     }
 
@@ -58,22 +61,14 @@ impl Source {
 
     /// Adds mount points that were seen; what is to be kept, if that is news. A mount that is gone stays remembered:
     /// its absence is what the guard looks for.
-    pub fn remember(&mut self, mounts: &[RelPath]) -> Option<SourceMemory> {
+    pub fn remember(&mut self, mounts: &[RelPath]) -> Option<Vec<RelPath>> {
         let before = self.mounts.len();
         self.mounts.extend(mounts.iter().cloned());
-        (self.mounts.len() != before).then(|| self.memory())
+        (self.mounts.len() != before).then(|| self.mounts.iter().cloned().collect())
     }
 
     /// An operator said that the lost mounts are meant to be gone; those that are there are seen again by the next transfer.
-    pub fn forget_mounts(&mut self) -> SourceMemory {
+    pub fn forget_mounts(&mut self) {
         self.mounts.clear();
-        self.memory()
-    }
-
-    fn memory(&self) -> SourceMemory {
-        SourceMemory {
-            rows: None,
-            mounts: self.mounts.iter().cloned().collect(),
-        }
     }
 }

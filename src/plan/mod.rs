@@ -8,8 +8,10 @@
 mod address;
 mod compile;
 mod explain;
+mod standing;
 mod types;
 
 pub use compile::{Compiled, HostFacts, check, compile};
 pub use explain::{Explain, NextTime, What, jitter_key, next_times};
+pub use standing::{route_key, source_key};
 pub use types::*;

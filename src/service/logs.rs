@@ -97,6 +97,17 @@ impl Log {
                     tracing::warn!(%source, again, "looking at it anew: {reason}");
                 }
             }
+            Event::Surveyed(source, Some(differ)) => {
+                tracing::info!(%source, differ, "compared with what is known of it");
+            }
+            Event::Surveyed(source, None) => {
+                tracing::info!(%source, "too much differs from what is known of it: everything is compared with the targets");
+            }
+            Event::SurveyFailed(source, reason) => {
+                if let Some(again) = self.repeats(format!("{source} {reason}")) {
+                    tracing::warn!(%source, again, "cannot be surveyed, tried again: {reason}");
+                }
+            }
             Event::Sent(sent) => tell_sent(sent),
             Event::Failed {
                 route,

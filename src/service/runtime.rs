@@ -10,7 +10,7 @@ use super::signals::Signals;
 use super::state::StateDir;
 use super::world::{World, WorldParts};
 use super::{Failure, orphans};
-use crate::engine::{Engine, Input, Reload};
+use crate::engine::{Engine, Input, Memory, Reload};
 use crate::plan::{Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
@@ -103,7 +103,10 @@ pub async fn open(
         state,
         context,
         watch_limit,
-        memory,
+        memory: Memory {
+            sources: memory,
+            ..Memory::default()
+        },
         signals,
         watched,
         show_every: if watched { SHOW_EVERY } else { SHOW_ONCE_EVERY },

@@ -1,6 +1,6 @@
 //! The production shell: watches, transfers and answers of the real host.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use super::logs::Log;
 use super::signals::Signals;
 use super::state::StateDir;
 use crate::engine::{
-    Answer, Effect, Input, Job, Notice, Now, Outcome, RequestId, SourceMemory, TransferId, Trouble,
-    Verdict, WatchId, WatchReport,
+    Answer, Effect, Input, Job, Memory, Notice, Now, Outcome, RelPath, RequestId, TransferId,
+    Trouble, Verdict, WatchId, WatchReport,
 };
 use crate::host;
 use crate::plan::{RouteName, SourceName, SourcePlan};
@@ -77,7 +77,7 @@ pub struct World {
     last_request: u64,
     watches: HashMap<WatchId, WatchHandle>,
     transfers: HashMap<TransferId, Transfer>,
-    memory: BTreeMap<SourceName, SourceMemory>,
+    memory: Memory,
     ending: Ending,
     drain_asked: bool,
     signals: Signals,
@@ -97,7 +97,7 @@ pub struct WorldParts {
     /// Watches each source may have.
     pub watch_limit: Option<u64>,
     /// What was remembered before.
-    pub memory: BTreeMap<SourceName, SourceMemory>,
+    pub memory: Memory,
     /// SIGTERM, SIGINT.
     pub signals: Signals,
     /// Whether sources are watched; else each is taken as it is, once.
@@ -154,8 +154,8 @@ impl World {
         self.transfers.values()
     }
 
-    /// What was remembered of the sources.
-    pub fn remembered(&self) -> BTreeMap<SourceName, SourceMemory> {
+    /// What was remembered.
+    pub fn remembered(&self) -> Memory {
         self.memory.clone()
     }
 
@@ -237,9 +237,9 @@ impl World {
         });
     }
 
-    fn remember(&mut self, source: SourceName, memory: SourceMemory) {
-        self.memory.insert(source, memory);
-        if let Err(error) = self.state.remember(&self.memory) {
+    fn remember(&mut self, source: SourceName, mounts: Vec<RelPath>) {
+        self.memory.sources.entry(source).or_default().mounts = mounts;
+        if let Err(error) = self.state.remember(&self.memory.sources) {
             tracing::warn!("cannot keep what was seen of the mounts: {error}");
         }
     }
@@ -316,7 +316,8 @@ impl Shell for World {
                     let _ = waiting.send(answer);
                 }
             }
-            Effect::Remember(source, memory) => self.remember(source, memory),
+            Effect::Remember(source, mounts) => self.remember(source, mounts),
+            Effect::Survey(_) | Effect::ForgetSurvey(_) | Effect::Commit(_) => {}
             Effect::Tell(event) => self.log.tell(&event),
             Effect::Drained => self.ending = Ending::Over,
         }

@@ -1,39 +1,18 @@
 //! Looks at directories below the root, never through a symlink.
 //!
-//! Stateless: no descriptor stays open, or the root could not be unmounted. Every look opens the root by its path and
-//! holds it against the root that the watch stands on; another root reads as [`Look::Gone`], and the worker's own
-//! check finds out why.
+//! Stateless, as [`Root`] is; another root than the one that the watch stands on reads as [`Look::Gone`], and the
+//! worker's own check finds out why.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat, openat2, statat,
-};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat, fstat, statat};
 
 use crate::engine::RelPath;
-
-/// Which directory it is: device and inode.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Identity {
-    /// Of the file system.
-    pub(crate) device: u64,
-    /// On that file system.
-    pub(crate) inode: u64,
-}
-
-/// Why a directory cannot be looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Look {
-    /// Not there, not a directory, or behind a symlink.
-    Gone,
-    /// It may not be read, or reading failed.
-    Unreadable,
-}
+use crate::host::Root;
+pub(crate) use crate::host::{Identity, Look};
 
 /// A directory's state, so far as its own listing shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,32 +53,33 @@ const RACY: Duration = Duration::from_secs(2);
 /// The tree below one root.
 #[derive(Debug)]
 pub(crate) struct Disk {
-    root: PathBuf,
-    expected: Identity,
+    root: Root,
 }
 
 impl Disk {
     /// The tree below the directory at `root`, which is `expected`.
     pub(crate) fn new(root: PathBuf, expected: Identity) -> Disk {
-        Disk { root, expected }
+        Disk {
+            root: Root::new(root, expected),
+        }
     }
 
     /// The root's path.
     pub(crate) fn root(&self) -> &Path {
-        &self.root
+        self.root.path()
     }
 
     /// The root's identity.
     pub(crate) fn root_identity(&self) -> Identity {
-        self.expected
+        self.root.identity()
     }
 
     /// Which directory is at `path` now.
     pub(crate) fn identity(&self, path: &RelPath) -> Result<Identity, Look> {
-        let directory = self.open(path, OFlags::PATH)?;
+        let directory = self.root.open(path, OFlags::PATH)?;
         fstat(&directory)
-            .map(|stat| identity_of(&stat))
-            .map_err(look)
+            .map(|stat| Identity::of(&stat))
+            .map_err(Look::of)
     }
 
     /// Whether a directory is at `path` now, and which one, so far as that may be seen.
@@ -113,13 +93,13 @@ impl Disk {
 
     /// Which directory is at `path` now, and its directories' names.
     pub(crate) fn list(&self, path: &RelPath) -> Result<(Identity, Vec<Vec<u8>>), Look> {
-        let directory = self.open(path, OFlags::RDONLY)?;
+        let directory = self.root.open(path, OFlags::RDONLY)?;
         let identity = fstat(&directory)
-            .map(|stat| identity_of(&stat))
-            .map_err(look)?;
+            .map(|stat| Identity::of(&stat))
+            .map_err(Look::of)?;
         let mut names = Vec::new();
-        for entry in Dir::read_from(&directory).map_err(look)? {
-            let entry = entry.map_err(look)?;
+        for entry in Dir::read_from(&directory).map_err(Look::of)? {
+            let entry = entry.map_err(Look::of)?;
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
@@ -146,18 +126,18 @@ impl Disk {
         since: i64,
         wanted: impl Fn(&[u8], bool) -> bool,
     ) -> Result<Signed, Look> {
-        let directory = self.open(path, OFlags::RDONLY)?;
+        let directory = self.root.open(path, OFlags::RDONLY)?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let at = now.as_secs() as i64;
         let fresh = now.saturating_sub(RACY).as_secs() as i64;
-        let own = fstat(&directory).map_err(look)?;
+        let own = fstat(&directory).map_err(Look::of)?;
         let mut racy = own.st_ctime >= fresh;
         let mut sum = digest(b"", &own, true);
         let (mut directories, mut young) = (Vec::new(), Vec::new());
-        for entry in Dir::read_from(&directory).map_err(look)? {
-            let entry = entry.map_err(look)?;
+        for entry in Dir::read_from(&directory).map_err(Look::of)? {
+            let entry = entry.map_err(Look::of)?;
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
@@ -192,51 +172,15 @@ impl Disk {
 
     /// Whether there is a directory at `path`; `None` if nothing is there.
     pub(crate) fn is_directory(&self, path: &RelPath) -> Option<bool> {
-        let parent = self.open(&path.parent()?, OFlags::PATH).ok()?;
+        let parent = self.root.open(&path.parent()?, OFlags::PATH).ok()?;
         statat(&parent, path.name(), AtFlags::SYMLINK_NOFOLLOW)
             .ok()
             .map(|stat| is_dir(&stat))
-    }
-
-    fn open(&self, path: &RelPath, access: OFlags) -> Result<OwnedFd, Look> {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = open(&self.root, flags | OFlags::PATH, Mode::empty()).map_err(look)?;
-        let found = fstat(&root).map_err(look)?;
-        if identity_of(&found) != self.expected {
-            return Err(Look::Gone);
-        }
-        let flags = flags | OFlags::NOFOLLOW | access;
-        match openat2(
-            &root,
-            path.as_path(),
-            flags,
-            Mode::empty(),
-            ResolveFlags::NO_SYMLINKS,
-        ) {
-            // Before Linux 5.6, or behind a filter of system calls: then only the last component is kept from being a link.
-            Err(Errno::NOSYS | Errno::PERM) => openat(&root, path.as_path(), flags, Mode::empty()),
-            other => other,
-        }
-        .map_err(look)
-    }
-}
-
-fn look(error: Errno) -> Look {
-    match error {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::STALE => Look::Gone,
-        _ => Look::Unreadable,
     }
 }
 
 fn is_dir(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-}
-
-fn identity_of(stat: &Stat) -> Identity {
-    Identity {
-        device: stat.st_dev,
-        inode: stat.st_ino,
-    }
 }
 
 fn digest(name: &[u8], stat: &Stat, times: bool) -> u64 {

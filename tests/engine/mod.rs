@@ -15,15 +15,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heliostat::engine::{
-    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Notice,
-    Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, Selector, Stats, TransferId,
-    Trouble, Verdict, WatchId, WatchReport, Work,
+    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Memory,
+    Notice, Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, RouteMemory, Selector,
+    Stats, SurveyId, SurveyScope, Surveyed, TransferId, Trouble, Verdict, WatchId, WatchReport,
+    Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
     Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, EventSet, Limits, OnStart,
     Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync, Target,
-    TargetName,
+    TargetName, route_key, source_key,
 };
 use heliostat::schedule::{Schedule, Window, WindowRule};
 
@@ -82,6 +83,7 @@ fn first_difference(expected: &str, got: &str) -> String {
 struct World {
     engine: Engine,
     watches: BTreeMap<String, WatchId>,
+    surveys: BTreeMap<String, SurveyId>,
     running: BTreeMap<String, TransferId>,
     barriers: Vec<(WatchId, u64)>,
     held: BTreeMap<String, String>,
@@ -92,9 +94,11 @@ struct World {
 fn run(script: &str) -> String {
     let mut plan = Plan::default();
     let mut limits = Limits::default();
+    let mut recalled = Vec::new();
     let mut world = World {
         engine: Engine::default(),
         watches: BTreeMap::new(),
+        surveys: BTreeMap::new(),
         running: BTreeMap::new(),
         barriers: Vec::new(),
         held: BTreeMap::new(),
@@ -123,6 +127,10 @@ fn run(script: &str) -> String {
                 }
             }
             ["route", name, options @ ..] => add_route(&mut plan, name, options),
+            ["recall", name, options @ ..] => {
+                let options = options.iter().map(|option| option.to_string());
+                recalled.push((name.to_string(), options.collect()));
+            }
             [at, input @ ..] if at.starts_with('@') => {
                 if !started {
                     started = true;
@@ -130,7 +138,7 @@ fn run(script: &str) -> String {
                         plan: plan.clone(),
                         host: "h".into(),
                         limits,
-                        memory: BTreeMap::new(),
+                        memory: recall(&plan, &recalled),
                     };
                     let effects = world.engine.step(world.now("@0"), Input::Reload(reload));
                     world.note(&effects);
@@ -141,6 +149,40 @@ fn run(script: &str) -> String {
         }
     }
     trace
+}
+
+/// What is remembered of the routes of `recall` lines: marks as `PATH=dirt+dirt`, `pass`, `rescan=MS` (wall clock); or
+/// `other`: under another plan. Their sources have rows, made on the root that `ready` tells.
+fn recall(plan: &Plan, recalled: &[(String, Vec<String>)]) -> Memory {
+    let mut memory = Memory::default();
+    for (name, options) in recalled {
+        let name = route_name(name);
+        let source = &plan.sources[&name.source];
+        let mut route = RouteMemory {
+            key: route_key(source, &source.routes[&name.target]),
+            ..RouteMemory::default()
+        };
+        for option in options {
+            match option.split_once('=') {
+                None if option == "pass" => route.pass = Some(Compare::Quick),
+                None if option == "other" => route.key = "other".into(),
+                Some(("rescan", ms)) => {
+                    let epoch: jiff::Timestamp = EPOCH.parse().unwrap();
+                    let ms = jiff::SignedDuration::from_millis(ms.parse().unwrap());
+                    route.next_rescan = Some(epoch + ms);
+                }
+                Some((at, kinds)) => route.marks.push(Mark {
+                    path: path(at),
+                    dirt: dirt(&kinds.split('+').collect::<Vec<_>>()),
+                }),
+                None => panic!("no such memory: {option}"),
+            }
+        }
+        let of_source = memory.sources.entry(name.source.clone()).or_default();
+        of_source.rows = Some(format!("{}-2", source_key(source)));
+        memory.routes.insert(name, route);
+    }
+    memory
 }
 
 fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
@@ -249,6 +291,7 @@ fn dirt(words: &[&str]) -> Dirt {
             "content" => Dirt::CONTENT,
             "subtree" => Dirt::SUBTREE,
             "gone" => Dirt::GONE,
+            "listing" => Dirt::LISTING,
             other => panic!("no such dirt: {other}"),
         }
     })
@@ -323,9 +366,10 @@ impl World {
         match words {
             ["tick"] => Input::Tick,
             ["drain"] => Input::Drain,
-            ["ready", source] => {
+            ["ready", source, root @ ..] => {
+                let inode = root.first().map_or(2, |inode| inode.parse().unwrap());
                 let report = WatchReport {
-                    root: RootId(vec![(1, 2)]),
+                    root: RootId(vec![(1, inode)]),
                     directories: 3,
                     unwatched: 0,
                 };
@@ -412,6 +456,23 @@ impl World {
                 let _ = route;
                 Input::Finished(TransferId(9999), Outcome::bare(Verdict::Done))
             }
+            ["surveyed", source, "everything"] => self.surveyed(source, Surveyed::Everything),
+            ["surveyed", source, "failed"] => {
+                self.surveyed(source, Surveyed::Failed("it cannot be read".into()))
+            }
+            ["surveyed", source, words @ ..] => {
+                let (mut marks, mut young) = (Vec::new(), Vec::new());
+                for word in words {
+                    match word.split_once('=').unwrap() {
+                        ("young", at) => young.push(path(at)),
+                        (at, kinds) => marks.push(Mark {
+                            path: path(at),
+                            dirt: dirt(&kinds.split('+').collect::<Vec<_>>()),
+                        }),
+                    }
+                }
+                self.surveyed(source, Surveyed::Done { marks, young })
+            }
             ["trigger", rest @ ..] => self.request(Ask::Trigger(selector(rest))),
             ["rescan", rest @ ..] => self.request(Ask::Rescan(selector(rest), Compare::Quick)),
             ["wait", rest @ ..] => self.request(Ask::Wait(selector(rest))),
@@ -437,9 +498,19 @@ impl World {
         Input::Finished(id, outcome)
     }
 
+    fn surveyed(&mut self, source: &str, found: Surveyed) -> Input {
+        // One that was not asked for is a late one.
+        let id = self.surveys.remove(source).unwrap_or(SurveyId(9999));
+        Input::Surveyed(id, found)
+    }
+
     fn note(&mut self, effects: &[Effect]) {
         for effect in effects {
             match effect {
+                Effect::Survey(survey) => {
+                    self.surveys
+                        .insert(survey.source.name.to_string(), survey.id);
+                }
                 Effect::Watch(watch, source) => {
                     self.watches.insert(source.name.to_string(), *watch);
                 }
@@ -498,10 +569,37 @@ fn show(effect: &Effect) -> String {
             };
             format!("answer {}: {answer}", id.0)
         }
-        Effect::Remember(source, memory) => {
-            format!("remember {source}: mounts {:?}", memory.mounts)
+        Effect::Remember(source, mounts) => format!("remember {source}: mounts {mounts:?}"),
+        Effect::Survey(survey) => {
+            let places = match &survey.scope {
+                SurveyScope::Everything => "everything".to_owned(),
+                SurveyScope::Places {
+                    directories,
+                    subtrees,
+                } => format!("{directories:?} and below {subtrees:?}"),
+            };
+            let compare = if survey.compare { ", compare" } else { "" };
+            format!("survey {}: {places}{compare}", survey.source.name)
+        }
+        Effect::ForgetSurvey(_) => "forget survey".into(),
+        Effect::Commit(commit) => {
+            let mut line = format!("commit {}", commit.source);
+            if commit.whole {
+                line.push_str(", all rows");
+            }
+            for (route, memory) in &commit.routes {
+                write!(line, "; {route} {:?}", memory.marks).unwrap();
+                if let Some(pass) = memory.pass {
+                    write!(line, " owes pass {pass:?}").unwrap();
+                }
+            }
+            line
         }
         Effect::Tell(event) => match event {
+            Event::Surveyed(source, differ) => format!("told: {source} surveyed: {differ:?}"),
+            Event::SurveyFailed(source, reason) => {
+                format!("told: {source} not surveyed: {reason}")
+            }
             Event::Ready(source, _) => format!("told: {source} is watched"),
             Event::Waiting(source, reason) => format!("told: {source} waits: {reason}"),
             Event::Lost(source, reason) => format!("told: {source} lost: {reason}"),

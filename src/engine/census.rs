@@ -1,0 +1,344 @@
+//! A source's part in the checkpoint: what of it has to be surveyed again, and when.
+//!
+//! The rows in the ledger say what each directory was like. They may be old, but never ahead of the marks: rows are read
+//! by a survey, then a barrier goes through the watch, so that every change which the rows have in them has become a
+//! mark, and only then rows and marks are committed together. A survey that the watch broke down under is abandoned.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Heard, Mark, Now, RelPath, SurveyId, SurveyScope, Told};
+
+/// After the last change, before the touched directories are surveyed: longer than the two seconds for which a change
+/// may bear the time of an earlier one.
+const QUIET: Duration = Duration::from_millis(2500);
+/// While changes go on, they are surveyed so often: what a crash then costs is the changes of that time.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// Surveys take at most this part of the time.
+const SHARE: u32 = 20;
+/// A survey that failed, or that nobody answers, is made again after this.
+const AGAIN: Duration = Duration::from_secs(60);
+/// The survey that first makes the rows waits for full passes, which read the same disks, but not longer than this: a
+/// frozen target must not keep the others from their checkpoint.
+const PASSES_MAX: Duration = Duration::from_secs(600);
+/// Beyond so many touched paths everything is surveyed, and of what changed nothing is known: about 20 MB at the worst.
+const TOLD_MAX: usize = 100_000;
+
+/// A source's part in the checkpoint.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// The ledger has rows for all of the source, made under this key.
+    pub base: Option<String>,
+    wanted: Option<Wanted>,
+    surveying: Option<Surveying>,
+    /// What was told since the last survey began.
+    told: Told,
+    touched: Option<Touched>,
+    not_before: Duration,
+}
+
+/// Everything is to be surveyed.
+#[derive(Clone, Copy, Debug)]
+struct Wanted {
+    compare: bool,
+    since: Duration,
+}
+
+/// When something changed that the rows do not have.
+#[derive(Clone, Copy, Debug)]
+struct Touched {
+    first: Duration,
+    last: Duration,
+}
+
+/// The survey that is under way.
+#[derive(Debug)]
+pub struct Surveying {
+    /// Its name.
+    pub id: SurveyId,
+    /// Where it looks.
+    pub scope: SurveyScope,
+    /// Whether it compares.
+    pub compare: bool,
+    /// The barrier that its rows wait for.
+    pub barrier: Option<u64>,
+    /// Under which key its rows are made.
+    pub key: String,
+    /// What had been told when it began.
+    pub told: Told,
+    /// When it began.
+    pub began: Duration,
+}
+
+impl Surveying {
+    /// Whether its rows are all that there are.
+    pub fn is_whole(&self) -> bool {
+        self.scope == SurveyScope::Everything && !self.compare
+    }
+}
+
+/// What the census wants to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CensusDue {
+    /// A survey.
+    Survey {
+        /// Where.
+        scope: SurveyScope,
+        /// Whether it compares.
+        compare: bool,
+    },
+    /// Only the routes' memories are to be written.
+    Save,
+    /// Nothing before then.
+    At(Duration),
+    /// Nothing.
+    Idle,
+}
+
+impl Census {
+    /// A source's part of which so much is remembered.
+    pub fn new(base: Option<String>) -> Census {
+        Census {
+            base,
+            ..Census::default()
+        }
+    }
+
+    /// Everything is to be surveyed; `compare`: what differs from the rows is to be told.
+    pub fn want(&mut self, compare: bool, now: Duration) {
+        let before = self.wanted.is_some_and(|wanted| wanted.compare);
+        self.wanted = Some(Wanted {
+            compare: self.base.is_some() && (compare || before),
+            since: now,
+        });
+    }
+
+    /// The watch stands: every change until now is covered by passes or by a survey that are made from now on.
+    pub fn stands(&mut self, now: Now) {
+        self.told = Told {
+            since: Some(now.wall),
+            ..Told::default()
+        };
+    }
+
+    /// The wall clock was set back: when a file changed can no longer be held against when it was heard of.
+    pub fn set_back(&mut self) {
+        self.told.since = None;
+        self.told.below.clear();
+        for heard in self.told.paths.values_mut() {
+            heard.at = Timestamp::MIN;
+        }
+    }
+
+    /// The watch told of these.
+    pub fn touched(&mut self, marks: &[Mark], now: Now) {
+        for mark in marks {
+            self.told.mark(mark, now.wall);
+        }
+        self.bound();
+        if !marks.is_empty() {
+            let first = self.touched.map_or(now.mono, |touched| touched.first);
+            self.touched = Some(Touched {
+                first,
+                last: now.mono,
+            });
+        }
+    }
+
+    /// Beyond its bound everything is surveyed, with nothing heard of it.
+    fn bound(&mut self) {
+        if self.told.paths.len() + self.told.below.len() > TOLD_MAX {
+            self.told.paths.clear();
+            self.told.below.clear();
+            let all = Heard {
+                at: Timestamp::MIN,
+                directory: true,
+                subtree: true,
+            };
+            self.told.add(RelPath::root(), all);
+        }
+    }
+
+    /// Something about a route changed.
+    pub fn changed(&mut self, now: Duration) {
+        let before = self.touched;
+        self.touched = Some(before.unwrap_or(Touched {
+            first: now,
+            last: now,
+        }));
+    }
+
+    /// What is to be done now. `passes`: full passes of this source run.
+    pub fn due(&self, now: Duration, passes: bool) -> CensusDue {
+        if self.surveying.is_some() {
+            return CensusDue::Idle;
+        }
+        if let Some(wanted) = self.wanted {
+            let mut at = self.not_before;
+            if !wanted.compare {
+                at = at.max(wanted.since + QUIET);
+                if passes {
+                    at = at.max(wanted.since + PASSES_MAX);
+                }
+            }
+            return if at > now {
+                CensusDue::At(at)
+            } else {
+                CensusDue::Survey {
+                    scope: SurveyScope::Everything,
+                    compare: wanted.compare,
+                }
+            };
+        }
+        let (Some(touched), true) = (self.touched, self.base.is_some()) else {
+            return CensusDue::Idle;
+        };
+        let at = (touched.last + QUIET)
+            .min(touched.first + MAX_WAIT)
+            .max(self.not_before);
+        if at > now {
+            CensusDue::At(at)
+        } else if self.told.paths.is_empty() {
+            CensusDue::Save
+        } else {
+            CensusDue::Survey {
+                scope: self.places(),
+                compare: false,
+            }
+        }
+    }
+
+    /// The directories in which something was told of.
+    fn places(&self) -> SurveyScope {
+        let (mut directories, mut subtrees) = (BTreeSet::new(), BTreeSet::new());
+        for (path, heard) in &self.told.paths {
+            if heard.subtree {
+                subtrees.insert(path.clone());
+            }
+            if heard.directory {
+                directories.insert(path.clone());
+            }
+            directories.insert(path.parent().unwrap_or_else(RelPath::root));
+        }
+        SurveyScope::Places {
+            directories,
+            subtrees,
+        }
+    }
+
+    /// A survey begins.
+    pub fn begin(&mut self, mut survey: Surveying) -> Told {
+        let since = self.told.since;
+        survey.told = std::mem::take(&mut self.told);
+        self.told.since = since;
+        self.touched = None;
+        if survey.scope == SurveyScope::Everything {
+            self.wanted = None;
+        }
+        let told = survey.told.clone();
+        self.surveying = Some(survey);
+        told
+    }
+
+    /// The survey that is under way.
+    pub fn surveying(&mut self) -> Option<&mut Surveying> {
+        self.surveying.as_mut()
+    }
+
+    /// It came to its end, and told these marks; the directories in `young` are to be looked at again. What was heard of
+    /// in them is still what it is held against then.
+    pub fn looked(&mut self, marks: &[Mark], young: &[RelPath], now: Now) {
+        let Some(survey) = &self.surveying else {
+            return;
+        };
+        self.not_before = now.mono + now.mono.saturating_sub(survey.began) * SHARE;
+        if young.is_empty() {
+            return;
+        }
+        let mut again = Told::default();
+        let own = Heard {
+            at: Timestamp::MIN,
+            directory: true,
+            subtree: false,
+        };
+        let mut above: BTreeSet<RelPath> = BTreeSet::new();
+        for path in young {
+            again.add(path.clone(), own);
+            let mut at = Some(path.clone());
+            while let Some(here) = at.filter(|here| above.insert(here.clone())) {
+                at = here.parent();
+            }
+        }
+        let in_young = |path: &RelPath| {
+            let parent = path.parent();
+            again.paths.contains_key(path)
+                || parent.is_some_and(|parent| again.paths.contains_key(&parent))
+        };
+        let paths = survey.told.paths.iter().filter(|(path, _)| in_young(path));
+        let paths = paths.map(|(path, heard)| (path.clone(), *heard));
+        let below = survey.told.below.iter();
+        let below = below.filter(|(path, _)| above.contains(*path));
+        let mut heard = Told {
+            since: None,
+            paths: paths.collect(),
+            below: below.map(|(path, at)| (path.clone(), *at)).collect(),
+        };
+        for mark in marks.iter().filter(|mark| in_young(&mark.path)) {
+            heard.mark(mark, now.wall);
+        }
+        for heard in heard.paths.values_mut() {
+            heard.subtree = false;
+        }
+        again.join(heard);
+        self.told.join(again);
+        self.bound();
+        let first = self.touched.map_or(now.mono, |touched| touched.first);
+        self.touched = Some(Touched {
+            first,
+            last: now.mono,
+        });
+    }
+
+    /// The routes' memories are written.
+    pub fn saved(&mut self) {
+        self.touched = None;
+    }
+
+    /// It is committed.
+    pub fn committed(&mut self) {
+        if let Some(survey) = self.surveying.take().filter(Surveying::is_whole) {
+            self.base = Some(survey.key);
+        }
+    }
+
+    /// There is nothing any more that the source can be compared with.
+    pub fn drop_base(&mut self, now: Duration) {
+        self.base = None;
+        self.want(false, now);
+    }
+
+    /// It failed.
+    pub fn failed(&mut self, now: Duration) {
+        if let Some(survey) = self.abandon() {
+            self.put_back(survey, now);
+        }
+        self.not_before = now + AGAIN;
+    }
+
+    /// The watch broke down under it: its rows may have in them what no mark tells.
+    pub fn abandon(&mut self) -> Option<Surveying> {
+        self.surveying.take()
+    }
+
+    /// What an abandoned survey looked at is to be looked at by another.
+    pub fn put_back(&mut self, survey: Surveying, now: Duration) {
+        self.told.join(survey.told);
+        self.bound();
+        match survey.scope {
+            SurveyScope::Everything => self.want(survey.compare, now),
+            SurveyScope::Places { .. } => self.changed(now),
+        }
+    }
+}

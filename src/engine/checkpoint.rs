@@ -1,0 +1,424 @@
+//! The checkpoint's way: remembered → recalled; surveyed, behind a barrier, committed.
+//!
+//! A route *stands* where what its target has is known relative to the rows in the ledger and the route's own marks. Then
+//! a start, or a loss of events, needs no full pass: everything is *suspect* until a survey has compared the source with
+//! the rows, and what differs is marked.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::census::{CensusDue, Surveying};
+use super::change_set::ChangeSet;
+use super::core::Engine;
+use super::input::{Effect, Event};
+use super::route::{Load, Route};
+use super::{
+    Commit, Dirt, Mark, Now, RootId, RouteMemory, Stamp, Survey, SurveyId, Surveyed, Told,
+    WatchReport,
+};
+use crate::plan::{
+    Compare, DeletePolicy, OnStart, RouteName, SourceName, SourcePlan, Sync, TargetName, route_key,
+    source_key,
+};
+use crate::schedule::Schedule;
+
+/// A route with more marks than this is remembered by their directories: each checkpoint writes them all.
+const REMEMBERED_MAX: usize = 20_000;
+
+impl Route {
+    /// Takes up what is remembered of it, if that was under the same plan; the periods of schedules in any case.
+    pub fn recall(&mut self, memory: &RouteMemory, stamp: Stamp, now: Now) {
+        // A period counts from the last time, and what came due while nobody was there is caught up with, once.
+        if self.next_rescan.is_some() {
+            self.next_rescan = self.next_rescan.into_iter().chain(memory.next_rescan).min();
+        }
+        if let Sync::Scheduled(schedule) = &self.plan.sync
+            && memory.next_sync.is_some()
+        {
+            self.next_sync = self.next_sync.into_iter().chain(memory.next_sync).min();
+            if matches!(schedule, Schedule::Every { .. }) {
+                self.flush = memory.next_sync.is_some_and(|next| next <= now.wall);
+            }
+        }
+        if memory.key != route_key(&self.source, &self.plan) {
+            return;
+        }
+        self.last_good = memory.last_good;
+        self.target_entries = memory.target_entries;
+        self.mark(&memory.marks, stamp);
+        match memory.pass {
+            Some(compare) => self.want_pass(compare, stamp, "start"),
+            None => self.standing = true,
+        }
+    }
+
+    /// What is to be remembered of it; `None`: nothing is known of its target.
+    fn memory(&self) -> Option<RouteMemory> {
+        let loads = || {
+            let running = self.running.as_ref().map(|running| &running.load);
+            running
+                .into_iter()
+                .chain(self.held.as_ref().map(|held| &held.load))
+        };
+        let passes = loads()
+            .filter_map(|load| load.pass)
+            .chain(self.pass)
+            .map(|pass| pass.compare);
+        let suspect = self.suspect.map(|_| Compare::Quick);
+        let pass = passes
+            .chain(suspect)
+            .max_by_key(|compare| *compare == Compare::Checksum);
+        let taken_as_right = self.plan.rescan.on_start == OnStart::Never;
+        if pass.is_none() && !self.standing && !self.compared && !taken_as_right {
+            return None;
+        }
+        let mut all = ChangeSet::default();
+        for (path, pending) in self.pending.iter() {
+            all.put_back(path.clone(), *pending);
+        }
+        for (path, failed) in self.failing.iter() {
+            all.put_back(path.clone(), failed.pending);
+        }
+        for Load { marks, retried, .. } in loads() {
+            for (path, pending) in marks {
+                all.put_back(path.clone(), *pending);
+            }
+            for (path, failed) in retried.iter() {
+                all.put_back(path.clone(), failed.pending);
+            }
+        }
+        all.collapse(REMEMBERED_MAX, self.plan.delete == DeletePolicy::Propagate);
+        let marks = all.take().into_iter().map(|(path, pending)| Mark {
+            path,
+            dirt: pending.dirt,
+        });
+        Some(RouteMemory {
+            key: route_key(&self.source, &self.plan),
+            marks: marks.collect(),
+            pass,
+            target_entries: self.target_entries,
+            last_good: self.last_good,
+            next_rescan: self.next_rescan,
+            next_sync: self.next_sync,
+        })
+    }
+
+    /// Nothing is known of what is older than this, or a full pass is wanted where nothing was known anyway.
+    fn doubt(&mut self, stamp: Stamp, trigger: &'static str) {
+        if self.standing {
+            self.suspect = self.suspect.or(Some(stamp));
+        } else {
+            self.want_pass(super::START_COMPARE, stamp, trigger);
+        }
+    }
+}
+
+impl Engine {
+    /// The watch stands: for the first time, or again.
+    pub(super) fn stands(
+        &mut self,
+        name: &SourceName,
+        report: WatchReport,
+        now: Now,
+        stamp: Stamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.break_survey(name, now, effects);
+        let Some(source) = self.sources.get_mut(name) else {
+            return;
+        };
+        let first = !source.seen;
+        let key = rows_key(&source.plan, &report.root);
+        source.ready(report.clone());
+        effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
+        source.census.stands(now);
+        // The rows of another root say nothing of this one.
+        let comparable = source.census.base == Some(key);
+        if comparable {
+            source.census.want(true, now.mono);
+        } else {
+            source.census.drop_base(now.mono);
+        }
+        for route in routes_of(&mut self.routes, name) {
+            // It stands, so who waited for it is looked at again.
+            if let Some(held) = route.held.as_mut().filter(|held| held.is_of_root()) {
+                held.next_check = now.mono;
+            }
+            route.standing &= comparable;
+            let on_start = route.plan.rescan.on_start;
+            let trigger = if first { "start" } else { "lost" };
+            if first && on_start == OnStart::Always {
+                route.want_pass(super::START_COMPARE, stamp, trigger);
+            }
+            if route.standing || !first || on_start != OnStart::Never {
+                route.doubt(stamp, trigger);
+            }
+        }
+    }
+
+    /// The watch told of changes.
+    pub(super) fn changed(
+        &mut self,
+        name: &SourceName,
+        mut marks: Vec<Mark>,
+        now: Now,
+        stamp: Stamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(source) = self.sources.get_mut(name) else {
+            return;
+        };
+        let of_all = |mark: &Mark| mark.path.is_root() && mark.dirt.has(Dirt::SUBTREE);
+        let all = marks.iter().find(|mark| of_all(mark));
+        // A survey tells what differs, but not for one that distrusts equal facts.
+        let lost =
+            all.is_some_and(|all| !all.dirt.has(Dirt::CONTENT)) && source.census.base.is_some();
+        if all.is_some() {
+            // Events were lost: what was surveyed meanwhile may have in it what nobody was told.
+            self.break_survey(name, now, effects);
+        }
+        if lost {
+            marks.retain(|mark| !of_all(mark));
+        }
+        let Some(source) = self.sources.get_mut(name) else {
+            return;
+        };
+        source.census.touched(&marks, now);
+        if lost {
+            source.census.stands(now);
+            source.census.want(true, now.mono);
+        }
+        for route in routes_of(&mut self.routes, name) {
+            if lost {
+                route.doubt(stamp, "lost");
+            }
+            route.mark(&marks, stamp);
+        }
+    }
+
+    /// A survey came to its end.
+    pub(super) fn surveyed(
+        &mut self,
+        now: Now,
+        id: SurveyId,
+        found: Surveyed,
+        effects: &mut Vec<Effect>,
+    ) {
+        let stamp = self.stamp(now);
+        let barrier = self.next_id();
+        let under_way = |source: &mut super::source::Source| {
+            source
+                .census
+                .surveying()
+                .is_some_and(|survey| survey.id == id)
+        };
+        let Some((name, source)) = self
+            .sources
+            .iter_mut()
+            .find_map(|(name, source)| under_way(source).then_some((name, source)))
+        else {
+            return; // abandoned
+        };
+        let compared = source
+            .census
+            .surveying()
+            .is_some_and(|survey| survey.compare);
+        let name = name.clone();
+        let failed = matches!(found, Surveyed::Failed(_));
+        let (marks, everything) = match found {
+            Surveyed::Failed(reason) => {
+                source.census.failed(now.mono);
+                effects.push(Effect::ForgetSurvey(id));
+                effects.push(Effect::Tell(Event::SurveyFailed(name.clone(), reason)));
+                (Vec::new(), compared)
+            }
+            Surveyed::Done { marks, young } => {
+                source.census.looked(&marks, &young, now);
+                (marks, false)
+            }
+            Surveyed::Everything => {
+                source.census.looked(&[], &[], now);
+                (Vec::new(), compared)
+            }
+        };
+        if let Some(survey) = source.census.surveying() {
+            survey.barrier = Some(barrier);
+            effects.push(Effect::Barrier(source.watch, barrier));
+        }
+        if !compared {
+            return;
+        }
+        for route in routes_of(&mut self.routes, &name) {
+            let since = route.suspect.take();
+            if everything {
+                route.want_pass(super::START_COMPARE, since.unwrap_or(stamp), "lost");
+            } else {
+                // Also where a pass is under way: it may have passed by what changed since.
+                route.compared |= since.is_some();
+                route.mark(&marks, stamp);
+            }
+        }
+        if !failed {
+            let differ = (!everything).then_some(marks.len());
+            effects.push(Effect::Tell(Event::Surveyed(name, differ)));
+        }
+    }
+
+    /// The barrier behind which a survey's rows may be kept has come.
+    pub(super) fn settled(&mut self, name: &SourceName, barrier: u64, effects: &mut Vec<Effect>) {
+        let Some(source) = self.sources.get_mut(name) else {
+            return;
+        };
+        let Some(survey) = source
+            .census
+            .surveying()
+            .filter(|survey| survey.barrier == Some(barrier))
+        else {
+            return;
+        };
+        let (id, key, whole) = (survey.id, survey.key.clone(), survey.is_whole());
+        source.census.committed();
+        self.commit(name, id, key, whole, effects);
+    }
+
+    fn commit(
+        &mut self,
+        name: &SourceName,
+        survey: SurveyId,
+        key: String,
+        whole: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut commit = Commit {
+            survey,
+            source: name.clone(),
+            key,
+            whole,
+            routes: Default::default(),
+        };
+        for route in routes_of(&mut self.routes, name) {
+            if let Some(memory) = route.memory() {
+                route.standing = true;
+                commit.routes.insert(route.plan.name.clone(), memory);
+            }
+        }
+        effects.push(Effect::Commit(Box::new(commit)));
+    }
+
+    /// Surveys and saves what is due.
+    pub(super) fn take_census(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let names: Vec<SourceName> = self.sources.keys().cloned().collect();
+        for name in names {
+            let due = self.census_due(&name, now);
+            if matches!(due, CensusDue::At(_) | CensusDue::Idle) {
+                continue;
+            }
+            let id = SurveyId(self.next_id());
+            let Some(source) = self.sources.get_mut(&name) else {
+                continue;
+            };
+            let Some(report) = &source.report else {
+                continue;
+            };
+            let key = rows_key(&source.plan, &report.root);
+            match due {
+                CensusDue::Survey { scope, compare } => {
+                    let told = source.census.begin(Surveying {
+                        id,
+                        scope: scope.clone(),
+                        compare,
+                        key,
+                        told: Told::default(),
+                        barrier: None,
+                        began: now.mono,
+                    });
+                    let survey = Survey {
+                        id,
+                        source: source.plan.clone(),
+                        root: report.root.clone(),
+                        scope,
+                        compare,
+                        told,
+                    };
+                    effects.push(Effect::Survey(Box::new(survey)));
+                }
+                CensusDue::Save => self.save(&name, effects),
+                CensusDue::At(_) | CensusDue::Idle => {}
+            }
+        }
+    }
+
+    /// Writes the routes' memories, if something about them changed; the rows stay as they are.
+    pub(super) fn save(&mut self, name: &SourceName, effects: &mut Vec<Effect>) {
+        let id = SurveyId(self.next_id());
+        let Some(source) = self.sources.get_mut(name) else {
+            return;
+        };
+        let Some(key) = source.census.base.clone() else {
+            return;
+        };
+        source.census.saved();
+        self.commit(name, id, key, false, effects);
+    }
+
+    /// When the next survey is due.
+    pub(super) fn census_deadline(&self, now: Now) -> Option<Duration> {
+        self.sources
+            .keys()
+            .filter_map(|name| match self.census_due(name, now) {
+                CensusDue::At(at) => Some(at),
+                CensusDue::Survey { .. } | CensusDue::Save => Some(now.mono),
+                CensusDue::Idle => None,
+            })
+            .min()
+    }
+
+    fn census_due(&self, name: &SourceName, now: Now) -> CensusDue {
+        let Some(source) = self.sources.get(name).filter(|source| source.is_ready()) else {
+            return CensusDue::Idle;
+        };
+        let passes = self
+            .routes
+            .range(first_of(name)..)
+            .take_while(|(route, _)| route.source == *name)
+            .filter_map(|(_, route)| route.running.as_ref())
+            .any(|running| running.load.pass.is_some());
+        source.census.due(now.mono, passes)
+    }
+
+    /// The watch broke down under the survey that is under way.
+    pub(super) fn break_survey(&mut self, name: &SourceName, now: Now, effects: &mut Vec<Effect>) {
+        let Some(source) = self.sources.get_mut(name) else {
+            return;
+        };
+        if let Some(survey) = source.census.abandon() {
+            effects.push(Effect::ForgetSurvey(survey.id));
+            source.census.put_back(survey, now.mono);
+        }
+    }
+}
+
+/// Identifies what the rows of a source depend on: also its root's inode, for an unmounted disk leaves another directory
+/// in its place. Not the device, whose number a restart of the machine may change.
+fn rows_key(source: &SourcePlan, root: &RootId) -> String {
+    let inode = root.0.last().map_or(0, |(_, inode)| *inode);
+    format!("{}-{inode:x}", source_key(source))
+}
+
+/// The routes of one source: their names begin with its own.
+fn routes_of<'a>(
+    routes: &'a mut BTreeMap<RouteName, Route>,
+    source: &'a SourceName,
+) -> impl Iterator<Item = &'a mut Route> {
+    routes
+        .range_mut(first_of(source)..)
+        .take_while(move |(name, _)| name.source == *source)
+        .map(|(_, route)| route)
+}
+
+fn first_of(source: &SourceName) -> RouteName {
+    RouteName {
+        source: source.clone(),
+        target: TargetName(String::new()),
+    }
+}

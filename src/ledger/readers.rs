@@ -1,0 +1,271 @@
+//! Reading while the service runs: rows for surveys, runs for the history.
+//!
+//! Each reading has a connection of its own and a snapshot that lasts as long as the one statement: a survey that hangs
+//! on a frozen file system keeps no snapshot open, for which the journal would have to grow. Rows of different
+//! checkpoints may so be read within one survey, which is as good as one: every one of them is true (see
+//! [`Generation`](super::record::Generation)).
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::queue::Queue;
+use super::record::{Header, RowPlace};
+use super::run::{self, Run};
+use super::trouble::{Kind, Troubles};
+use super::{bytes, file, seal, store};
+use crate::engine::RelPath;
+use crate::plan::SourceName;
+
+/// Connections that are kept for the next reading; each has up to a megabyte of pages.
+const IDLE_MAX: usize = 4;
+/// Rows that are looked through at once by [`Rows::below`].
+const PAGE_ROWS: i64 = 256;
+/// Runs in one answer.
+const RUNS_ASKED_MAX: usize = store::RUNS_MAX as usize;
+
+/// The readers' side of the file, which the writer may exchange for another.
+#[derive(Debug)]
+pub struct Readers {
+    /// Locked for as long as a reading lasts; the writer takes it alone to exchange the file.
+    file: RwLock<Option<PathBuf>>,
+    idle: Mutex<Vec<Connection>>,
+    queue: Arc<Queue>,
+    troubles: Arc<Troubles>,
+}
+
+impl Readers {
+    /// Of this file; `None`: there is nothing to read.
+    pub fn new(file: Option<PathBuf>, queue: Arc<Queue>, troubles: Arc<Troubles>) -> Readers {
+        Readers {
+            file: RwLock::new(file),
+            idle: Mutex::default(),
+            queue,
+            troubles,
+        }
+    }
+
+    /// Does `exchange` while nobody reads and no reader's connection is open: closing one later would take the new
+    /// file's journal away with it. What it gives is read from then on.
+    pub fn exchange(&self, exchange: impl FnOnce() -> Option<PathBuf>) {
+        let mut file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        *file = exchange();
+    }
+
+    fn read<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        let at = file.as_ref()?;
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle().pop();
+        let connection = match kept {
+            Some(connection) => Ok(connection),
+            None => file::reader(at),
+        };
+        let read = connection.and_then(|connection| {
+            let read = act(&connection)?;
+            Ok((connection, read))
+        });
+        match read {
+            Ok((connection, read)) => {
+                let mut idle = idle();
+                if idle.len() < IDLE_MAX {
+                    idle.push(connection);
+                }
+                Some(read)
+            }
+            Err(error) => {
+                let kind = Kind::of(&error);
+                let what = format!("cannot read `{}`: {error}", at.display());
+                self.troubles.say(kind, &what);
+                if kind == Kind::Damaged {
+                    self.queue.suspect(what);
+                }
+                None
+            }
+        }
+    }
+
+    fn damaged_record(&self, what: &str) {
+        self.troubles.say(
+            Kind::Record,
+            &format!("{what} in the ledger is not as it was written, and is not used"),
+        );
+    }
+
+    fn header(&self, source: &SourceName) -> Option<Header> {
+        let sealed = self.read(|connection| {
+            connection
+                .prepare_cached("SELECT sealed FROM sources WHERE name = ?1")?
+                .query_row([&source.0], |row| row.get::<_, Vec<u8>>(0))
+                .optional()
+        })??;
+        Header::unseal(source, &sealed)
+    }
+
+    /// The last runs, newest first.
+    pub fn runs(&self, limit: usize) -> Vec<Run> {
+        let limit = limit.min(RUNS_ASKED_MAX) as i64;
+        let sealed = self.read(|connection| {
+            connection
+                .prepare_cached("SELECT sealed FROM runs ORDER BY id DESC LIMIT ?1")?
+                .query_map([limit], |row| row.get::<_, Vec<u8>>(0))?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let run = |sealed: &Vec<u8>| seal::unseal(&[b"run"], sealed).and_then(run::decode);
+        let sealed = sealed.unwrap_or_default();
+        let runs: Vec<Run> = sealed.iter().filter_map(run).collect();
+        if runs.len() < sealed.len() {
+            self.damaged_record("a run");
+        }
+        runs
+    }
+}
+
+/// The rows of one source, for any number of threads.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    readers: Arc<Readers>,
+    source: SourceName,
+    key: String,
+}
+
+impl Rows {
+    /// The rows of this source, where there are rows for all of it.
+    pub fn of(readers: Arc<Readers>, source: &SourceName) -> Option<Rows> {
+        let key = readers.header(source)?.key;
+        Some(Rows {
+            readers,
+            source: source.clone(),
+            key,
+        })
+    }
+
+    /// The key of the plan under which they were made.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The row of one directory; `None` where there is none, or none that can be read: then nothing is known of it, as of
+    /// a new directory.
+    pub fn row(&self, path: &RelPath) -> Option<Vec<u8>> {
+        let found = self.readers.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT s.sealed, r.generation, r.sealed FROM sources s
+                     JOIN rows r ON r.rowset = s.rowset AND r.path = ?2 WHERE s.name = ?1",
+                )?
+                .query_row(params![self.source.0, path.as_bytes()], |row| {
+                    let generation: i64 = row.get(1)?;
+                    Ok((row.get(0)?, generation, row.get::<_, Vec<u8>>(2)?))
+                })
+                .optional()
+        });
+        let (header, generation, mut sealed) = found??;
+        let header: Vec<u8> = header;
+        match self.open(&header, generation, path.as_bytes(), &sealed) {
+            Some(length) => {
+                sealed.truncate(length);
+                Some(sealed)
+            }
+            None => {
+                self.readers.damaged_record("a row");
+                None
+            }
+        }
+    }
+
+    /// The length of the row in `sealed`, if it may be read.
+    fn open(&self, header: &[u8], generation: i64, path: &[u8], sealed: &[u8]) -> Option<usize> {
+        let header =
+            Header::unseal(&self.source, header).filter(|header| header.key == self.key)?;
+        if generation > header.generation.0 {
+            return None;
+        }
+        let place = RowPlace {
+            rows: header.rows,
+            generation: super::record::Generation(generation),
+            path,
+        };
+        place.unseal(sealed).map(<[u8]>::len)
+    }
+
+    /// The directories at or below this one that have rows, in the order of their paths' bytes. Reads their rows as it
+    /// goes, some hundred at a time.
+    pub fn below(&self, path: &RelPath) -> Below {
+        let top = self.row(path).is_some().then(|| path.clone());
+        let (from, to) = match path.is_root() {
+            true => (Vec::new(), None),
+            false => {
+                let (from, to) = store::below(path);
+                (from, Some(to))
+            }
+        };
+        Below {
+            rows: self.clone(),
+            page: top.into_iter().collect(),
+            last: Some(from),
+            to,
+        }
+    }
+
+    /// One page of paths after `last`, and the last that was looked at; `None` where that is all.
+    fn page(&self, last: &[u8], to: Option<&[u8]>) -> (Vec<RelPath>, Option<Vec<u8>>) {
+        let found = self.readers.read(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT s.sealed, r.generation, r.path, r.sealed FROM sources s
+                     JOIN rows r ON r.rowset = s.rowset AND r.path > ?2
+                     WHERE s.name = ?1 AND (?3 IS NULL OR r.path < ?3) ORDER BY r.path LIMIT ?4",
+                )?
+                .query_map(params![self.source.0, last, to, PAGE_ROWS], |row| {
+                    let header = row.get_ref(0)?.as_blob()?;
+                    let path = row.get_ref(2)?.as_blob()?;
+                    let sealed = row.get_ref(3)?.as_blob()?;
+                    let good = self.open(header, row.get(1)?, path, sealed).is_some();
+                    Ok((path.to_vec(), good))
+                })?
+                .collect::<rusqlite::Result<Vec<_>>>()
+        });
+        let found = found.unwrap_or_default();
+        let more = found.len() as i64 == PAGE_ROWS;
+        // Where the index is out of order, the last may not be beyond the one before: it ends there.
+        let next = found
+            .last()
+            .map(|(path, _)| path.clone())
+            .filter(|next| more && next.as_slice() > last);
+        let good = found
+            .iter()
+            .filter(|(_, good)| *good)
+            .filter_map(|(path, _)| bytes::path(path))
+            .collect();
+        (good, next)
+    }
+}
+
+/// The directories that have rows, one after the other.
+#[derive(Debug)]
+pub struct Below {
+    rows: Rows,
+    page: VecDeque<RelPath>,
+    last: Option<Vec<u8>>,
+    to: Option<Vec<u8>>,
+}
+
+impl Iterator for Below {
+    type Item = RelPath;
+
+    fn next(&mut self) -> Option<RelPath> {
+        while self.page.is_empty() {
+            let last = self.last.take()?;
+            let (page, next) = self.rows.page(&last, self.to.as_deref());
+            (self.page, self.last) = (page.into(), next);
+        }
+        self.page.pop_front()
+    }
+}

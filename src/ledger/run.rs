@@ -1,0 +1,120 @@
+//! One line of history: a transfer that ended.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::bytes::{Reader, Writer};
+use crate::engine::{PathFailure, Stats};
+use crate::plan::{RouteName, SourceName, TargetName};
+
+/// So many failing paths of one transfer are kept by name; what fails is seldom more than one thing, and `status` lists
+/// all that fail now.
+pub const FAILED_MAX: usize = 20;
+
+/// Longer messages and reasons are cut: they are one line for people.
+const TEXT_BYTES_MAX: usize = 1000;
+
+/// A transfer that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// When it ended.
+    pub at: Timestamp,
+    /// Which route's.
+    pub route: RouteName,
+    /// Why it was made: `change`, `start`, `rescan`, `lost`, `retry`, `trigger`, `approve`.
+    pub trigger: String,
+    /// How long it took.
+    pub took_ms: u64,
+    /// The age of its oldest change when it ended.
+    pub lag_ms: u64,
+    /// `done`, `partial`, `retry`, `permanent`, `held`, `cancelled`.
+    pub result: String,
+    /// Why it failed as a whole, or is held.
+    pub trouble: Option<String>,
+    /// What was done.
+    pub stats: Stats,
+    /// The first paths that failed, at most [`FAILED_MAX`].
+    pub failed: Vec<PathFailure>,
+    /// How many failed.
+    pub failed_count: u64,
+}
+
+/// As it is kept: lists and texts are bounded here, whoever made them.
+pub fn encode(run: &Run) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.instant(Some(run.at));
+    let (source, target) = (&run.route.source.0, &run.route.target.0);
+    for text in [source, target, &run.trigger, &run.result] {
+        out.bytes(cut(text).as_bytes());
+    }
+    out.byte(u8::from(run.trouble.is_some()))
+        .bytes(cut(run.trouble.as_deref().unwrap_or("")).as_bytes());
+    let stats = &run.stats;
+    for number in [
+        run.took_ms,
+        run.lag_ms,
+        stats.files,
+        stats.created,
+        stats.bytes,
+        stats.deleted,
+    ] {
+        out.number(number);
+    }
+    out.maybe(stats.target_entries).number(run.failed_count);
+    let failed = &run.failed[..run.failed.len().min(FAILED_MAX)];
+    out.number(failed.len() as u64);
+    for failure in failed {
+        out.bytes(failure.path.as_bytes())
+            .bytes(cut(&failure.reason).as_bytes());
+    }
+    out.done()
+}
+
+/// The run that was kept.
+pub fn decode(data: &[u8]) -> Option<Run> {
+    let mut read = Reader(data);
+    let at = read.instant()??;
+    let source = SourceName(read.text()?);
+    let target = TargetName(read.text()?);
+    let (trigger, result) = (read.text()?, read.text()?);
+    let troubled = read.flag()?;
+    let trouble = read.text()?;
+    let (took_ms, lag_ms) = (read.number()?, read.number()?);
+    let stats = Stats {
+        files: read.number()?,
+        created: read.number()?,
+        bytes: read.number()?,
+        deleted: read.number()?,
+        target_entries: read.maybe()?,
+    };
+    let failed_count = read.number()?;
+    let count = read.number()?;
+    if count > FAILED_MAX as u64 {
+        return None;
+    }
+    let failed = (0..count)
+        .map(|_| {
+            let path = read.path()?;
+            let reason = read.text()?;
+            Some(PathFailure { path, reason })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    read.end()?;
+    Some(Run {
+        at,
+        route: RouteName { source, target },
+        trigger,
+        took_ms,
+        lag_ms,
+        result,
+        trouble: troubled.then_some(trouble),
+        stats,
+        failed,
+        failed_count,
+    })
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
+}

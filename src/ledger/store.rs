@@ -1,0 +1,355 @@
+//! What is written, and how: each act inside a transaction that the [writer](super::writer) begins and ends.
+//!
+//! Rows live in *row sets*. A survey's rows go into a set of its own as they come. When a survey of everything is
+//! committed, its set becomes the source's by the source's header alone, whatever its size; the old set is litter, and is
+//! cleared away in small steps. A survey of some places is poured into the source's set within the commit.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::record::{self, Generation, Header, RouteRecord, RowPlace, RowSet};
+use super::run::{self, Run};
+use super::seal;
+use crate::engine::{Commit, RelPath};
+use crate::plan::{RouteName, SourceName};
+
+/// Runs that are kept: months of an ordinary host, about 3 MB.
+pub const RUNS_MAX: i64 = 10_000;
+/// Older runs go.
+const RUNS_KEPT_SECONDS: i64 = 30 * 24 * 3600;
+/// Old runs that go with each new one, so that none of them waits long for it.
+const RUNS_PRUNED: i64 = 16;
+/// Rows that are cleared away in one step, which takes some milliseconds.
+const LITTER_STEP: i64 = 256;
+/// Longer marks become a full pass: 200,000 paths of three hundred bytes.
+const MARKS_BYTES_MAX: usize = 64 << 20;
+/// The generation of a survey's rows before they are committed, and of those of a whole set.
+const FIRST: Generation = Generation(0);
+
+/// How a commit ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// It stands; the rows of this set are litter.
+    Done(Option<RowSet>),
+    /// It does not fit what is in the file; nothing was changed.
+    Refused(&'static str),
+}
+
+/// Rows as a survey tells them: of `None`, the directory is gone with all below it.
+pub type Rows = Vec<(RelPath, Option<Vec<u8>>)>;
+
+/// The writer's connection.
+#[derive(Debug)]
+pub struct Store<'a>(pub &'a Connection);
+
+impl Store<'_> {
+    /// Takes a survey's rows into its set. A later row of a directory replaces an earlier one.
+    pub fn stage(&self, rows: RowSet, staged: Rows) -> rusqlite::Result<()> {
+        for (path, row) in staged {
+            match row {
+                Some(row) => self.put(rows, FIRST, path.as_bytes(), row)?,
+                None => {
+                    self.cut(rows, &path)?;
+                    self.0
+                        .prepare_cached("INSERT OR IGNORE INTO gone VALUES (?1, ?2)")?
+                        .execute(params![rows.0, path.as_bytes()])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put(
+        &self,
+        rows: RowSet,
+        generation: Generation,
+        path: &[u8],
+        row: Vec<u8>,
+    ) -> rusqlite::Result<()> {
+        let place = RowPlace {
+            rows,
+            generation,
+            path,
+        };
+        self.0
+            .prepare_cached(
+                "INSERT INTO rows (rowset, generation, path, sealed) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (rowset, path) DO UPDATE
+                 SET generation = excluded.generation, sealed = excluded.sealed",
+            )?
+            .execute(params![rows.0, generation.0, path, place.seal(row)])?;
+        Ok(())
+    }
+
+    /// Takes out the rows at and below a path.
+    fn cut(&self, rows: RowSet, path: &RelPath) -> rusqlite::Result<()> {
+        if path.is_root() {
+            self.0
+                .prepare_cached("DELETE FROM rows WHERE rowset = ?1")?
+                .execute([rows.0])?;
+            return Ok(());
+        }
+        let (from, to) = below(path);
+        self.0
+            .prepare_cached(
+                "DELETE FROM rows WHERE rowset = ?1 AND (path = ?2 OR path > ?3 AND path < ?4)",
+            )?
+            .execute(params![rows.0, path.as_bytes(), from, to])?;
+        Ok(())
+    }
+
+    /// Makes a checkpoint. `staged`: the set with the survey's rows, where it has told any. `settled`: no row of the
+    /// source is younger than its header, as commits of this process have seen to it.
+    pub fn commit(
+        &self,
+        commit: Commit,
+        staged: Option<RowSet>,
+        settled: bool,
+    ) -> rusqlite::Result<Committed> {
+        let source = commit.source;
+        if commit.routes.keys().any(|route| route.source != source) {
+            return Ok(Committed::Refused("it names a route of another source"));
+        }
+        let have = self.header(&source)?;
+        let (header, litter) = if commit.whole {
+            let Some(rows) = staged else {
+                return Ok(Committed::Refused("its survey has told no rows"));
+            };
+            self.0
+                .prepare_cached("DELETE FROM gone WHERE rowset = ?1")?
+                .execute([rows.0])?;
+            let header = Header {
+                rows,
+                generation: Generation(FIRST.0 + 1),
+                key: commit.key,
+            };
+            (header, have.map(|have| have.rows))
+        } else {
+            let Some(mut header) = have.filter(|have| have.key == commit.key) else {
+                return Ok(Committed::Refused("there are no rows that it could join"));
+            };
+            if !settled {
+                self.drop_younger(&header)?;
+            }
+            header.generation.0 += 1;
+            if let Some(staged) = staged
+                && !self.pour(staged, &header)?
+            {
+                return Ok(Committed::Refused("its survey's rows were damaged"));
+            }
+            (header, staged)
+        };
+        self.put_header(&source, &header)?;
+        self.put_routes(&source, &header, commit.routes)?;
+        Ok(Committed::Done(litter))
+    }
+
+    fn header(&self, source: &SourceName) -> rusqlite::Result<Option<Header>> {
+        let sealed: Option<Vec<u8>> = self
+            .0
+            .prepare_cached("SELECT sealed FROM sources WHERE name = ?1")?
+            .query_row([&source.0], |row| row.get(0))
+            .optional()?;
+        Ok(sealed.and_then(|sealed| Header::unseal(source, &sealed)))
+    }
+
+    fn put_header(&self, source: &SourceName, header: &Header) -> rusqlite::Result<()> {
+        self.0
+            .prepare_cached("INSERT OR REPLACE INTO sources VALUES (?1, ?2, ?3)")?
+            .execute(params![source.0, header.rows.0, header.seal(source)])?;
+        Ok(())
+    }
+
+    /// A journal that lost its end may leave younger rows than the header knows of. They are not read; but the header is
+    /// about to come of their age.
+    fn drop_younger(&self, header: &Header) -> rusqlite::Result<()> {
+        self.0
+            .prepare_cached("DELETE FROM rows WHERE rowset = ?1 AND generation > ?2")?
+            .execute([header.rows.0, header.generation.0])?;
+        Ok(())
+    }
+
+    /// Moves a survey's rows into the source's set; `false` where one is not as it was told.
+    fn pour(&self, from: RowSet, header: &Header) -> rusqlite::Result<bool> {
+        let mut gone = self
+            .0
+            .prepare_cached("SELECT path FROM gone WHERE rowset = ?1")?;
+        let mut found = gone.query([from.0])?;
+        while let Some(row) = found.next()? {
+            let path = row.get_ref(0)?.as_blob().unwrap_or_default();
+            match super::bytes::path(path) {
+                Some(path) => self.cut(header.rows, &path)?,
+                None => return Ok(false),
+            }
+        }
+        drop(found);
+        let mut rows = self.0.prepare_cached(
+            "SELECT path, sealed FROM rows WHERE rowset = ?1 AND generation = ?2",
+        )?;
+        let mut found = rows.query([from.0, FIRST.0])?;
+        while let Some(row) = found.next()? {
+            let path = row.get_ref(0)?.as_blob().unwrap_or_default();
+            let place = RowPlace {
+                rows: from,
+                generation: FIRST,
+                path,
+            };
+            let sealed = row.get_ref(1)?.as_blob().unwrap_or_default();
+            let Some(data) = place.unseal(sealed) else {
+                return Ok(false);
+            };
+            self.put(header.rows, header.generation, path, data.to_vec())?;
+        }
+        Ok(true)
+    }
+
+    /// Writes all of a source's routes; those that are not among them go.
+    fn put_routes(
+        &self,
+        source: &SourceName,
+        header: &Header,
+        routes: BTreeMap<RouteName, crate::engine::RouteMemory>,
+    ) -> rusqlite::Result<()> {
+        let mut marked = self.marked(source)?;
+        self.0
+            .prepare_cached("DELETE FROM routes WHERE source = ?1")?
+            .execute([&source.0])?;
+        for (name, memory) in routes {
+            let (mut record, mut marks) = RouteRecord::part(header, &name, memory);
+            if marks.len() > MARKS_BYTES_MAX {
+                record.owe_pass(&name);
+                marks.clear();
+            }
+            let target = &name.target.0;
+            self.0
+                .prepare_cached("INSERT INTO routes VALUES (?1, ?2, ?3)")?
+                .execute(params![source.0, target, record.seal(&name)])?;
+            match marked.remove(&name) {
+                Some(tag) if tag == Some(record.marks_tag) => {}
+                None if marks.is_empty() => {}
+                _ => {
+                    self.0
+                        .prepare_cached(
+                            "INSERT INTO marks VALUES (?1, ?2, ?3)
+                             ON CONFLICT (source, target) DO UPDATE SET marks = excluded.marks",
+                        )?
+                        .execute(params![source.0, target, marks])?;
+                }
+            }
+        }
+        for name in marked.keys() {
+            self.0
+                .prepare_cached("DELETE FROM marks WHERE source = ?1 AND target = ?2")?
+                .execute([&source.0, &name.target.0])?;
+        }
+        Ok(())
+    }
+
+    /// The routes of a source that have marks beside them, with the marks' tag where it is known.
+    fn marked(
+        &self,
+        source: &SourceName,
+    ) -> rusqlite::Result<BTreeMap<RouteName, Option<[u8; seal::TAG]>>> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT m.target, r.sealed FROM marks m
+             LEFT JOIN routes r ON r.source = m.source AND r.target = m.target WHERE m.source = ?1",
+        )?;
+        let mut rows = statement.query([&source.0])?;
+        let mut marked = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let name = RouteName {
+                source: source.clone(),
+                target: crate::plan::TargetName(row.get(0)?),
+            };
+            let sealed: Option<Vec<u8>> = row.get(1)?;
+            let record = sealed.and_then(|sealed| RouteRecord::unseal(&name, &sealed));
+            marked.insert(name, record.map(|record| record.marks_tag));
+        }
+        Ok(marked)
+    }
+
+    /// Keeps a source's mount points.
+    pub fn put_mounts(&self, source: &SourceName, mounts: &[RelPath]) -> rusqlite::Result<()> {
+        self.0
+            .prepare_cached("INSERT OR REPLACE INTO mounts VALUES (?1, ?2)")?
+            .execute(params![source.0, record::seal_mounts(source, mounts)])?;
+        Ok(())
+    }
+
+    /// Adds a run to the history; as much of the oldest goes.
+    pub fn book(&self, run: &Run) -> rusqlite::Result<()> {
+        let second = run.at.as_second();
+        self.0
+            .prepare_cached("INSERT INTO runs (second, sealed) VALUES (?1, ?2)")?
+            .execute(params![second, seal::seal(&[b"run"], run::encode(run))])?;
+        let last = self.0.last_insert_rowid();
+        self.0
+            .prepare_cached("DELETE FROM runs WHERE id <= ?1")?
+            .execute([last - RUNS_MAX])?;
+        self.0
+            .prepare_cached(
+                "DELETE FROM runs WHERE second < ?1
+                 AND id IN (SELECT id FROM runs ORDER BY id LIMIT ?2)",
+            )?
+            .execute([second - RUNS_KEPT_SECONDS, RUNS_PRUNED])?;
+        Ok(())
+    }
+
+    /// Clears away some rows of a set that nobody reads any more; `true`: that was all.
+    pub fn clear(&self, rows: RowSet) -> rusqlite::Result<bool> {
+        let gone = self
+            .0
+            .prepare_cached(
+                "DELETE FROM rows WHERE id IN (SELECT id FROM rows WHERE rowset = ?1 LIMIT ?2)",
+            )?
+            .execute([rows.0, LITTER_STEP])?;
+        if (gone as i64) < LITTER_STEP {
+            self.0
+                .prepare_cached("DELETE FROM gone WHERE rowset = ?1")?
+                .execute([rows.0])?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Forgets every source that is not among these; their row sets are litter.
+    pub fn keep(&self, sources: &[SourceName]) -> rusqlite::Result<Vec<RowSet>> {
+        let mut litter = Vec::new();
+        for table in ["sources", "mounts"] {
+            let column = if table == "sources" { "name" } else { "source" };
+            let mut names = self
+                .0
+                .prepare_cached(&format!("SELECT {column} FROM {table}"))?;
+            let names: Vec<String> = names
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for name in names.into_iter().map(SourceName) {
+                if sources.contains(&name) {
+                    continue;
+                }
+                litter.extend(self.header(&name)?.map(|header| header.rows));
+                for (table, column) in [
+                    ("sources", "name"),
+                    ("mounts", "source"),
+                    ("routes", "source"),
+                    ("marks", "source"),
+                ] {
+                    self.0
+                        .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1"))?
+                        .execute([&name.0])?;
+                }
+            }
+        }
+        Ok(litter)
+    }
+}
+
+/// Between what, both exclusive, the paths below this one lie. Not for the root.
+pub fn below(path: &RelPath) -> (Vec<u8>, Vec<u8>) {
+    let mut from = path.as_bytes().to_vec();
+    let mut to = from.clone();
+    from.push(b'/');
+    to.push(b'/' + 1);
+    (from, to)
+}

@@ -1,0 +1,248 @@
+//! What cannot be seen from outside: which records are read together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::engine::{Commit, Dirt, MARKS_MAX, Mark, RelPath, RouteMemory, SurveyId};
+use crate::plan::{Compare, RouteName, SourceName, TargetName};
+
+fn path(text: &str) -> RelPath {
+    RelPath::new(text.as_bytes()).unwrap()
+}
+
+fn source() -> SourceName {
+    SourceName("site".into())
+}
+
+fn route() -> RouteName {
+    RouteName {
+        source: source(),
+        target: TargetName("copy".into()),
+    }
+}
+
+fn commit(survey: u64, whole: bool, marks: Vec<Mark>) -> Commit {
+    let memory = RouteMemory {
+        key: "r".into(),
+        marks,
+        ..RouteMemory::default()
+    };
+    Commit {
+        survey: SurveyId(survey),
+        source: source(),
+        key: "s".into(),
+        whole,
+        routes: BTreeMap::from([(route(), memory)]),
+    }
+}
+
+fn mark(name: &str) -> Mark {
+    Mark {
+        path: path(name),
+        dirt: Dirt::CONTENT,
+    }
+}
+
+/// A ledger in which `a` has the row `a1` and was then committed again as `a2`.
+fn twice(directory: &Path) -> Ledger {
+    let ledger = Ledger::open(directory).ledger;
+    for (survey, row) in [(1, "a1"), (2, "a2")] {
+        ledger.stage(SurveyId(survey), vec![(path("a"), Some(row.into()))]);
+        ledger.commit(commit(survey, survey == 1, vec![mark(row)]));
+    }
+    assert!(ledger.flush());
+    ledger
+}
+
+/// Changes the file of a closed ledger as damage would.
+fn meddle(directory: &Path, sql: &str) -> usize {
+    let connection = Connection::open(directory.join(NAME)).unwrap();
+    connection.execute(sql, []).unwrap()
+}
+
+#[test]
+fn a_row_that_is_younger_than_the_routes_is_not_read_nor_ever_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(directory.path()).ledger;
+    ledger.stage(SurveyId(1), vec![(path("a"), Some(b"a1".into()))]);
+    ledger.commit(commit(1, true, vec![mark("a1")]));
+    assert!(ledger.close());
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(directory.path().join(NAME), copy.path().join(NAME)).unwrap();
+    let ledger = Ledger::open(directory.path()).ledger;
+    ledger.stage(SurveyId(2), vec![(path("a"), Some(b"a2".into()))]);
+    ledger.commit(commit(2, false, vec![mark("a2")]));
+    assert!(ledger.close());
+
+    // The rows are of now, all else is of before: what a journal with a flipped bit can come to.
+    let old = copy.path().join(NAME);
+    let connection = Connection::open(directory.path().join(NAME)).unwrap();
+    connection
+        .execute_batch(&format!(
+            "ATTACH '{}' AS old;
+             REPLACE INTO sources SELECT * FROM old.sources;
+             REPLACE INTO routes SELECT * FROM old.routes;
+             REPLACE INTO marks SELECT * FROM old.marks",
+            old.display()
+        ))
+        .unwrap();
+    drop(connection);
+    let opened = Ledger::open(directory.path());
+    assert_eq!(opened.memory.routes[&route()].marks, [mark("a1")]);
+    let rows = opened.ledger.rows(&source()).unwrap();
+    assert_eq!(rows.row(&path("a")), None);
+    assert_eq!(rows.below(&RelPath::root()).count(), 0);
+    // The next commit comes of the row's age; it must not come back by that.
+    opened
+        .ledger
+        .stage(SurveyId(3), vec![(path("b"), Some(b"b3".into()))]);
+    opened.ledger.commit(commit(3, false, Vec::new()));
+    assert!(opened.ledger.flush());
+    assert_eq!(rows.row(&path("a")), None);
+    assert_eq!(rows.row(&path("b")), Some(b"b3".into()));
+}
+
+#[test]
+fn a_route_of_another_commit_than_its_source_has_no_standing() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = twice(directory.path());
+    let old = Connection::open(directory.path().join(NAME)).unwrap();
+    let sealed: Vec<u8> = old
+        .query_row("SELECT sealed FROM routes", [], |row| row.get(0))
+        .unwrap();
+    ledger.commit(commit(3, false, vec![mark("a3")]));
+    assert!(ledger.close());
+    old.execute("UPDATE routes SET sealed = ?1", [sealed])
+        .unwrap();
+    drop(old);
+    let opened = Ledger::open(directory.path());
+    assert!(opened.damage.unwrap().contains("1 records"));
+    assert!(opened.memory.routes.is_empty());
+    assert_eq!(opened.memory.sources[&source()].rows, Some("s".into()));
+}
+
+#[test]
+fn marks_of_another_time_are_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(twice(directory.path()).close());
+    assert_eq!(meddle(directory.path(), "UPDATE marks SET marks = x''"), 1);
+    let opened = Ledger::open(directory.path());
+    assert!(opened.memory.routes.is_empty() && opened.damage.is_some());
+}
+
+#[test]
+fn a_row_in_anothers_place_is_absent() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(twice(directory.path()).close());
+    assert_eq!(meddle(directory.path(), "UPDATE rows SET path = x'62'"), 1);
+    let opened = Ledger::open(directory.path());
+    let rows = opened.ledger.rows(&source()).unwrap();
+    assert_eq!(rows.row(&path("b")), None);
+    assert_eq!(rows.below(&RelPath::root()).count(), 0);
+}
+
+#[test]
+fn a_damaged_header_takes_rows_and_routes_with_it_until_everything_is_surveyed() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(twice(directory.path()).close());
+    meddle(directory.path(), "UPDATE sources SET sealed = x'00'");
+    let opened = Ledger::open(directory.path());
+    assert_eq!(opened.memory, crate::engine::Memory::default());
+    opened
+        .ledger
+        .stage(SurveyId(3), vec![(path("a"), Some(b"a3".into()))]);
+    opened.ledger.commit(commit(3, false, Vec::new()));
+    assert!(opened.ledger.flush());
+    assert!(opened.ledger.rows(&source()).is_none());
+    opened
+        .ledger
+        .stage(SurveyId(4), vec![(path("a"), Some(b"a4".into()))]);
+    opened.ledger.commit(commit(4, true, Vec::new()));
+    assert!(opened.ledger.flush());
+    let rows = opened.ledger.rows(&source()).unwrap();
+    assert_eq!(rows.row(&path("a")), Some(b"a4".into()));
+}
+
+#[test]
+fn more_marks_than_the_engine_has_room_for_are_a_full_pass() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(directory.path()).ledger;
+    ledger.stage(SurveyId(1), vec![(path("a"), Some(b"a1".into()))]);
+    let marks = (0..=MARKS_MAX).map(|at| mark(&at.to_string())).collect();
+    ledger.commit(commit(1, true, marks));
+    assert!(ledger.close());
+    let opened = Ledger::open(directory.path());
+    let memory = &opened.memory.routes[&route()];
+    assert!(memory.marks.is_empty());
+    assert_eq!(memory.pass, Some(Compare::Quick));
+    assert_eq!(opened.damage, None);
+}
+
+#[test]
+fn rows_that_nobody_committed_are_cleared_away() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = twice(directory.path());
+    let many = |count| (0..count).map(|at| (path(&at.to_string()), Some(vec![7; 100])));
+    ledger.stage(SurveyId(3), many(1000).collect());
+    assert!(ledger.close());
+    let ledger = Ledger::open(directory.path()).ledger;
+    ledger.stage(SurveyId(4), many(1000).collect());
+    ledger.forget(SurveyId(4));
+    // A thread of it that hears of that late.
+    ledger.stage(SurveyId(4), many(10).collect());
+    assert!(ledger.flush());
+    let look = Connection::open(directory.path().join(NAME)).unwrap();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let left = || look.query_row("SELECT count(*) FROM rows", [], |row| row.get::<_, i64>(0));
+    while left().unwrap() > 1 && std::time::Instant::now() < end {
+        std::thread::yield_now();
+    }
+    assert_eq!(left().unwrap(), 1);
+}
+
+#[test]
+fn damage_that_is_met_while_it_runs_begins_an_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = twice(directory.path());
+    let rows = ledger.rows(&source()).unwrap();
+    ledger.stage(SurveyId(3), vec![(path("x"), Some(b"x3".into()))]);
+    assert!(ledger.flush());
+    // As SQLite finds a page that is none; its own cache would hide one that is flipped in the file now.
+    let spoil = Connection::open(directory.path().join(NAME)).unwrap();
+    spoil
+        .execute_batch("PRAGMA writable_schema = ON; DROP TABLE runs")
+        .unwrap();
+    drop(spoil);
+    let run = Run {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        route: route(),
+        trigger: "change".into(),
+        took_ms: 1,
+        lag_ms: 2,
+        result: "done".into(),
+        trouble: None,
+        stats: Default::default(),
+        failed: Vec::new(),
+        failed_count: 0,
+    };
+    ledger.book(run.clone());
+    assert!(ledger.flush());
+    assert!(directory.path().join(DAMAGED).exists());
+    assert!(ledger.rows(&source()).is_none());
+    assert_eq!(rows.row(&path("a")), None);
+    // The survey that was under way has lost rows.
+    ledger.stage(SurveyId(3), vec![(path("a"), Some(b"a3".into()))]);
+    ledger.commit(commit(3, true, Vec::new()));
+    assert!(ledger.flush());
+    assert!(ledger.rows(&source()).is_none());
+    ledger.stage(SurveyId(4), vec![(path("a"), Some(b"a4".into()))]);
+    ledger.commit(commit(4, true, Vec::new()));
+    ledger.book(run.clone());
+    assert!(ledger.flush());
+    let rows = ledger.rows(&source()).unwrap();
+    assert_eq!(rows.row(&path("a")), Some(b"a4".into()));
+    assert_eq!(ledger.runs(5), [run]);
+}

@@ -1,0 +1,46 @@
+//! What must not have changed in a plan for a checkpoint made under it to count.
+//!
+//! Windows, schedules, budgets, bandwidth and the like may change freely; what decides *which* paths belong to a route,
+//! *where* they go or *what of them* is kept may not.
+
+use super::{RoutePlan, SourcePlan, Target};
+use crate::filter::FilterSpec;
+
+/// Identifies what a source's rows depend on.
+pub fn source_key(source: &SourcePlan) -> String {
+    key(&(
+        &source.path,
+        without_origins(&source.filter),
+        source.one_file_system,
+    ))
+}
+
+/// Identifies what a route's standing depends on, its source's included.
+pub fn route_key(source: &SourcePlan, route: &RoutePlan) -> String {
+    let mut target = route.target.clone();
+    if let Target::Daemon { password, .. } = &mut target {
+        *password = None;
+    }
+    key(&(
+        source_key(source),
+        target,
+        without_origins(&route.filter),
+        (route.attributes, &route.rsync_args),
+        // A policy that deletes more must find what an earlier one left.
+        route.delete,
+    ))
+}
+
+fn without_origins(filter: &FilterSpec) -> FilterSpec {
+    let mut filter = filter.clone();
+    for rule in filter.include.iter_mut().chain(&mut filter.exclude) {
+        rule.origin = None;
+    }
+    filter
+}
+
+fn key(of: &impl serde::Serialize) -> String {
+    // Plans are plain data; were one not to serialise, its key would merely be that of nothing.
+    let text = serde_json::to_vec(of).unwrap_or_default();
+    blake3::hash(&text).to_hex()[..16].to_owned()
+}
