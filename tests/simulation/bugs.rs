@@ -45,6 +45,17 @@ pub enum Bug {
     OrphanIsHeard,
     NoticesCut,
     LostSwallowsMarks,
+    // The survey and the ledger.
+    SurveyBarrierEarly,
+    RowsWithoutMarks,
+    YoungTrusted,
+    ListingDropped,
+    ToldIgnored,
+    CtimeIgnored,
+    UnreadableRowKept,
+    OwedPassForgotten,
+    ForgottenRowsKept,
+    LedgerTorn,
 }
 
 impl Bug {
@@ -88,5 +99,15 @@ impl Bug {
         Bug::OrphanIsHeard,
         Bug::NoticesCut,
         Bug::LostSwallowsMarks,
+        Bug::SurveyBarrierEarly,
+        Bug::RowsWithoutMarks,
+        Bug::YoungTrusted,
+        Bug::ListingDropped,
+        Bug::ToldIgnored,
+        Bug::CtimeIgnored,
+        Bug::UnreadableRowKept,
+        Bug::OwedPassForgotten,
+        Bug::ForgottenRowsKept,
+        Bug::LedgerTorn,
     ];
 }

@@ -3,6 +3,7 @@
 use heliostat::engine::Ask;
 use heliostat::plan::Compare;
 
+use super::ledger::Down;
 use super::script::What;
 use super::verdict::WaitRecord;
 use super::world::{Ev, SECOND, World};
@@ -26,11 +27,11 @@ impl World {
                 }
                 self.flush(source);
             }
-            What::Overflow(source) => {
+            What::Overflow(source, time) => {
                 if let Some(watcher) = &mut self.watchers[source] {
-                    watcher.overflow();
+                    watcher.overflow(true);
                 }
-                self.plan_turn(source);
+                self.lasts(what, time);
             }
             What::Unreadable(source, path, time) => {
                 if let Some(number) = self.sources[source].number(path)
@@ -85,7 +86,15 @@ impl World {
                 self.lasts(what, time);
             }
             What::Drift(route, drift) => self.targets[route].drift(drift, now),
-            What::Crash { .. } => self.crash(),
+            What::Crash {
+                down,
+                orphans,
+                memory,
+            } => self.crash(Down {
+                time: down,
+                orphans,
+                memory,
+            }),
             What::Wait => {
                 if now > 0 {
                     let id = self.ask(Ask::Wait(World::everything()));
@@ -100,7 +109,12 @@ impl World {
                 self.ask(Ask::Trigger(World::everything()));
             }
             What::Approve => self.approve_all(),
-            What::ClockStep(seconds) => self.wall_shift += seconds,
+            What::ClockStep(seconds) => {
+                self.wall_shift += seconds;
+                for source in &mut self.sources {
+                    source.wall = source.wall.saturating_add_signed(seconds * SECOND as i64);
+                }
+            }
             What::Reload(source) => {
                 let source = self.plan.sources.values_mut().nth(source).unwrap();
                 for route in source.routes.values_mut() {
@@ -133,6 +147,12 @@ impl World {
             What::Unmount(source, _) => {
                 self.sources[source].mount(now);
                 self.flush(source);
+            }
+            What::Overflow(source, _) => {
+                if let Some(watcher) = &mut self.watchers[source] {
+                    watcher.overflow(false);
+                }
+                self.plan_turn(source);
             }
             What::WatchLimit(source, ..) => {
                 if let Some(watcher) = &mut self.watchers[source] {
@@ -169,6 +189,7 @@ impl World {
             self.ends(What::RootMissing(source, 0));
             self.ends(What::Unmount(source, 0));
             self.ends(What::WatchLimit(source, 0, 0));
+            self.ends(What::Overflow(source, 0));
         }
         for target in &mut self.targets {
             target.trouble = super::target::Trouble::default();

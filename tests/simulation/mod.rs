@@ -7,11 +7,13 @@
 mod bugs;
 mod check;
 mod fault;
+mod ledger;
 mod path;
 mod random;
 mod script;
 mod shrink;
 mod source;
+mod survey;
 mod target;
 mod transfer;
 mod verdict;
@@ -90,6 +92,8 @@ fn add(sum: &mut Figures, one: Figures) {
     sum.holds += one.holds;
     sum.waits += one.waits;
     sum.in_sync += one.in_sync;
+    sum.surveys += one.surveys;
+    sum.checkpoints += one.checkpoints;
 }
 
 /// Fails with the smallest history that still fails.

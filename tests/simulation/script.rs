@@ -43,10 +43,20 @@ pub struct Setup {
     pub delay: u64,
 }
 
+/// What a crash leaves of the ledger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    Kept,
+    /// An earlier checkpoint, as from a backup.
+    Old,
+    Lost,
+}
+
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum What {
     Op(usize, Op),
-    Overflow(usize),
+    /// Whoever watches is stopped for so long.
+    Overflow(usize, u64),
     Unreadable(usize, P, u64),
     RootMissing(usize, u64),
     Unmount(usize, u64),
@@ -63,6 +73,7 @@ pub enum What {
     Crash {
         down: u64,
         orphans: u64,
+        memory: Memory,
     },
     Wait,
     Rescan(usize),
@@ -116,7 +127,7 @@ fn op(random: &mut Random, kinds: &[u64]) -> Op {
     match random.pick(kinds) {
         0..=2 => Op::Write(a, random.within(1, 2) as u32),
         3 => Op::Rewrite(a),
-        4 => Op::Scribble(a, random.within(1, 200) * 1000),
+        4 => Op::Scribble(a, random.within(1, 200) * random.pick(&[1000, 100_000])),
         5 => Op::Chmod(a),
         6 => Op::Touch(a),
         7 => Op::Mkdir(a),
@@ -135,7 +146,7 @@ fn fault(random: &mut Random, kind: u64, setup: &Setup) -> What {
     let route = random.below(setup.routes.len() as u64) as usize;
     let time = random.pick(&[5_000, 100_000, SECOND, 4 * SECOND, 20 * SECOND]);
     match kind {
-        0 => What::Overflow(source),
+        0 => What::Overflow(source, time / 10),
         1 => What::Unreadable(source, path(random), time),
         2 => What::RootMissing(source, time),
         3 => What::Unmount(source, time),
@@ -156,8 +167,15 @@ fn fault(random: &mut Random, kind: u64, setup: &Setup) -> What {
             },
         ),
         13 | 14 => What::Crash {
-            down: random.pick(&[1000, 50_000, 3 * SECOND]),
+            down: random.pick(&[1000, 50_000, 3 * SECOND, 8 * SECOND]),
             orphans: random.pick(&[0, 10_000, SECOND]),
+            memory: random.pick(&[
+                Memory::Kept,
+                Memory::Kept,
+                Memory::Kept,
+                Memory::Old,
+                Memory::Lost,
+            ]),
         },
         15 => What::ClockStep(random.pick(&[-86_400, -3600, 3600, 86_400])),
         16 => What::Rescan(route),
@@ -213,7 +231,7 @@ pub fn generate(seed: u64) -> Script {
     } else {
         (0..FAULTS).filter(|_| random.chance(20)).collect()
     };
-    let gap = random.pick(&[100, 2_000, 30_000, 400_000]);
+    let gap = random.pick(&[100, 2_000, 30_000, 400_000, 3 * SECOND]);
     let mut items = Vec::new();
     let mut at = 0;
     for _ in 0..random.within(0, 8) {

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::path::P;
 
+/// The wall clock when everything begins, in microseconds.
+pub const WALL: u64 = 1_780_000_000_000_000;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Kind {
     File,
@@ -107,6 +110,8 @@ pub struct Source {
     /// Microseconds of the file system's clock.
     grain: u64,
     now: u64,
+    /// What the wall clock is ahead of the time in the model, in microseconds.
+    pub wall: u64,
     /// Counts the changes.
     pub version: u64,
 }
@@ -126,6 +131,7 @@ impl Source {
             ctimes: 0,
             grain,
             now: 0,
+            wall: WALL,
             version: 0,
         };
         let root = source.inode(Kind::Directory, 0);
@@ -186,7 +192,7 @@ impl Source {
     fn inode(&mut self, kind: Kind, size: u32) -> usize {
         self.contents += 1;
         self.ctimes += 1;
-        let time = self.now / self.grain * self.grain;
+        let time = self.clock();
         self.inodes.push(Inode {
             facts: Facts {
                 kind,
@@ -213,11 +219,17 @@ impl Source {
         self.inodes.len() - 1
     }
 
+    /// The file system's clock.
+    fn clock(&self) -> u64 {
+        (self.now + self.wall) / self.grain * self.grain
+    }
+
     fn changed(&mut self, number: usize) {
         self.ctimes += 1;
+        let time = self.clock();
         let inode = &mut self.inodes[number];
         inode.ctime = self.ctimes;
-        inode.coarse = self.now / self.grain * self.grain;
+        inode.coarse = time;
     }
 
     fn modified(&mut self, number: usize) {
@@ -575,7 +587,7 @@ impl Source {
             (inode.names, inode.open, inode.readable) = (1, 0, true);
             self.ctimes += 1;
             inode.ctime = self.ctimes;
-            inode.coarse = now / self.grain * self.grain;
+            inode.coarse = self.clock();
             self.inodes.push(inode);
             self.names.insert(path, self.inodes.len() - 1);
             self.appeared.insert(path, now);

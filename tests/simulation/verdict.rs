@@ -135,7 +135,7 @@ impl World {
         Compared {
             delete: setup.delete,
             quick: self.quick[setup.source],
-            seen: !self.quick[setup.source],
+            seen: !self.lossy[setup.source],
         }
     }
 

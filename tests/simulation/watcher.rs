@@ -70,6 +70,7 @@ pub struct Watcher {
     notices: Vec<Notice>,
     /// Events were lost, or a directory was polled: what vanished may not have been seen.
     pub blind: bool,
+    stopped: bool,
     stood: bool,
 }
 
@@ -106,6 +107,7 @@ impl Watcher {
             poll_at: 0,
             notices: Vec::new(),
             blind: false,
+            stopped: false,
             stood: false,
         }
     }
@@ -124,7 +126,7 @@ impl Watcher {
     }
 
     fn post(&mut self, letter: Letter) {
-        if self.queue.len() < self.queue_max {
+        if self.queue.len() < self.queue_max && !self.stopped {
             self.queue.push_back(letter);
         } else if !self.has(Bug::OverflowUnseen) {
             self.overflown = true;
@@ -135,12 +137,9 @@ impl Watcher {
         }
     }
 
-    /// The queue overflows now, with everything in it.
-    pub fn overflow(&mut self) {
-        self.recall();
-        self.queue.clear();
-        self.overflown = !self.has(Bug::OverflowUnseen);
-        self.blind = true;
+    /// From now on the queue is full, or is read again.
+    pub fn overflow(&mut self, full: bool) {
+        self.stopped = full;
     }
 
     pub fn ask(&mut self, barrier: u64) {
@@ -157,6 +156,7 @@ impl Watcher {
             && self.stand.is_some()
             && self.queue.is_empty()
             && !self.overflown
+            && !self.stopped
             && self.groups.is_empty()
             && self.marks.is_empty()
             && self.notices.is_empty()
@@ -170,6 +170,9 @@ impl Watcher {
 
     /// When it wants its next turn, if nothing comes before.
     pub fn next(&self, now: u64, source: &Source) -> Option<u64> {
+        if self.stopped {
+            return None;
+        }
         let busy = !self.queue.is_empty()
             || self.overflown
             || !self.groups.is_empty()
@@ -191,6 +194,9 @@ impl Watcher {
 
     /// One turn; what is told by it.
     pub fn turn(&mut self, now: u64, source: &Source, pace: Pace) -> Vec<Notice> {
+        if self.stopped {
+            return Vec::new();
+        }
         if std::mem::take(&mut self.overflown) {
             self.lost(now);
         }
