@@ -11,6 +11,9 @@ use super::world::{Ev, SECOND, World};
 /// Within so long everything must be in step, once nothing is wrong any more.
 const WINDOW: u64 = 140 * SECOND;
 
+/// And for so long before that nothing may happen any more.
+const REST: u64 = 50 * SECOND;
+
 impl World {
     pub fn item(&mut self, what: What) {
         self.note(|| format!("{what:?}"));
@@ -206,7 +209,7 @@ impl World {
             self.at(self.now + WINDOW, Ev::JudgeHealthy);
             self.at(self.now + WINDOW + 1, Ev::HealAll);
         } else {
-            self.at(self.now + WINDOW, Ev::JudgeAll);
+            self.heal_all();
         }
     }
 
@@ -214,6 +217,7 @@ impl World {
         if let Some(stuck) = self.stuck.take() {
             self.targets[stuck].trouble.frozen = false;
         }
+        self.at(self.now + WINDOW - REST, Ev::Rest);
         self.at(self.now + WINDOW, Ev::JudgeAll);
     }
 }

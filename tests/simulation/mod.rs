@@ -129,6 +129,10 @@ fn histories_converge() {
             ..How::default()
         };
         let told = play(&script, how);
+        if count == 1 && told.violation.is_none() {
+            let how = How { log: true, ..how };
+            println!("{}", play(&script, how).log.join("\n"));
+        }
         if let Some(why) = &told.violation {
             failed.push((seed, why.clone()));
             if failed.len() >= FAILURES_MAX {
@@ -141,6 +145,8 @@ fn histories_converge() {
                 play(&script, how).trace,
                 "seed {seed} does not repeat itself"
             );
+        }
+        if told.figures.steps > 500 {
         }
         add(&mut sum, told.figures);
     }

@@ -17,6 +17,9 @@ use super::watcher::identity;
 /// A change so shortly before a look may bear the time of a later one.
 const YOUNG: u64 = 2_000_000;
 
+/// A time so far ahead of the clock does not settle soon.
+const AHEAD: u64 = 60_000_000;
+
 /// One directory as it was at a look; `None`: a signature that equals nothing.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Row {
@@ -230,9 +233,10 @@ impl Surveying {
         let mut young = false;
         let trusts = self.has(Bug::YoungTrusted);
         let mut age = |inode: &Inode| {
-            let settled = inode.coarse + YOUNG < wall || trusts;
-            young |= !settled;
-            settled
+            let ahead = inode.coarse > wall + AHEAD;
+            let recent = inode.coarse + YOUNG >= wall || inode.facts.mtime.abs_diff(wall) <= YOUNG;
+            young |= recent && !ahead && !trusts;
+            trusts || !(recent || ahead)
         };
         let own = source.get(path).expect("it was seen to be a directory");
         let mut row = Row {

@@ -12,6 +12,9 @@ use super::path::P;
 use super::source::{Facts, Kind, Source};
 use super::world::{Ev, World};
 
+/// Steps in the last minute, though nothing happens.
+const RESTLESS: u64 = 8;
+
 /// What a source was, at the request of a wait and after each change since.
 #[derive(Debug)]
 pub struct WaitRecord {
@@ -207,6 +210,15 @@ impl World {
                 if !excused {
                     self.violate(format!("G4: {id:?} was never answered"));
                 }
+            }
+            let steps = self.figures.steps - self.rested;
+            let gathers = self.script.setup.routes.iter().any(|route| route.gathered);
+            let in_sync = status
+                .routes
+                .iter()
+                .all(|route| route.state == State::InSync);
+            if in_sync && !gathers && steps > RESTLESS {
+                self.violate(format!("at quiet there are {steps} steps for nothing"));
             }
             self.over = true;
         }

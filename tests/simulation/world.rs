@@ -46,6 +46,8 @@ pub enum Ev {
     Look(u64, SurveyId),
     Durable(u64),
     Heal,
+    /// From here on nothing is to happen any more.
+    Rest,
     JudgeHealthy,
     HealAll,
     JudgeAll,
@@ -99,6 +101,8 @@ pub struct World {
     pub crash_at: Option<u64>,
     bucket: (u64, u64),
     pub shelf: Shelf,
+    /// Steps when everything was to have come to rest.
+    pub rested: u64,
     pub lossy: Vec<bool>,
     pub look: bool,
     pub judge: Option<Ev>,
@@ -154,6 +158,7 @@ impl World {
             crash_at: None,
             bucket: (0, 0),
             shelf: Shelf::default(),
+            rested: 0,
             lossy: vec![false; setup.sources],
             look: false,
             judge: None,
@@ -500,6 +505,7 @@ impl World {
                 }
             }
             Ev::Heal => self.heal(),
+            Ev::Rest => self.rested = self.figures.steps,
             Ev::HealAll => self.heal_all(),
             Ev::JudgeHealthy | Ev::JudgeAll => {
                 self.judge = Some(event);
