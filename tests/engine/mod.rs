@@ -249,6 +249,7 @@ fn dirt(words: &[&str]) -> Dirt {
             "content" => Dirt::CONTENT,
             "subtree" => Dirt::SUBTREE,
             "gone" => Dirt::GONE,
+            "listing" => Dirt::LISTING,
             other => panic!("no such dirt: {other}"),
         }
     })

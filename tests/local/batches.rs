@@ -71,7 +71,8 @@ fn lower(source: &Path, marks: &Marks, delete: DeletePolicy) -> Batch {
         let strength = |act: &Act| match act {
             Act::Attributes => 0,
             Act::Send | Act::Remove => 1,
-            Act::Reconcile { .. } => 2,
+            Act::Listing => 2,
+            Act::Reconcile { .. } => 3,
         };
         let entry = acts.entry(path).or_insert(act);
         if strength(&act) > strength(entry) {

@@ -16,7 +16,7 @@ use super::report::Report;
 use super::steps::Step;
 use crate::engine::{PathFailure, PathNote, RelPath, Stats, Trouble, Verdict, escape};
 use crate::plan::{DeletePolicy, RoutePlan, SourcePlan};
-use crate::transfer::batch::Act;
+use crate::transfer::batch::{Act, Entry};
 
 /// What a run was.
 #[derive(Clone, Copy)]
@@ -175,7 +175,7 @@ fn unclear(report: &Report) -> Option<String> {
 fn skip_deletions(case: Case<'_>, judged: &mut Judged) {
     let passing = judged.failed.is_empty() && !judged.again.is_empty();
     for entry in &case.step.entries {
-        if matches!(entry.act, Act::Remove | Act::Reconcile { delete: true, .. }) {
+        if entry.act.deletes() {
             let path = entry.path.clone();
             if passing {
                 judged.again.push(path);
@@ -303,6 +303,9 @@ struct Place<'a> {
     case: Case<'a>,
     far_root: Vec<u8>,
     listed: HashSet<&'a [u8]>,
+    /// Of these, the directories below which any name may come up: those that are entered, and those whose listing is
+    /// reconciled, since directories that leave it are deleted with everything in them.
+    entered: HashSet<&'a [u8]>,
     parents: HashSet<&'a [u8]>,
 }
 
@@ -314,11 +317,13 @@ impl<'a> Place<'a> {
             .flat_map(|entry| entry.path.ancestors())
             .collect();
         parents.insert(b"");
-        let listed = entries.iter().map(|entry| entry.path.as_bytes()).collect();
+        let paths = |entry: &'a Entry| entry.path.as_bytes();
+        let enters = |entry: &&Entry| case.step.recurse || entry.act == Act::Listing;
         Place {
             case,
             far_root: case.kind.far_root(&case.route.target),
-            listed,
+            listed: entries.iter().map(paths).collect(),
+            entered: entries.iter().filter(enters).map(paths).collect(),
             parents,
         }
     }
@@ -386,8 +391,8 @@ impl<'a> Place<'a> {
     fn reached(&self, path: RelPath) -> Option<RelPath> {
         let step = self.case.step;
         let bytes = path.as_bytes();
-        let whole = step.pass.is_some() || (step.recurse && self.listed.contains(&b""[..]));
-        let inside = || step.recurse && path.ancestors().any(|above| self.listed.contains(above));
+        let whole = step.pass.is_some() || self.entered.contains(&b""[..]);
+        let inside = || path.ancestors().any(|above| self.entered.contains(above));
         (whole || self.listed.contains(bytes) || self.parents.contains(bytes) || inside())
             .then_some(path)
     }
