@@ -99,7 +99,7 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
     }
     let deferred = matches!(case.leave, Leave::None | Leave::One);
     judged.wants_deletions =
-        report.fence || deferred && !(report.kept.is_empty() && report.blocked.is_empty());
+        report.fence() || deferred && !(report.kept.is_empty() && report.blocked.is_empty());
     for raw in &report.blocked {
         let reason = match case.leave {
             Leave::None | Leave::One => continue,
@@ -190,7 +190,7 @@ fn skip_deletions(case: Case<'_>, judged: &mut Judged) {
 fn notes(case: Case<'_>, report: &Report, place: &Place<'_>, judged: &mut Judged) {
     let left_out = "left out: a special file, or a link where links are not kept";
     let kept = "kept on the target: something in it is protected";
-    let kept_lines = if matches!(case.leave, Leave::Counted(_)) && !report.fence {
+    let kept_lines = if matches!(case.leave, Leave::Counted(_)) && !report.fence() {
         &report.kept[..]
     } else {
         &[]

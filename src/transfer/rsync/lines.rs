@@ -25,8 +25,8 @@ pub enum Line {
     Unsteady(Vec<u8>),
     /// Something failed with a path.
     Failed(Failed),
-    /// The fence stopped deletions.
-    Fence,
+    /// The fence stopped so many deletions.
+    Fence(u64),
     /// A read error stopped all deletions.
     DeletionSkipped,
     /// A number of the statistics.
@@ -272,8 +272,12 @@ fn message(line: &[u8], text: &str) -> Line {
             .or_else(|| line[..at].strip_prefix(b"ERROR: "));
         return Line::Unsteady(unescape(name.unwrap_or(&line[..at])));
     }
-    if text.starts_with("Deletions stopped due to --max-delete limit") {
-        return Line::Fence;
+    if let Some(rest) = text.strip_prefix("Deletions stopped due to --max-delete limit") {
+        let skipped = rest
+            .strip_prefix(" (")
+            .and_then(|rest| rest.strip_suffix(" skipped)"));
+        // Without a number nothing is known of how many.
+        return Line::Fence(skipped.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX));
     }
     if text.starts_with("IO error encountered -- skipping file deletion") {
         return Line::DeletionSkipped;

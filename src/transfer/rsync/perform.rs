@@ -113,8 +113,8 @@ pub(crate) async fn preview(
             return Err(judged.verdict);
         }
         found.target_entries += target_entries(case, &report).unwrap_or(0);
+        found.delete.extend(report.counted());
         found.send.extend(report.sends.unwrap_or_default());
-        found.delete.extend(report.deletions.unwrap_or_default());
     }
     Ok(found)
 }
@@ -285,7 +285,7 @@ impl Performer<'_> {
         }
         let target_entries = target_entries(case, &report);
         Ok(Counted {
-            paths: report.deletions.unwrap_or_default(),
+            paths: report.counted(),
             target_entries,
         })
     }

@@ -657,6 +657,49 @@ fn zero_is_not_success() {
     assert!(matches!(bare.verdict, Verdict::Retry(trouble) if trouble.code == "unclear"));
 }
 
+/// rsync 3.5.0, of `g/h/i/j/` with something protected in `j`.
+#[test]
+fn directories_that_stay_are_no_deletions_and_no_fence() {
+    let counted = "\
+cannot delete non-empty directory: g/h/i/j
+*deleting  |0|g/h/i/j/
+cannot delete non-empty directory: g/h/i
+*deleting  |0|g/h/i/
+*deleting  |0|g/h/old
+cannot delete non-empty directory: g/h
+*deleting  |0|g/h/
+cannot delete non-empty directory: g";
+    let mut report = Report::new(true);
+    let progress = Progress::new();
+    counted
+        .lines()
+        .for_each(|line| report.take(line.as_bytes(), &progress));
+    let paths: Vec<_> = report.counted().iter().map(RelPath::to_string).collect();
+    assert_eq!(paths, ["g/h/old"]);
+
+    let entries = vec![entry("", Act::Listing)];
+    let step = Step {
+        entries,
+        delete: true,
+        ..Step::default()
+    };
+    let kept = "\
+cannot delete non-empty directory: g/h/i/j
+cannot delete non-empty directory: g/h/i
+cannot delete non-empty directory: g/h
+cannot delete non-empty directory: g
+Deletions stopped due to --max-delete limit";
+    let wants = |leave, skipped| {
+        let text = format!("{kept} ({skipped} skipped)");
+        judged(daemon("", None), &step, leave, Some(0), &text).wants_deletions
+    };
+    assert!(!wants(Leave::Counted(1), 3));
+    assert!(wants(Leave::Counted(1), 4), "one of them would have gone");
+    assert!(wants(Leave::None, 3), "only a count tells");
+    let unknown = judged(daemon("", None), &step, Leave::Counted(1), Some(0), kept);
+    assert!(unknown.wants_deletions);
+}
+
 #[test]
 fn deletions_that_a_read_error_stopped_stay_dirty() {
     let entries = vec![
