@@ -58,6 +58,10 @@ pub struct Report {
     pub special: u64,
     /// Of which links.
     pub links: u64,
+    /// Of what was sent or changed, the names that begin with a dot: see [`Report::is_hidden`].
+    hidden: HashSet<Vec<u8>>,
+    /// Whether there were more.
+    hidden_more: bool,
     kept_lines: usize,
     /// Whether rsync itself counts the entries.
     counted: bool,
@@ -112,6 +116,11 @@ impl Report {
         }
     }
 
+    /// Whether the fence said so of itself.
+    pub fn fence_spoke(&self) -> bool {
+        self.skipped > 0
+    }
+
     /// Whether the fence stopped more than attempts that could not have succeeded. rsync tries to delete a directory that
     /// it keeps for something protected in it, where it lies in another that it keeps, and above the fence it counts that
     /// as stopped.
@@ -125,6 +134,12 @@ impl Report {
         let vain: HashSet<RelPath> = self.vain().into_iter().filter_map(RelPath::new).collect();
         paths.retain(|path| !vain.contains(path));
         paths
+    }
+
+    /// Whether a name that begins with a dot was sent or changed; `None`: that is not known any more. rsync's temporary
+    /// file for `name` and for `.name` is called the same, `.name.Ab3dEf`, and only this tells which of them it speaks of.
+    pub fn is_hidden(&self, path: &[u8]) -> Option<bool> {
+        (self.hidden.contains(path) || !self.hidden_more).then(|| self.hidden.contains(path))
     }
 
     /// Directories that stay and lie in others that stay.
@@ -149,6 +164,14 @@ impl Report {
             return;
         }
         self.files += 1;
+        let slash = item.name.iter().rposition(|byte| *byte == b'/');
+        if item.name.get(slash.map_or(0, |at| at + 1)) == Some(&b'.') {
+            if self.hidden.len() < KEPT_MAX {
+                self.hidden.insert(item.name.clone());
+            } else {
+                self.hidden_more = true;
+            }
+        }
         if let Some(sends) = &mut self.sends {
             match RelPath::new(&item.name).filter(|_| sends.len() < DELETIONS_MAX) {
                 Some(path) => sends.push(path),

@@ -1,5 +1,7 @@
 //! Command lines as a user would read them, and rsync's real messages (collected from 3.5.0 by provoking each).
 
+mod corpus;
+
 use super::invocation::{Leave, Orders, list};
 use super::judge::{Case, Judged, judge};
 use super::kind::kind_of;
