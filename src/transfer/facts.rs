@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use super::batch::{Act, Batch, Entry};
+use super::batch::{Batch, Entry};
 use super::normalise::{Look, Seen};
 use crate::engine::guard::GuardFacts;
 use crate::engine::{Job, RelPath};
@@ -84,9 +84,9 @@ impl Look for Disk<'_> {
 const SMALL_ENTRIES: usize = 64;
 const SMALL_BYTES: u64 = 256 << 10;
 
-/// Whether a batch is a few small files, and no subtree.
+/// Whether a batch is a few small files, and no directory is looked through.
 pub fn is_small(root: &Path, batch: &Batch) -> bool {
-    let leaf = |entry: &Entry| !matches!(entry.act, Act::Reconcile { .. });
+    let leaf = |entry: &Entry| !entry.act.looks_inside();
     let size = |entry: &Entry| {
         entry
             .path

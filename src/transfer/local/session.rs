@@ -151,6 +151,13 @@ impl<'a> Session<'a> {
                         self.reconcile(path, trust && !checksum)?;
                     }
                 }
+                Act::Listing => {
+                    pair = None;
+                    let made = self.ensure_dir(path);
+                    if self.record(path, made)?.is_some() {
+                        self.reconcile_listing(path)?;
+                    }
+                }
                 Act::Send | Act::Attributes => {
                     let trust = *act == Act::Attributes;
                     let done = self.one(path, trust, &mut pair);

@@ -113,8 +113,8 @@ pub(crate) async fn preview(
             return Err(judged.verdict);
         }
         found.target_entries += target_entries(case, &report).unwrap_or(0);
+        found.delete.extend(report.counted());
         found.send.extend(report.sends.unwrap_or_default());
-        found.delete.extend(report.deletions.unwrap_or_default());
     }
     Ok(found)
 }
@@ -190,7 +190,7 @@ impl Performer<'_> {
         let (Some(Entry { path, .. }), None) = (removals.next(), removals.next()) else {
             return Ok(false);
         };
-        let reconciles = |entry: &Entry| matches!(entry.act, Act::Reconcile { delete: true, .. });
+        let reconciles = |entry: &Entry| entry.act.deletes() && entry.act.looks_inside();
         if steps.iter().flat_map(|step| &step.entries).any(reconciles) {
             return Ok(false);
         }
@@ -264,9 +264,7 @@ impl Performer<'_> {
             add(outcome, judged);
             if fence {
                 // The source went on changing, and more was to go than was counted: that is counted anew, soon.
-                let deletes = |entry: &&Entry| {
-                    matches!(entry.act, Act::Remove | Act::Reconcile { delete: true, .. })
-                };
+                let deletes = |entry: &&Entry| entry.act.deletes();
                 let entries = wanting.step.entries.iter().filter(deletes);
                 outcome
                     .again
@@ -287,7 +285,7 @@ impl Performer<'_> {
         }
         let target_entries = target_entries(case, &report);
         Ok(Counted {
-            paths: report.deletions.unwrap_or_default(),
+            paths: report.counted(),
             target_entries,
         })
     }
