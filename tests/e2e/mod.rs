@@ -9,6 +9,7 @@ mod failures;
 mod histories;
 mod lifecycle;
 mod secrets;
+mod short;
 
 use std::fs;
 use std::path::{Path, PathBuf};
