@@ -16,7 +16,8 @@
 //! 6. With `oneFileSystem` a path below a mount drops out, and the mount point itself is only a directory with
 //!    attributes: a listed path would be its own file system to rsync.
 //! 7. Where hard links are kept, writing through one name changes the others without an event for them: a file with
-//!    several names brings the whole tree along, by the quick check.
+//!    several names brings the whole tree along, by the quick check. So does a directory that is entered with such a file
+//!    in it: its other names may be outside, and rsync links only what it lists together.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,6 +47,12 @@ pub enum Seen {
 pub trait Look {
     /// What is there.
     fn look(&self, path: &RelPath) -> Seen;
+
+    /// Whether something below this directory has several names, or may have. Only asked where hard links are kept.
+    fn several_names_below(&self, directory: &RelPath) -> bool {
+        let _ = directory;
+        false
+    }
 }
 
 impl<F: Fn(&RelPath) -> Seen> Look for F {
@@ -114,10 +121,15 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
         let Some((path, act)) = act(path, seen, dirt, scope) else {
             continue;
         };
-        several_names |= act == Act::Send && matches!(seen, Seen::Other { links } if links > 1);
+        several_names |= scope.hard_links
+            && match act {
+                Act::Send => matches!(seen, Seen::Other { links } if links > 1),
+                Act::Reconcile { .. } => !path.is_root() && look.several_names_below(&path),
+                Act::Remove | Act::Attributes => false,
+            };
         add(&mut acts, path, act);
     }
-    if scope.hard_links && several_names {
+    if several_names {
         add(
             &mut acts,
             RelPath::root(),

@@ -36,7 +36,10 @@ fn random_histories_reach_both_targets() {
             resume_unwind(panic);
         }
     }
-    eprintln!("figure: long end-to-end histories {count}, of {} operations each", ROUNDS * OPERATIONS);
+    eprintln!(
+        "figure: long end-to-end histories {count}, of {} operations each",
+        ROUNDS * OPERATIONS
+    );
 }
 
 fn history(seed: u64) {

@@ -207,3 +207,19 @@ fn short_histories_go_over_ssh() {
     Field::new(true).histories(seeds(count));
     eprintln!("figure: short end-to-end histories over ssh {count}, onto two targets each");
 }
+
+/// rsync links what it lists together: a directory that came with a name of a file outside of it was sent alone.
+#[test]
+fn a_further_name_that_comes_with_its_directory_is_the_same_file() {
+    let mut field = Field::new(false);
+    super::write(&field.source, "a", "under two names");
+    super::write(&field.source, "e/b", "under two names");
+    field.service.start();
+    field.settle();
+    let new = field.outside.join("new");
+    fs::create_dir_all(new.join("d")).unwrap();
+    fs::hard_link(field.source.join("a"), new.join("d/a")).unwrap();
+    fs::hard_link(field.source.join("e/b"), new.join("b")).unwrap();
+    fs::rename(new, field.source.join("new")).unwrap();
+    field.settle();
+}
