@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use super::{PATIENCE, SHOWN_MAX, extend, knob, local, remote, retry, site};
@@ -221,5 +222,25 @@ fn a_further_name_that_comes_with_its_directory_is_the_same_file() {
     fs::hard_link(field.source.join("a"), new.join("d/a")).unwrap();
     fs::hard_link(field.source.join("e/b"), new.join("b")).unwrap();
     fs::rename(new, field.source.join("new")).unwrap();
+    field.settle();
+}
+
+/// The run that links a file to its other names came before the one that sent it, if that one had several names to delete.
+#[test]
+fn a_further_name_that_comes_with_removals_is_the_same_file() {
+    let mut field = Field::new(false);
+    for name in ["a", "d/x", "d/y", "d/z"] {
+        super::write(&field.source, name, name);
+    }
+    field.service.start();
+    field.settle();
+    // All in one batch.
+    let process = Pid::from_raw(field.service.id().unwrap() as i32).unwrap();
+    kill_process(process, Signal::STOP).unwrap();
+    fs::hard_link(field.source.join("a"), field.source.join("b")).unwrap();
+    for name in ["d/x", "d/y"] {
+        fs::remove_file(field.source.join(name)).unwrap();
+    }
+    kill_process(process, Signal::CONT).unwrap();
     field.settle();
 }
