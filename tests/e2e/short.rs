@@ -3,11 +3,12 @@
 //!
 //! `HELIOSTAT_E2E_HISTORIES` says how many, `HELIOSTAT_SEED` with which seed they begin. A red one is a bug with a seed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -242,5 +243,26 @@ fn a_further_name_that_comes_with_removals_is_the_same_file() {
         fs::remove_file(field.source.join(name)).unwrap();
     }
     kill_process(process, Signal::CONT).unwrap();
+    field.settle();
+}
+
+/// What was linked by its size and time was not looked at any more: two files of two names each, exchanged, stayed where
+/// they were on a local target.
+#[test]
+fn linked_files_of_equal_size_and_time_are_exchanged() {
+    let mut field = Field::new(false);
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let at = |name: &str| field.source.join(name);
+    for (name, text) in [("a", "1111"), ("b", "2222")] {
+        super::write(&field.source, name, text);
+        File::open(at(name)).unwrap().set_modified(time).unwrap();
+        fs::hard_link(at(name), at(&format!("{name}-linked"))).unwrap();
+    }
+    field.service.start();
+    field.settle();
+    for (one, other) in [("a", "b"), ("a-linked", "b-linked")] {
+        let at = |name: &str| field.source.join(name);
+        renameat_with(CWD, at(one), CWD, at(other), RenameFlags::EXCHANGE).unwrap();
+    }
     field.settle();
 }
