@@ -4,8 +4,10 @@
 //! condition with a deadline; the deadlines are for a machine that is busy with other things.
 
 mod commands;
+mod crashes;
 mod deletes;
 mod failures;
+mod faults;
 mod histories;
 mod lifecycle;
 mod secrets;

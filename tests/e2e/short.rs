@@ -29,7 +29,7 @@ const HISTORIES: u64 = 200;
 const OVER_SSH: u64 = 10;
 
 /// Operations of one.
-const OPERATIONS: std::ops::Range<u32> = 2..30;
+const OPERATIONS: std::ops::Range<u32> = 2..20;
 
 /// The longest pause between two of them.
 const PAUSE_MS: u64 = 30;

@@ -156,7 +156,7 @@ pub(super) fn is(path: &Path, kind: impl FnOnce(&Metadata) -> bool) -> bool {
 }
 
 /// Everything below, in an order that is the same in each run.
-pub(super) fn walk(base: &Path) -> BTreeSet<PathBuf> {
+pub fn walk(base: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut open = vec![base.to_owned()];
     while let Some(directory) = open.pop() {
