@@ -340,21 +340,20 @@ fn copy_tree(from: &Path, to: &Path) {
     assert!(done.unwrap().success());
 }
 
-/// Whether two of them can be had at once.
+/// Whether two of them can be had at once: those of a kind are in each other's way.
 fn go_together(one: Fault, other: Fault) -> bool {
-    let rank = |fault| match fault {
-        // The service must run for these, or the root be there.
-        Fault::Killed | Fault::Overflow | Fault::Cut => 1,
-        Fault::Replaced | Fault::Swapped => 2,
-        // The targets' disks.
-        Fault::Full | Fault::ReadOnly | Fault::Moved | Fault::Immutable => 3,
-        // The way to the module.
-        Fault::Refused | Fault::Stalled | Fault::Password | Fault::Restarted => 4,
-        Fault::Unreadable => 5,
-        Fault::Unmounted => 6,
+    let alone = |fault| match fault {
+        // There must be a service, a root, and something that passes.
+        Fault::Killed | Fault::Overflow => 0,
+        Fault::Replaced | Fault::Swapped | Fault::Unreadable => 1,
+        Fault::Full | Fault::ReadOnly | Fault::Moved | Fault::Immutable => 2,
+        Fault::Refused | Fault::Stalled | Fault::Password | Fault::Restarted => 3,
+        Fault::Unmounted => 4,
+        Fault::Cut => 5,
     };
-    let (one, other) = (rank(one).min(rank(other)), rank(one).max(rank(other)));
-    one != other && !(one == 1 && matches!(other, 2 | 4)) && !(one == 2 && other == 5)
+    let (low, high) = (alone(one).min(alone(other)), alone(one).max(alone(other)));
+    // An overflow works on the root; and only what has room and a way can be cut.
+    low != high && (low, high) != (0, 1) && (high != 5 || low == 4)
 }
 
 #[test]

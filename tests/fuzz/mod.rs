@@ -23,11 +23,11 @@ const SECONDS: u64 = 2;
 /// At most so many inputs for each of those seconds.
 const RATE_MAX: u64 = 1000;
 
-/// Processor time that an input may take, where what is unmutated takes none.
-const SLOW: Duration = Duration::from_secs(2);
+/// What an input may take, by what this machine takes for [`TURNS`]: some six seconds where that takes 20 ms.
+const SLOW_FACTOR: u32 = 300;
 
-/// And it must be so much slower than what is unmutated, byte for byte: a slow machine is not a slow parser.
-const SLOW_FACTOR: u32 = 50;
+/// Turns of a loop that does next to nothing, unoptimised as the tests are: how fast the machine is.
+const TURNS: u64 = 1_000_000;
 
 /// Processor time of this thread: what others do on the machine is not in it.
 fn spent() -> Duration {
@@ -217,12 +217,12 @@ fn fuzz(name: &str) {
     let (seed, seconds) = (knob("HELIOSTAT_SEED", 1), knob("HELIOSTAT_FUZZ", SECONDS));
     let corpus = corpus(name);
     assert!(corpus.len() > 3, "{name} has nothing to mutate");
-    // What is unmutated, for comparison: the slowest, as if it were as long as an input may be.
-    let plain = corpus.iter().map(|text| {
-        let took = feed(name, target, text);
-        took * (BYTES_MAX / text.len().max(64)) as u32
-    });
-    let slow = SLOW.max(plain.max().unwrap_or_default() * SLOW_FACTOR);
+    for text in &corpus {
+        feed(name, target, text);
+    }
+    let begin = spent();
+    let _ = (0..TURNS).fold(seed, |sum, turn| std::hint::black_box(sum ^ turn));
+    let slow = (spent() - begin).max(Duration::from_millis(10)) * SLOW_FACTOR;
     let mut random = fastrand::Rng::with_seed(seed);
     let (begin, mut inputs, mut slowest) = (spent(), 0, Duration::ZERO);
     while inputs < seconds * RATE_MAX && spent() - begin < Duration::from_secs(seconds) {
