@@ -42,6 +42,8 @@ struct Truth {
     source: PathBuf,
     there: BTreeMap<String, Identity>,
     gone: BTreeSet<String>,
+    /// What both targets had then.
+    reflected: BTreeSet<String>,
     /// Deletions in the daemon's log by then.
     logged: usize,
 }
@@ -52,6 +54,7 @@ impl Truth {
             source: source.to_owned(),
             there: BTreeMap::new(),
             gone: BTreeSet::new(),
+            reflected: BTreeSet::new(),
             logged: 0,
         };
         truth.look();
@@ -86,16 +89,23 @@ impl Truth {
     /// Both targets are equal to the source: what was deleted was gone, and what is gone was deleted.
     fn check(&mut self, story: &Story) -> usize {
         let all = story.daemon.deletions();
-        let deleted: Vec<&String> = all[self.logged..].iter().collect();
-        let false_ones: Vec<_> = deleted
-            .iter()
-            .filter(|path| self.there.contains_key(**path) && !self.gone.contains(**path))
-            .collect();
+        let deleted: BTreeSet<&String> = all[self.logged..].iter().collect();
+        let stayed = |path: &&String| self.there.contains_key(*path) && !self.gone.contains(*path);
+        let false_ones: Vec<_> = deleted.iter().copied().filter(stayed).collect();
+        let log = || story.service.log();
         assert!(
             false_ones.is_empty(),
             "deleted, and never gone: {false_ones:?}\n{}",
-            story.service.log()
+            log()
         );
+        let left = |path: &&String| !self.there.contains_key(*path) && !deleted.contains(path);
+        let untold: Vec<_> = self.reflected.iter().filter(left).collect();
+        assert!(
+            untold.is_empty(),
+            "gone by no deletion: {untold:?}\n{}",
+            log()
+        );
+        self.reflected = self.there.keys().cloned().collect();
         let count = deleted.len();
         self.logged = all.len();
         self.gone.clear();
