@@ -78,6 +78,35 @@ impl Look for Disk<'_> {
             Err(_) => Seen::Unknown,
         }
     }
+
+    fn several_names_below(&self, directory: &RelPath) -> bool {
+        several_names_below(self.root, directory)
+    }
+}
+
+/// Whether something below has several names. What cannot be read may have.
+fn several_names_below(root: &Path, directory: &RelPath) -> bool {
+    let mut waiting = vec![directory.under(root)];
+    let mut entered = 0;
+    while let Some(directory) = waiting.pop() {
+        entered += 1;
+        if entered > SEARCH_MAX {
+            return true;
+        }
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            return true;
+        };
+        for entry in entries.flatten() {
+            match entry.metadata() {
+                Ok(info) if info.is_dir() => waiting.push(entry.path()),
+                Ok(info) if info.nlink() == 1 => {}
+                Ok(_) => return true,
+                // Gone meanwhile.
+                Err(_) => {}
+            }
+        }
+    }
+    false
 }
 
 /// A batch of at most so many entries and bytes is small: sent whole it is over in moments, on any line.
@@ -99,7 +128,7 @@ pub fn is_small(root: &Path, batch: &Batch) -> bool {
         && batch.entries.iter().map(size).sum::<u64>() <= SMALL_BYTES
 }
 
-/// Directories that a search for one entry in scope enters before it gives up and says that there is one.
+/// Directories that a search enters before it gives up and says that there is what it looks for.
 const SEARCH_MAX: usize = 10_000;
 
 /// Whether the source has no entry that belongs to the route. What cannot be read counts as an entry: unknown is not empty.

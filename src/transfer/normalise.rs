@@ -18,7 +18,8 @@
 //! 7. A changed listing is reconciled only where the route mirrors; elsewhere it is the directory's attributes. What is no
 //!    directory any more was one when its listing was marked: it was seen to vanish.
 //! 8. Where hard links are kept, writing through one name changes the others without an event for them: a file with
-//!    several names brings the whole tree along, by the quick check.
+//!    several names brings the whole tree along, by the quick check. So does a directory that is entered with such a file
+//!    in it: its other names may be outside, and rsync links only what it lists together.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -48,6 +49,12 @@ pub enum Seen {
 pub trait Look {
     /// What is there.
     fn look(&self, path: &RelPath) -> Seen;
+
+    /// Whether something below this directory has several names, or may have. Only asked where hard links are kept.
+    fn several_names_below(&self, directory: &RelPath) -> bool {
+        let _ = directory;
+        false
+    }
 }
 
 impl<F: Fn(&RelPath) -> Seen> Look for F {
@@ -116,10 +123,16 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
         let Some((path, act)) = act(path, seen, dirt, scope) else {
             continue;
         };
-        several_names |= act == Act::Send && matches!(seen, Seen::Other { links } if links > 1);
+        several_names |= scope.hard_links
+            && match act {
+                Act::Send => matches!(seen, Seen::Other { links } if links > 1),
+                Act::Reconcile { .. } => !path.is_root() && look.several_names_below(&path),
+                // What is new in a listing has a mark of its own.
+                Act::Remove | Act::Attributes | Act::Listing => false,
+            };
         add(&mut acts, path, act);
     }
-    if scope.hard_links && several_names {
+    if several_names {
         add(
             &mut acts,
             RelPath::root(),

@@ -9,7 +9,7 @@
 //!    straight to the count, and transfers along with deleting.
 //! 2. *Count.* The runs that would delete, dry, with the path of each deletion. The guards' facts are collected anew.
 //! 3. *Delete*, if the guard lets all of them through together, with `--max-delete=<counted>`. Otherwise the job is held,
-//!    with nothing deleted.
+//!    with nothing deleted. What was to be sent after a run that waits for this is sent behind it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,9 +145,15 @@ impl Performer<'_> {
         );
         let at_once = self.single_removal(&steps).await?;
         let mut wanting: Vec<Wanting> = Vec::new();
+        // Behind a run that sends only when it deletes: a file sent by it would lose the links that these give it.
+        let mut behind: Vec<&Step> = Vec::new();
         for step in &steps {
             if !step.delete {
-                add(outcome, self.one(step, Leave::Never).await?);
+                if wanting.iter().any(|wanting| !wanting.sent) {
+                    behind.push(step);
+                } else {
+                    add(outcome, self.one(step, Leave::Never).await?);
+                }
                 continue;
             }
             if step.removals() > 1 {
@@ -177,6 +183,9 @@ impl Performer<'_> {
         }
         if !wanting.is_empty() {
             self.delete(wanting, outcome).await?;
+        }
+        for step in behind {
+            add(outcome, self.one(step, Leave::Never).await?);
         }
         Ok(())
     }
