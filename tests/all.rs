@@ -6,6 +6,7 @@ mod e2e;
 mod engine;
 mod examples;
 mod filter;
+mod fuzz;
 mod house;
 mod ledger;
 mod local;

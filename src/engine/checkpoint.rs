@@ -236,9 +236,16 @@ impl Engine {
                 source.census.looked(&marks, &young, now);
                 (marks, false)
             }
+            Surveyed::Everything if compared => {
+                // There may have been nothing to compare with any more; all rows are made anew, once the passes are over.
+                source.census.abandon();
+                source.census.drop_base(now.mono);
+                effects.push(Effect::ForgetSurvey(id));
+                (Vec::new(), true)
+            }
             Surveyed::Everything => {
                 source.census.looked(&[], &[], now);
-                (Vec::new(), compared)
+                (Vec::new(), false)
             }
         };
         if let Some(survey) = source.census.surveying() {
@@ -251,6 +258,7 @@ impl Engine {
         for route in routes_of(&mut self.routes, &name) {
             let since = route.suspect.take();
             if everything {
+                route.standing &= failed;
                 route.want_pass(super::START_COMPARE, since.unwrap_or(stamp), "lost");
             } else {
                 // Also where a pass is under way: it may have passed by what changed since.

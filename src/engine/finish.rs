@@ -320,9 +320,9 @@ fn cover(load: &Load, path: &RelPath, now: Now) -> Pending {
     })
 }
 
-/// Every mark that covered a path, its own and those of the subtrees in which it lies, new ones and retried ones joined:
-/// one of them alone would forget what the others knew, which is a lost update. Where none did, the nearest one above,
-/// which is why the path was touched.
+/// Every mark that covered a path, its own and those of the subtrees and the listing in which it lies, new ones and
+/// retried ones joined: one of them alone would forget what the others knew, which is a lost update. Where none did, the
+/// nearest one above, which is why the path was touched.
 fn above(load: &Load, path: &RelPath) -> Option<Pending> {
     let (mut found, mut nearest): (Option<Pending>, Option<Pending>) = (None, None);
     let mut at = Some(path.clone());
@@ -331,9 +331,18 @@ fn above(load: &Load, path: &RelPath) -> Option<Pending> {
         let retried = load.retried.get(&here).map(|failed| failed.pending);
         for mark in fresh.into_iter().chain(retried) {
             let own = here == *path;
-            let covers = own || mark.dirt.has(Dirt::SUBTREE);
+            // Content and gone are reconciled as a subtree where they mark a directory, and this one is one. A listing
+            // covers the names directly in it. They keep its mark: what was to leave is then still seen to vanish.
+            let subtree = !mark
+                .dirt
+                .without(Dirt::ATTRIBUTES | Dirt::LISTING)
+                .is_empty();
+            let listed = mark.dirt.has(Dirt::LISTING) && path.parent().as_ref() == Some(&here);
+            let covers = own || subtree || listed;
             let inside = if own {
                 Dirt::none()
+            } else if listed && !subtree {
+                Dirt::ATTRIBUTES
             } else {
                 Dirt::ATTRIBUTES | Dirt::SUBTREE
             };
@@ -391,5 +400,57 @@ mod tests {
             mark(Dirt::SUBTREE | Dirt::ATTRIBUTES, 4)
         );
         assert_eq!(cover(&load, &path("unknown"), now).since.seq, 0);
+    }
+
+    #[test]
+    fn a_listing_answers_for_the_names_directly_in_it() {
+        let mark = |dirt, seq| Pending {
+            dirt,
+            since: Stamp {
+                seq,
+                at: Duration::ZERO,
+            },
+        };
+        let marks = [
+            ("e", mark(Dirt::SUBTREE, 7)),
+            ("e/d", mark(Dirt::LISTING, 3)),
+            ("e/f", mark(Dirt::CONTENT, 2)),
+        ];
+        let load = Load {
+            marks: marks.map(|(at, mark)| (path(at), mark)).into(),
+            ..Load::default()
+        };
+        let now = Now {
+            mono: Duration::from_secs(9),
+            wall: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let (tree, listing) = (Dirt::ATTRIBUTES | Dirt::SUBTREE, Dirt::LISTING);
+        // As old as the listing, though the subtree around it was marked later.
+        assert_eq!(
+            cover(&load, &path("e/d/x"), now),
+            mark(tree | listing, 3),
+            "a name in it"
+        );
+        assert_eq!(
+            cover(&load, &path("e/d/x/y"), now),
+            mark(tree, 7),
+            "below one"
+        );
+        assert_eq!(
+            cover(&load, &path("e/f/x"), now),
+            mark(tree | Dirt::CONTENT, 2),
+            "below a file that became a directory"
+        );
+        let alone = Load {
+            marks: [(path("d"), mark(listing, 3))].into(),
+            ..Load::default()
+        };
+        assert_eq!(
+            cover(&alone, &path("d/x"), now),
+            mark(listing | Dirt::ATTRIBUTES, 3)
+        );
+        // A directory that could not be deleted with all that is in it.
+        assert_eq!(cover(&alone, &path("d/x/y"), now), mark(listing | tree, 3));
+        assert_eq!(cover(&alone, &path("d"), now), mark(listing, 3));
     }
 }

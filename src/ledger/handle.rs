@@ -10,9 +10,10 @@ use super::file::Place;
 use super::queue::{Act, Queue};
 use super::readers::{Readers, Rows};
 use super::run::Run;
+use super::start;
 use super::store;
 use super::trouble::{Kind, Troubles};
-use super::writer::{self, Writer, WriterParts};
+use super::writer::{Writer, WriterParts};
 use crate::engine::{Commit, Memory, RelPath, SurveyId};
 use crate::plan::SourceName;
 
@@ -49,7 +50,7 @@ impl Ledger {
     /// is no ledger is set aside (one of them is kept), and where nothing can be written, nothing is kept.
     pub fn open(directory: &Path) -> Opened {
         let place = Place::new(directory);
-        let start = writer::start(&place);
+        let start = start::start(&place);
         let (queue, troubles) = (Arc::new(Queue::default()), Arc::new(Troubles::default()));
         let readers = Arc::new(Readers::new(
             start.connection.as_ref().map(|_| place.file()),

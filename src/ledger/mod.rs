@@ -32,6 +32,7 @@ mod record;
 mod run;
 mod schema;
 mod seal;
+mod start;
 mod store;
 mod trouble;
 mod writer;

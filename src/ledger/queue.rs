@@ -44,8 +44,8 @@ pub enum Act {
     Keep(Vec<SourceName>),
     /// Say when all before it is done.
     Flush(Sender<()>),
-    /// A reader has met damage.
-    Suspect(String),
+    /// A reader has met damage, in the file of this number.
+    Suspect(String, u64),
 }
 
 /// The hand-over.
@@ -127,7 +127,7 @@ impl Queue {
 
     /// Hands anything else over; `false`: there was no room.
     pub fn push(&self, act: Act) -> bool {
-        let urgent = matches!(act, Act::Flush(_) | Act::Suspect(_));
+        let urgent = matches!(act, Act::Flush(_));
         let mut state = self.state();
         if state.closed || state.acts.len() >= ACTS_MAX {
             return false;
@@ -138,11 +138,11 @@ impl Queue {
     }
 
     /// Tells the writer of damage that a reader met; once until it has been looked at.
-    pub fn suspect(&self, what: String) {
+    pub fn suspect(&self, what: String, file: u64) {
         let mut state = self.state();
         if !state.closed && !state.suspected {
             state.suspected = true;
-            state.push(Act::Suspect(what), true);
+            state.push(Act::Suspect(what, file), true);
             self.work.notify_one();
         }
     }

@@ -30,17 +30,27 @@ const RUNS_ASKED_MAX: usize = store::RUNS_MAX as usize;
 #[derive(Debug)]
 pub struct Readers {
     /// Locked for as long as a reading lasts; the writer takes it alone to exchange the file.
-    file: RwLock<Option<PathBuf>>,
+    file: RwLock<Current>,
     idle: Mutex<Vec<Connection>>,
     queue: Arc<Queue>,
     troubles: Arc<Troubles>,
+}
+
+#[derive(Debug)]
+struct Current {
+    at: Option<PathBuf>,
+    /// Counts the files, so that damage of one is not taken for its successor's.
+    number: u64,
 }
 
 impl Readers {
     /// Of this file; `None`: there is nothing to read.
     pub fn new(file: Option<PathBuf>, queue: Arc<Queue>, troubles: Arc<Troubles>) -> Readers {
         Readers {
-            file: RwLock::new(file),
+            file: RwLock::new(Current {
+                at: file,
+                number: 0,
+            }),
             idle: Mutex::default(),
             queue,
             troubles,
@@ -55,12 +65,21 @@ impl Readers {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clear();
-        *file = exchange();
+        file.at = exchange();
+        file.number += 1;
+    }
+
+    /// Which file it is now.
+    pub fn number(&self) -> u64 {
+        self.file
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .number
     }
 
     fn read<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        let at = file.as_ref()?;
+        let at = file.at.as_ref()?;
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = idle().pop();
         let connection = match kept {
@@ -84,7 +103,7 @@ impl Readers {
                 let what = format!("cannot read `{}`: {error}", at.display());
                 self.troubles.say(kind, &what);
                 if kind == Kind::Damaged {
-                    self.queue.suspect(what);
+                    self.queue.suspect(what, file.number);
                 }
                 None
             }
@@ -168,6 +187,8 @@ impl Rows {
         });
         let (header, generation, mut sealed) = found??;
         let header: Vec<u8> = header;
+        // Made under another plan meanwhile: no damage.
+        Header::unseal(&self.source, &header).filter(|header| header.key == self.key)?;
         match self.open(&header, generation, path.as_bytes(), &sealed) {
             Some(length) => {
                 sealed.truncate(length);

@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::file::{Fault, Place};
-use super::load::{self, Loaded};
+use super::file::Place;
 use super::queue::{Act, Queue};
 use super::readers::Readers;
 use super::record::RowSet;
+use super::start::{self, renew};
 use super::store::{Committed, Store};
 use super::trouble::{Kind, Troubles};
 use crate::engine::{Commit, RelPath, SurveyId};
@@ -29,103 +29,6 @@ const SURVEYS_MAX: usize = 10_000;
 const ENDED_MAX: usize = 1000;
 /// Without a file (a full disk, a read-only one), one is looked for again so seldom, when there is something to write.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-
-/// What is found at the start.
-#[derive(Debug, Default)]
-pub struct Start {
-    /// The file, where there is one to go on with.
-    pub connection: Option<Connection>,
-    /// What was in it.
-    pub loaded: Loaded,
-    /// What is wrong, for people.
-    pub damage: Option<String>,
-}
-
-/// Opens what is there, or something in its place.
-pub fn start(place: &Place) -> Start {
-    let at = place.file();
-    let found = place.open().and_then(|found| match found {
-        None => Ok(None),
-        Some(mut connection) => {
-            let loaded = load::load(&connection)?;
-            Place::opened(&mut connection)?;
-            let writable = writable(&connection)?;
-            Ok(Some((connection, loaded, writable)))
-        }
-    });
-    let why = match found {
-        Ok(Some((connection, loaded, writable))) => {
-            let altered = (loaded.damaged > 0).then(|| {
-                format!(
-                    "{} records in `{}` are not as they were written; what they concern is compared anew",
-                    loaded.damaged,
-                    at.display()
-                )
-            });
-            let hindered = writable
-                .err()
-                .map(|error| format!("cannot write `{}`: {error}", at.display()));
-            let damage = match (altered, hindered) {
-                (Some(altered), Some(hindered)) => Some(format!("{altered}; {hindered}")),
-                (altered, hindered) => altered.or(hindered),
-            };
-            return Start {
-                connection: Some(connection),
-                loaded,
-                damage,
-            };
-        }
-        Ok(None) => None,
-        Err(Fault::Damaged(why)) => Some(why),
-        Err(Fault::Hindered(why)) => {
-            let damage = format!("cannot use `{}`: {why}; going on without it", at.display());
-            return Start {
-                damage: Some(damage),
-                ..Start::default()
-            };
-        }
-    };
-    let (connection, hindrance) = match renew(place) {
-        Ok(connection) => (Some(connection), None),
-        Err(error) => (None, Some(error)),
-    };
-    let said = |why| format!("cannot use `{}`: {why}", at.display());
-    let damage = match (why.map(said), hindrance) {
-        (None, None) => None,
-        (Some(why), None) => Some(format!("{why}; beginning an empty one")),
-        (None, Some(error)) => Some(format!("{error}; going on without it")),
-        (Some(why), Some(error)) => Some(format!("{why}; {error}; going on without it")),
-    };
-    Start {
-        connection,
-        loaded: Loaded::default(),
-        damage,
-    }
-}
-
-/// Whether there is room to write, which shows here and not at the first checkpoint. Without it, what was read is as
-/// good as ever.
-fn writable(connection: &Connection) -> Result<Result<(), rusqlite::Error>, Fault> {
-    let version = super::schema::VERSION;
-    match connection.execute_batch(&format!("PRAGMA user_version = {version}")) {
-        Err(error) if Kind::of(&error) == Kind::Damaged => Err(error.into()),
-        done => Ok(done),
-    }
-}
-
-fn renew(place: &Place) -> Result<Connection, String> {
-    place.renew()?;
-    match place.open() {
-        Ok(Some(mut connection)) => Place::opened(&mut connection)
-            .map(|()| connection)
-            .map_err(|error| error.to_string()),
-        Ok(None) => Err("the new file is gone".into()),
-        Err(Fault::Damaged(why) | Fault::Hindered(why)) => Err(format!(
-            "cannot use the new `{}`: {why}",
-            place.file().display()
-        )),
-    }
-}
 
 /// What the writer is made of.
 #[derive(Debug)]
@@ -206,9 +109,9 @@ impl Writer {
                     self.gathered(std::mem::take(&mut gathered));
                     self.commit(*commit);
                 }
-                Act::Suspect(what) => {
+                Act::Suspect(what, file) => {
                     self.gathered(std::mem::take(&mut gathered));
-                    if self.parts.connection.is_some() {
+                    if self.parts.connection.is_some() && file == self.parts.readers.number() {
                         self.begin_anew(&what);
                     }
                 }
@@ -424,7 +327,7 @@ impl Writer {
             return;
         }
         self.looked = Instant::now();
-        let start = start(&self.parts.place);
+        let start = start::start(&self.parts.place);
         if let Some(damage) = start.damage {
             self.parts.troubles.say(Kind::Disk, &damage);
         }

@@ -344,6 +344,11 @@ pub(super) fn describe(node: &Node) -> &'static str {
 pub(super) fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     /// Below it, suggestions are noise: measured on `bandwith`, `exlude`, `targer`, `mirorr`.
     const ALIKE: f64 = 0.7;
+    /// No word of the language is half as long; comparing costs time and memory by the product of both lengths.
+    const BYTES_MAX: usize = 100;
+    if text.len() > BYTES_MAX {
+        return None;
+    }
     let plain = |word: &str| word.to_ascii_lowercase().replace(['_', '-'], "");
     let wanted = plain(text);
     words

@@ -41,8 +41,17 @@ pub(super) fn find_or_utc(name: &str) -> TimeZone {
     find(name).unwrap_or(TimeZone::UTC)
 }
 
+/// Advice where no name is near.
+const GENERAL: &str = "an IANA name, such as `Europe/Berlin` or `UTC`";
+
+/// No zone's name is half as long; comparing a text of a manifest's whole size with each of them takes seconds.
+const NEAREST_BYTES_MAX: usize = 100;
+
 /// Advice: the known name that is most like it.
 fn nearest(name: &str) -> String {
+    if name.len() > NEAREST_BYTES_MAX {
+        return GENERAL.to_string();
+    }
     let wanted = name.to_lowercase().replace(' ', "_");
     let best = jiff::tz::db()
         .available()
@@ -59,7 +68,7 @@ fn nearest(name: &str) -> String {
         .max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
     match best {
         Some((known, _)) => format!("did you mean `{known}`?"),
-        None => "an IANA name, such as `Europe/Berlin` or `UTC`".to_string(),
+        None => GENERAL.to_string(),
     }
 }
 
@@ -82,6 +91,10 @@ mod tests {
         assert_eq!(advice("Berlin"), "did you mean `Europe/Berlin`?");
         assert_eq!(
             advice("zzzzzz"),
+            "an IANA name, such as `Europe/Berlin` or `UTC`"
+        );
+        assert_eq!(
+            advice(&"zz/".repeat(100_000)),
             "an IANA name, such as `Europe/Berlin` or `UTC`"
         );
         assert!(

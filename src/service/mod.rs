@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod control;
 pub mod driver;
+pub mod keeper;
 pub mod logs;
 pub mod once;
 pub mod orphans;

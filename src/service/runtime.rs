@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use super::clock::Clock;
 use super::control::{self, Facts};
 use super::driver::{self, Shell};
+use super::keeper::Keeper;
 use super::signals::Signals;
 use super::state::StateDir;
 use super::world::{World, WorldParts};
 use super::{Failure, orphans};
-use crate::engine::{Engine, Input, Memory, Reload};
+use crate::engine::{Engine, Input, Reload};
+use crate::ledger::{Ledger, Opened};
 use crate::plan::{Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
@@ -91,10 +93,28 @@ pub async fn open(
     if ended.found > 0 {
         tracing::warn!(found = ended.found, left = ?ended.left, "ended transfers of an earlier run");
     }
-    let (memory, damage) = state.memory();
+    let private = state.path().to_owned();
+    let ledger = move || Ledger::open(&private);
+    let Opened {
+        ledger,
+        mut memory,
+        damage,
+    } = tokio::task::spawn_blocking(ledger)
+        .await
+        .map_err(|error| Failure::Setup(format!("cannot open the ledger: {error}")))?;
     if let Some(damage) = damage {
         tracing::warn!("{damage}");
     }
+    if watched {
+        ledger.keep_only(options.plan.sources.keys().cloned());
+    } else {
+        // A single run compares with the targets themselves; only the guards' memory counts.
+        memory.routes.clear();
+        for source in memory.sources.values_mut() {
+            source.rows = None;
+        }
+    }
+    let keeper = Keeper::new(ledger, state.path().to_owned());
     let context = context(options, state.run_dir(), state.owner_tag()).await?;
     let digest = digest(&options.plan);
     let watch_limit = options.limits.watches;
@@ -103,10 +123,8 @@ pub async fn open(
         state,
         context,
         watch_limit,
-        memory: Memory {
-            sources: memory,
-            ..Memory::default()
-        },
+        memory,
+        keeper,
         signals,
         watched,
         show_every: if watched { SHOW_EVERY } else { SHOW_ONCE_EVERY },

@@ -1,10 +1,7 @@
-//! The state directory: one service at a time, and a cache of what it remembered.
-//!
-//! State is a cache: whatever is missing or damaged in it costs scanning, never a change and never a deletion.
+//! The state directory: one service at a time. What is kept in it is the ledger's.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -12,11 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use super::Failure;
-use crate::engine::{RelPath, SourceMemory};
 use crate::plan::SourceName;
-
-/// More than any true memory; a larger file is damaged.
-const MEMORY_BYTES_MAX: u64 = 16 << 20;
 
 /// The state directory, held by this process alone.
 #[derive(Debug)]
@@ -62,6 +55,11 @@ impl StateDir {
         Ok(StateDir { path, _lock: lock })
     }
 
+    /// The directory itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// For transfers: sockets of ssh masters, the empty home.
     pub fn run_dir(&self) -> PathBuf {
         self.path.join("run")
@@ -76,67 +74,6 @@ impl StateDir {
     pub fn owner_tag(&self) -> String {
         self.path.display().to_string()
     }
-
-    /// What was remembered; nothing if it is missing or damaged, with the reason.
-    pub fn memory(&self) -> (BTreeMap<SourceName, SourceMemory>, Option<String>) {
-        let at = self.path.join("memory.json");
-        match read_memory(&at) {
-            Ok(memory) => (memory, None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => (BTreeMap::new(), None),
-            Err(error) => (
-                BTreeMap::new(),
-                Some(format!(
-                    "cannot read `{}`: {error}; going on without it",
-                    at.display()
-                )),
-            ),
-        }
-    }
-
-    /// Keeps what is remembered: a new file in the old one's place.
-    pub fn remember(&self, memory: &BTreeMap<SourceName, SourceMemory>) -> io::Result<()> {
-        let data: BTreeMap<&str, Vec<Vec<u8>>> = memory
-            .iter()
-            .map(|(name, memory)| {
-                (
-                    name.0.as_str(),
-                    memory
-                        .mounts
-                        .iter()
-                        .map(|mount| mount.as_bytes().to_vec())
-                        .collect(),
-                )
-            })
-            .collect();
-        let text = serde_json::to_vec(&data).map_err(io::Error::other)?;
-        let new = self.path.join("memory.json.new");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(&text)?;
-        fs::rename(&new, self.path.join("memory.json"))
-    }
-}
-
-fn read_memory(at: &Path) -> io::Result<BTreeMap<SourceName, SourceMemory>> {
-    if fs::metadata(at)?.len() > MEMORY_BYTES_MAX {
-        return Err(io::Error::other("it is too large to be true"));
-    }
-    let data: BTreeMap<String, Vec<Vec<u8>>> = serde_json::from_slice(&fs::read(at)?)?;
-    let memory = |mounts: Vec<Vec<u8>>| SourceMemory {
-        rows: None,
-        mounts: mounts
-            .iter()
-            .filter_map(|mount| RelPath::new(mount))
-            .collect(),
-    };
-    Ok(data
-        .into_iter()
-        .map(|(name, mounts)| (SourceName(name), memory(mounts)))
-        .collect())
 }
 
 /// Creates a directory for this user alone, and narrows one that is wider.
@@ -179,23 +116,6 @@ mod tests {
         );
         drop(first);
         StateDir::open(&path).unwrap();
-    }
-
-    #[test]
-    fn memory_comes_back_and_damage_is_said() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = StateDir::open(dir.path()).unwrap();
-        assert_eq!(state.memory(), (BTreeMap::new(), None));
-        let mounts = vec![RelPath::new(b"m\xff\n/x").unwrap()];
-        let memory = BTreeMap::from([(
-            SourceName("site".into()),
-            SourceMemory { mounts, rows: None },
-        )]);
-        state.remember(&memory).unwrap();
-        assert_eq!(state.memory(), (memory, None));
-        fs::write(dir.path().join("memory.json"), b"{\"site\": [[1,").unwrap();
-        let (empty, why) = state.memory();
-        assert!(empty.is_empty() && why.unwrap().contains("going on without it"));
     }
 
     #[test]

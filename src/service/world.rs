@@ -11,15 +11,16 @@ use tokio::sync::{mpsc, oneshot};
 use super::clock::Clock;
 use super::control::Question;
 use super::driver::Shell;
+use super::keeper::Keeper;
 use super::logs::Log;
 use super::signals::Signals;
 use super::state::StateDir;
 use crate::engine::{
-    Answer, Effect, Input, Job, Memory, Notice, Now, Outcome, RelPath, RequestId, TransferId,
-    Trouble, Verdict, WatchId, WatchReport,
+    Answer, Effect, Input, Job, Memory, Notice, Now, Outcome, RequestId, TransferId, Trouble,
+    Verdict, WatchId, WatchReport,
 };
 use crate::host;
-use crate::plan::{RouteName, SourceName, SourcePlan};
+use crate::plan::{RouteName, SourcePlan};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
 use crate::watch::{self, WatchHandle, WatchOptions};
@@ -78,6 +79,7 @@ pub struct World {
     watches: HashMap<WatchId, WatchHandle>,
     transfers: HashMap<TransferId, Transfer>,
     memory: Memory,
+    keeper: Keeper,
     ending: Ending,
     drain_asked: bool,
     signals: Signals,
@@ -98,6 +100,8 @@ pub struct WorldParts {
     pub watch_limit: Option<u64>,
     /// What was remembered before.
     pub memory: Memory,
+    /// Surveys, the ledger, history.
+    pub keeper: Keeper,
     /// SIGTERM, SIGINT.
     pub signals: Signals,
     /// Whether sources are watched; else each is taken as it is, once.
@@ -126,6 +130,7 @@ impl World {
             watches: HashMap::new(),
             transfers: HashMap::new(),
             memory: parts.memory,
+            keeper: parts.keeper,
             ending: Ending::No,
             drain_asked: false,
             signals: parts.signals,
@@ -154,9 +159,9 @@ impl World {
         self.transfers.values()
     }
 
-    /// What was remembered.
-    pub fn remembered(&self) -> Memory {
-        self.memory.clone()
+    /// What was remembered; taken once.
+    pub fn remembered(&mut self) -> Memory {
+        std::mem::take(&mut self.memory)
     }
 
     /// Ends watches and whatever transfers left running beside them.
@@ -166,6 +171,8 @@ impl World {
             tokio::task::spawn_blocking(move || watch.stop());
         }
         drop(self.inputs);
+        // What is still to be written is waited for, on a thread that may wait.
+        let _ = tokio::task::spawn_blocking(move || self.keeper.close()).await;
         transfer::close(&self.context).await;
     }
 
@@ -235,13 +242,6 @@ impl World {
             // Nobody hears it only when the service is over.
             let _ = sender.send(Input::Finished(id, outcome)).await;
         });
-    }
-
-    fn remember(&mut self, source: SourceName, mounts: Vec<RelPath>) {
-        self.memory.sources.entry(source).or_default().mounts = mounts;
-        if let Err(error) = self.state.remember(&self.memory.sources) {
-            tracing::warn!("cannot keep what was seen of the mounts: {error}");
-        }
     }
 
     fn cancel_all(&mut self) {
@@ -316,9 +316,16 @@ impl Shell for World {
                     let _ = waiting.send(answer);
                 }
             }
-            Effect::Remember(source, mounts) => self.remember(source, mounts),
-            Effect::Survey(_) | Effect::ForgetSurvey(_) | Effect::Commit(_) => {}
-            Effect::Tell(event) => self.log.tell(&event),
+            Effect::Remember(source, mounts) => self.keeper.remember(&source, mounts),
+            // Without a watch no change since would be heard of, so nothing can be said of later.
+            Effect::Survey(_) if !self.watched => {}
+            Effect::Survey(survey) => self.keeper.survey(*survey, self.sender.clone()),
+            Effect::ForgetSurvey(id) => self.keeper.forget(id),
+            Effect::Commit(commit) => self.keeper.commit(*commit),
+            Effect::Tell(event) => {
+                self.log.tell(&event);
+                self.keeper.book(&event, self.clock.now().wall);
+            }
             Effect::Drained => self.ending = Ending::Over,
         }
     }

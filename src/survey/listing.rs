@@ -11,13 +11,14 @@ use std::mem;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
 use rustix::fs::{AtFlags, FileType, RawDir, Stat, fstat, statat};
 use rustix::io::Errno;
 
 use super::row::{Facts, Kind, Own, Writer};
 use super::scope::Scope;
 use super::signature::{Age, Moment, of_directory, of_object};
-use crate::engine::RelPath;
+use crate::engine::{RelPath, Told};
 use crate::filter::Verdict;
 use crate::host::Identity;
 
@@ -33,6 +34,8 @@ const KEEP_MAX: usize = 1 << 20;
 pub(super) struct Listing {
     /// The directory itself.
     pub(super) own: Own,
+    /// When it was changed.
+    own_changed: Option<Timestamp>,
     /// Its entries in the order of their names.
     pub(super) entries: Vec<Entry>,
     /// Its row.
@@ -53,8 +56,9 @@ pub(super) struct Entry {
     pub(super) facts: Facts,
     /// What it is to the source.
     pub(super) verdict: Verdict,
-    /// A directory whose rows say what is below it.
+    /// It is as its row says; of a directory, its own rows say what is below it.
     pub(super) known: bool,
+    changed: Option<Timestamp>,
 }
 
 /// Why a directory has no listing.
@@ -94,6 +98,7 @@ impl Listing {
         };
         Listing {
             own: Own { inode: 0, facts },
+            own_changed: None,
             entries: Vec::new(),
             row: Vec::new(),
             young: false,
@@ -127,6 +132,7 @@ impl Listing {
                 signature: age.then(|| of_directory(&own)),
             },
         };
+        self.own_changed = changed(&own);
         self.path.extend_from_slice(reading.path.as_bytes());
         if !self.path.is_empty() {
             self.path.push(b'/');
@@ -149,11 +155,43 @@ impl Listing {
             twice
         });
         self.young |= moved;
+        self.write();
+        Ok(())
+    }
+
+    fn write(&mut self) {
         let mut writer = Writer::new(&mut self.row, self.own);
         for entry in &self.entries {
-            writer.add(name_in(names, entry), entry.facts);
+            writer.add(name_in(&self.names, entry), entry.facts);
         }
-        Ok(())
+    }
+
+    /// Writes the row anew without the facts of what is not as its row says, and changed later than the engine heard of it: a
+    /// survey that tells no marks must not take that for known.
+    pub(super) fn distrust(&mut self, path: &RelPath, own_known: bool, told: &Told) {
+        let since = told.since;
+        let early =
+            |at: Option<Timestamp>| at.is_some_and(|at| since.is_some_and(|since| since >= at));
+        let covered = |of: &dyn Fn() -> RelPath, at: Option<Timestamp>| {
+            early(at) || at.is_some_and(|at| told.covers(&of(), at))
+        };
+        let mut void = false;
+        let own = &mut self.own.facts.signature;
+        if !own_known && own.is_some() && !covered(&|| path.clone(), self.own_changed) {
+            *own = None;
+            void = true;
+        }
+        let names = &self.names;
+        for entry in self.entries.iter_mut().filter(|entry| !entry.known) {
+            let place = || path.join(name_in(names, entry));
+            if entry.facts.signature.is_some() && !covered(&place, entry.changed) {
+                entry.facts.signature = None;
+                void = true;
+            }
+        }
+        if void {
+            self.write();
+        }
     }
 
     fn names(&mut self, reading: &Reading, buffer: &mut Vec<u8>) -> Result<(), Unlisted> {
@@ -183,7 +221,7 @@ impl Listing {
         // What is known not to belong is not looked at.
         let told = (told != FileType::Unknown).then_some(told == FileType::Directory);
         let mut found = told.map_or(Some(Verdict::Included), belongs);
-        let mut facts = None;
+        let (mut facts, mut at) = (None, None);
         if found.is_some() {
             match statat(
                 &reading.directory,
@@ -197,6 +235,7 @@ impl Listing {
                     }
                     if found.is_some() && !(directory && scope.is_private(&stat)) {
                         facts = Some(self.facts(reading, &stat));
+                        at = changed(&stat);
                     }
                 }
                 // It went while the directory was read.
@@ -226,6 +265,7 @@ impl Listing {
                 facts,
                 verdict,
                 known: false,
+                changed: at,
             });
         }
         Ok(())
@@ -266,6 +306,12 @@ impl Listing {
         self.row.shrink_to(KEEP_MAX);
         self.young = false;
     }
+}
+
+/// When an object was changed, by its ctime.
+#[allow(clippy::unnecessary_cast)] // the integer types of `Stat` differ between architectures
+fn changed(stat: &Stat) -> Option<Timestamp> {
+    Timestamp::new(stat.st_ctime as i64, stat.st_ctime_nsec as i32).ok()
 }
 
 fn name_in<'a>(names: &'a [u8], entry: &Entry) -> &'a [u8] {

@@ -7,6 +7,7 @@
 //!
 //! Invariant: what differs by `lstat` between a row and the directory is marked: itself, or by a `SUBTREE` above it, or
 //! by the `GONE` of what it lay in; names that came and went in between leave `LISTING` on their directory.
+//! Invariant: a row without marks has nothing in it that nobody was told of ([`Told`](crate::engine::Told)).
 //! Invariant: a change after a look gives another row, for what has times so young that a later change could bear the
 //! same goes into the row as equal to nothing, and its directory is told as young.
 //!
@@ -54,8 +55,8 @@ pub struct Request<'a> {
     pub filter: &'a Filter,
     /// The service's own directory, which is never part of a source.
     pub private: &'a Path,
-    /// The rows to compare with. Without them a comparison finds everything. Where none is asked for they only tell
-    /// which directories are gone.
+    /// The rows to compare with. Without them a comparison finds everything. Where none is asked for they tell what is
+    /// as it was, and which directories are gone.
     pub base: Option<&'a dyn Base>,
     /// Threads that read, the calling one among them.
     pub threads: usize,

@@ -291,7 +291,7 @@ mod tests {
             let bytes = written(own, &entries);
             let mut damaged = bytes.clone();
             let at = at.index(bytes.len());
-            if cut { damaged.truncate(at) } else { damaged[at] ^= 1 << bit }
+            if cut { damaged.truncate(at) } else { damaged[at] ^= 1u8 << bit }
             if let Some(row) = Row::read(&damaged) {
                 let read = all(&row);
                 prop_assert!(row.own != own || read != entries.into_iter().collect::<Vec<_>>());

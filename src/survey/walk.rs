@@ -47,6 +47,14 @@ pub(super) struct Walker<'a> {
     rows_go: bool,
 }
 
+/// How a directory compares with its row.
+struct Compared {
+    /// It is not as its row says, or has none.
+    changed: bool,
+    /// It is itself as its row says, whatever is in it.
+    own_known: bool,
+}
+
 impl<'a> Walker<'a> {
     /// A thread that has read nothing.
     pub(super) fn new(walk: &'a Walk<'a>) -> Walker<'a> {
@@ -100,8 +108,12 @@ impl<'a> Walker<'a> {
         if self.listing.young {
             walk.found.young(path.clone());
         }
-        let changed = self.compare(&turn.task);
-        if changed || !walk.request.survey.compare {
+        let seen = self.compare(&turn.task);
+        let survey = walk.request.survey;
+        if !survey.compare {
+            self.listing.distrust(path, seen.own_known, &survey.told);
+        }
+        if seen.changed || !survey.compare {
             self.emit(path.clone(), Some(self.listing.row.clone()));
         }
         if self.rows_go {
@@ -111,17 +123,24 @@ impl<'a> Walker<'a> {
         turn.bring(self.below(&turn.task));
     }
 
-    /// Holds what was read against its row; whether it is another one.
-    fn compare(&mut self, task: &Task) -> bool {
+    /// Holds what was read against its row.
+    fn compare(&mut self, task: &Task) -> Compared {
+        let another = Compared {
+            changed: true,
+            own_known: false,
+        };
         let Some(base) = self.walk.request.base.filter(|_| task.known) else {
-            return true;
+            return another;
         };
         let before = base.row(&task.path);
         if before.as_ref() == Some(&self.listing.row) && is_settled(&self.listing.row) {
             for entry in &mut self.listing.entries {
                 entry.known = true;
             }
-            return false;
+            return Compared {
+                changed: false,
+                own_known: true,
+            };
         }
         let row = before.as_deref().and_then(Row::read);
         let now = self.listing.own;
@@ -132,7 +151,7 @@ impl<'a> Walker<'a> {
             let dirt = row.map_or(whole, |row| compare::replaced(row.own, now));
             self.mark(&task.path, dirt);
             self.emit(task.path.clone(), None);
-            return true;
+            return another;
         };
         if !own.is_empty() {
             self.mark(&task.path, own);
@@ -150,7 +169,10 @@ impl<'a> Walker<'a> {
         for path in gone {
             self.emit(path, None);
         }
-        true
+        Compared {
+            changed: true,
+            own_known: own.is_empty(),
+        }
     }
 
     /// The directories in the one that was read, so far as they are to be read.

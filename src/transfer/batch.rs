@@ -5,8 +5,9 @@ use crate::plan::Compare;
 
 /// What one transfer brings in step, after every marked path was looked at.
 ///
-/// Invariants: sorted by path; no path twice; no entry lies below a [`Act::Remove`] or below a [`Act::Reconcile`] that
-/// covers it (one that does not trust covers everything; one that trusts covers only attributes); no entry's path
+/// Invariants: sorted by path; no path twice; no entry lies below a [`Act::Remove`], below a [`Act::Reconcile`] that
+/// covers it (one that does not trust covers everything; one that trusts covers attributes, and where it deletes also
+/// removals and listings), or directly in a [`Act::Listing`] that covers it (attributes and removals); no entry's path
 /// leads through anything but real directories of the source; no entry is excluded by the route's filter.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Batch {
@@ -41,4 +42,24 @@ pub enum Act {
         /// Whether what the source has not is deleted inside it.
         delete: bool,
     },
+    /// A directory and the names directly in it, and nothing below these: what the source has not leaves (a directory with
+    /// everything in it), files go by the quick check, directories are made where they are missing and have their own
+    /// attributes brought in step. Only in batches of routes that mirror: without deletions a changed listing is no more
+    /// than the directory's attributes, since its names have marks of their own.
+    Listing,
+}
+
+impl Act {
+    /// Whether something may leave the target for it that is not merely in its way.
+    pub fn deletes(self) -> bool {
+        match self {
+            Act::Remove | Act::Listing | Act::Reconcile { delete: true, .. } => true,
+            Act::Send | Act::Attributes | Act::Reconcile { delete: false, .. } => false,
+        }
+    }
+
+    /// Whether names that the batch does not list are looked at for it.
+    pub fn looks_inside(self) -> bool {
+        matches!(self, Act::Listing | Act::Reconcile { .. })
+    }
 }

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use super::batch::{Act, Batch, Entry};
+use super::batch::{Batch, Entry};
 use super::normalise::{Look, Seen};
 use crate::engine::guard::GuardFacts;
 use crate::engine::{Job, RelPath};
@@ -78,15 +78,44 @@ impl Look for Disk<'_> {
             Err(_) => Seen::Unknown,
         }
     }
+
+    fn several_names_below(&self, directory: &RelPath) -> bool {
+        several_names_below(self.root, directory)
+    }
+}
+
+/// Whether something below has several names. What cannot be read may have.
+fn several_names_below(root: &Path, directory: &RelPath) -> bool {
+    let mut waiting = vec![directory.under(root)];
+    let mut entered = 0;
+    while let Some(directory) = waiting.pop() {
+        entered += 1;
+        if entered > SEARCH_MAX {
+            return true;
+        }
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            return true;
+        };
+        for entry in entries.flatten() {
+            match entry.metadata() {
+                Ok(info) if info.is_dir() => waiting.push(entry.path()),
+                Ok(info) if info.nlink() == 1 => {}
+                Ok(_) => return true,
+                // Gone meanwhile.
+                Err(_) => {}
+            }
+        }
+    }
+    false
 }
 
 /// A batch of at most so many entries and bytes is small: sent whole it is over in moments, on any line.
 const SMALL_ENTRIES: usize = 64;
 const SMALL_BYTES: u64 = 256 << 10;
 
-/// Whether a batch is a few small files, and no subtree.
+/// Whether a batch is a few small files, and no directory is looked through.
 pub fn is_small(root: &Path, batch: &Batch) -> bool {
-    let leaf = |entry: &Entry| !matches!(entry.act, Act::Reconcile { .. });
+    let leaf = |entry: &Entry| !entry.act.looks_inside();
     let size = |entry: &Entry| {
         entry
             .path
@@ -99,7 +128,7 @@ pub fn is_small(root: &Path, batch: &Batch) -> bool {
         && batch.entries.iter().map(size).sum::<u64>() <= SMALL_BYTES
 }
 
-/// Directories that a search for one entry in scope enters before it gives up and says that there is one.
+/// Directories that a search enters before it gives up and says that there is what it looks for.
 const SEARCH_MAX: usize = 10_000;
 
 /// Whether the source has no entry that belongs to the route. What cannot be read counts as an entry: unknown is not empty.

@@ -15,8 +15,11 @@
 //!    ([`covers`]); so what was seen to vanish is still removed below a directory that is reconciled without deleting.
 //! 6. With `oneFileSystem` a path below a mount drops out, and the mount point itself is only a directory with
 //!    attributes: a listed path would be its own file system to rsync.
-//! 7. Where hard links are kept, writing through one name changes the others without an event for them: a file with
-//!    several names brings the whole tree along, by the quick check.
+//! 7. A changed listing is reconciled only where the route mirrors; elsewhere it is the directory's attributes. What is no
+//!    directory any more was one when its listing was marked: it was seen to vanish.
+//! 8. Where hard links are kept, writing through one name changes the others without an event for them: a file with
+//!    several names brings the whole tree along, by the quick check. So does a directory that is entered with such a file
+//!    in it: its other names may be outside, and rsync links only what it lists together.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -46,6 +49,12 @@ pub enum Seen {
 pub trait Look {
     /// What is there.
     fn look(&self, path: &RelPath) -> Seen;
+
+    /// Whether something below this directory has several names, or may have. Only asked where hard links are kept.
+    fn several_names_below(&self, directory: &RelPath) -> bool {
+        let _ = directory;
+        false
+    }
 }
 
 impl<F: Fn(&RelPath) -> Seen> Look for F {
@@ -114,10 +123,16 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
         let Some((path, act)) = act(path, seen, dirt, scope) else {
             continue;
         };
-        several_names |= act == Act::Send && matches!(seen, Seen::Other { links } if links > 1);
+        several_names |= scope.hard_links
+            && match act {
+                Act::Send => matches!(seen, Seen::Other { links } if links > 1),
+                Act::Reconcile { .. } => !path.is_root() && look.several_names_below(&path),
+                // What is new in a listing has a mark of its own.
+                Act::Remove | Act::Attributes | Act::Listing => false,
+            };
         add(&mut acts, path, act);
     }
-    if scope.hard_links && several_names {
+    if several_names {
         add(
             &mut acts,
             RelPath::root(),
@@ -168,7 +183,12 @@ fn subject(mark: &Mark, eye: &mut Eye<'_>) -> (RelPath, Seen, Dirt) {
             return (ancestor, seen, Dirt::CONTENT | Dirt::GONE);
         }
     }
-    (mark.path.clone(), eye.look(&mark.path), mark.dirt)
+    let seen = eye.look(&mark.path);
+    let mut dirt = mark.dirt;
+    if seen != Seen::Directory && dirt.has(Dirt::LISTING) {
+        dirt |= Dirt::CONTENT | Dirt::GONE;
+    }
+    (mark.path.clone(), seen, dirt)
 }
 
 fn act(path: RelPath, seen: Seen, dirt: Dirt, scope: Scope<'_>) -> Option<(RelPath, Act)> {
@@ -184,8 +204,17 @@ fn act(path: RelPath, seen: Seen, dirt: Dirt, scope: Scope<'_>) -> Option<(RelPa
         }
         Seen::Missing => Some((path, Act::Remove)),
         Seen::Directory if !path.is_root() && verdict(true) == Verdict::Excluded => None,
-        Seen::Directory if dirt == Dirt::ATTRIBUTES => Some((path, Act::Attributes)),
-        // Content alone: a file that has become a directory. Gone alone: another directory than before.
+        Seen::Directory if dirt.without(Dirt::LISTING | Dirt::ATTRIBUTES).is_empty() => {
+            let mirrors = scope.delete == DeletePolicy::Mirror;
+            let act = if mirrors && dirt.has(Dirt::LISTING) {
+                Act::Listing
+            } else {
+                Act::Attributes
+            };
+            Some((path, act))
+        }
+        // Content alone: a file that has become a directory. Gone alone: another directory than before. A listing that is
+        // marked along with either is in it: where that matters, under `mirror`, it deletes.
         Seen::Directory => {
             let trust = dirt.has(Dirt::SUBTREE) && !dirt.has(Dirt::CONTENT);
             Some((
@@ -221,6 +250,15 @@ fn add(acts: &mut BTreeMap<RelPath, Act>, path: RelPath, act: Act) {
             trust: *a && trust,
             delete: *b || delete,
         },
+        // No act does both, and one that does more is right: the route mirrors.
+        (Some(Act::Reconcile { trust, .. }), Act::Listing) => Act::Reconcile {
+            trust: *trust,
+            delete: true,
+        },
+        (Some(Act::Listing), Act::Reconcile { trust, .. }) => Act::Reconcile {
+            trust,
+            delete: true,
+        },
         (Some(there), Act::Attributes) => *there,
         _ => act,
     };
@@ -228,19 +266,23 @@ fn add(acts: &mut BTreeMap<RelPath, Act>, path: RelPath, act: Act) {
 }
 
 fn covered(acts: &BTreeMap<RelPath, Act>, path: &RelPath, act: Act) -> bool {
-    let root = (!path.is_root()).then_some(&b""[..]);
+    let root = (!path.is_root()).then(RelPath::root);
     root.into_iter()
-        .chain(path.ancestors())
-        .filter_map(|above| acts.get(&RelPath::new(above)?))
-        .any(|above| covers(*above, act))
+        .chain(path.ancestors().filter_map(RelPath::new))
+        .any(|above| {
+            acts.get(&above)
+                .is_some_and(|upper| covers((&above, *upper), (path, act)))
+        })
 }
 
 /// Whether doing `upper` with a directory does all that `lower` would do with something below it.
-fn covers(upper: Act, lower: Act) -> bool {
+fn covers((above, upper): (&RelPath, Act), (path, lower): (&RelPath, Act)) -> bool {
     match (upper, lower) {
         (Act::Attributes, _) => false,
+        (Act::Listing, Act::Attributes | Act::Remove) => path.parent().as_ref() == Some(above),
+        (Act::Listing, _) => false,
         (Act::Remove | Act::Send, _) | (_, Act::Attributes) => true,
-        (Act::Reconcile { delete, .. }, Act::Remove) => delete,
+        (Act::Reconcile { delete, .. }, Act::Remove | Act::Listing) => delete,
         (Act::Reconcile { trust, .. }, Act::Send) => !trust,
         (
             Act::Reconcile { trust, delete },

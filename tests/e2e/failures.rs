@@ -386,7 +386,8 @@ fn a_target_that_is_full_or_read_only_heals() {
 }
 
 /// Not even root reads what it may not: the service lacks the privilege.
-const UNPRIVILEGED: &[&str] = &["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+pub(super) const UNPRIVILEGED: &[&str] =
+    &["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();

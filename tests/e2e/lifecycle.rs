@@ -1,4 +1,4 @@
-//! Start and stop: the first pass, SIGTERM, SIGKILL at any moment, roots that come and go, one service at a time.
+//! Start and stop: the first pass, SIGTERM, SIGKILL, roots that come and go, one service at a time.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,17 +6,14 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Story, equal, knob, local, site, soon, until, write};
-use crate::rig::churn::Churn;
+use super::{PATIENCE, Story, equal, local, site, soon, until, write};
+use crate::rig::Scratch;
 use crate::rig::service::{Heliostat, manifest};
 use crate::rig::tree::{Look, snapshot};
-use crate::rig::{Scratch, wait_for};
 
 /// The bound of a stop, as it is promised.
 const STOP_MAX: Duration = Duration::from_secs(15);
@@ -93,7 +90,7 @@ fn the_first_pass_sends_what_is_out_of_step_and_nothing_more() {
 }
 
 /// The ids of the processes that were given this in their arguments.
-fn processes(argument: &str) -> Vec<String> {
+pub(super) fn processes(argument: &str) -> Vec<String> {
     let ids = fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -107,7 +104,7 @@ fn processes(argument: &str) -> Vec<String> {
 }
 
 /// Names that a half-written file has, ours and rsync's (`.name.XXXXXX`).
-fn temporaries(root: &Path) -> Vec<String> {
+pub(super) fn temporaries(root: &Path) -> Vec<String> {
     let look = Look {
         content: false,
         ..Look::default()
@@ -161,69 +158,6 @@ fn sigterm_sends_what_is_pending() {
     for target in [&story.module, &story.copy] {
         equal(&story.source, target, &story.service);
     }
-}
-
-#[test]
-fn killed_at_any_moment_it_comes_back_and_converges() {
-    let seed = knob("HELIOSTAT_SEED", 7);
-    let mut story = Story::with(&json!({"delete": "mirror", "maxDelete": 100_000}));
-    let rsync = format!("{}/", story.daemon.url());
-    let over = AtomicBool::new(false);
-    let mut random = fastrand::Rng::with_seed(seed);
-    thread::scope(|scope| {
-        // Looks at all times for a second writer to the module.
-        let watcher = scope.spawn(|| {
-            let mut most = Vec::new();
-            let _ = wait_for(Duration::MAX / 4, || {
-                let found = processes(&rsync);
-                if found.len() > most.len() {
-                    most = found;
-                }
-                over.load(Ordering::Relaxed).then_some(())
-            });
-            most
-        });
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut churn = Churn::new(&story.source, seed);
-            churn.run(200, Duration::ZERO);
-            for kill in 0..9 {
-                story.service.start();
-                if kill % 3 == 0 {
-                    // Into its work; otherwise into its start.
-                    soon("it answers", || story.service.status().is_some());
-                }
-                churn.run(
-                    random.u32(1..120),
-                    Duration::from_millis(random.u64(1..900)),
-                );
-                story.service.kill();
-                churn.run(random.u32(0..30), Duration::ZERO);
-                match kill % 3 {
-                    0 => fs::remove_dir_all(story.service.state()).unwrap(),
-                    1 => {
-                        let memory = story.service.state().join("memory.json");
-                        if memory.exists() {
-                            fs::write(memory, b"{\"si").unwrap();
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            story.start();
-        }));
-        over.store(true, Ordering::Relaxed);
-        let most = watcher.join().unwrap();
-        if let Err(panic) = outcome {
-            eprintln!("\nto see it again: HELIOSTAT_SEED={seed}\n");
-            std::panic::resume_unwind(panic);
-        }
-        assert!(most.len() <= 1, "two writers at once: {most:?}");
-    });
-    for target in [&story.module, &story.copy] {
-        assert_eq!(temporaries(target), Vec::<String>::new());
-    }
-    story.service.stop();
-    assert_eq!(processes(&rsync), Vec::<String>::new());
 }
 
 #[test]

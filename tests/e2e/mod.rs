@@ -4,11 +4,14 @@
 //! condition with a deadline; the deadlines are for a machine that is busy with other things.
 
 mod commands;
+mod crashes;
 mod deletes;
 mod failures;
+mod faults;
 mod histories;
 mod lifecycle;
 mod secrets;
+mod short;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use crate::rig::Scratch;
 use heliostat::ledger::{DAMAGED, NAME, Opened};
 
 /// Cases of random damage; set `HELIOSTAT_LEDGER_CASES` for more.
-const CASES: u64 = 400;
+const CASES: u64 = 300;
 /// Far longer than any opening takes: one that hangs fails the test and not the whole run.
 const HANGS: Duration = Duration::from_secs(60);
 

@@ -9,6 +9,8 @@ use crate::rig::{Scratch, wait_for};
 
 /// How often; set `HELIOSTAT_LEDGER_KILLS` for more.
 const KILLS: u64 = 40;
+/// So often the same ledger is killed; a history that grows takes ever longer to be told again.
+const KILLS_EACH: u64 = 5;
 /// Tells the process that is to be killed where to work.
 const DIRECTORY: &str = "HELIOSTAT_LEDGER_DIRECTORY";
 /// Longer than anybody takes to write this many checkpoints before being killed.
@@ -45,12 +47,16 @@ fn a_killed_ledger_holds_its_last_checkpoint() {
         .map_or(KILLS, |kills| kills.parse().expect("a number of kills"));
     let scratch = Scratch::new();
     let mut random = fastrand::Rng::with_seed(SEED);
-    let (mut history, mut last) = (History::new("one", SEED), 0);
+    let (mut history, mut last, mut all) = (History::new("one", SEED), 0, 0);
     for kill in 0..kills {
+        let directory = scratch.dir(&(kill / KILLS_EACH).to_string());
+        if kill % KILLS_EACH == 0 {
+            (history, last) = (History::new("one", SEED), 0);
+        }
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "ledger::kill::works_until_it_is_killed"])
             .args(["--ignored", "--nocapture"])
-            .env(DIRECTORY, scratch.path())
+            .env(DIRECTORY, &directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -69,7 +75,7 @@ fn a_killed_ledger_holds_its_last_checkpoint() {
         let flushed = told.last().unwrap_or(first);
         child.wait().unwrap();
 
-        let (ledger, memory) = open(scratch.path());
+        let (ledger, memory) = open(&directory);
         let found = memory
             .routes
             .values()
@@ -86,7 +92,8 @@ fn a_killed_ledger_holds_its_last_checkpoint() {
         history.check_whole(&ledger, found);
         assert!(ledger.runs(1)[0].took_ms >= flushed);
         assert!(ledger.close());
+        all += found - last;
         last = found;
     }
-    eprintln!("{kills} kills, {last} checkpoints");
+    eprintln!("{kills} kills, {all} checkpoints");
 }

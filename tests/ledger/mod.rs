@@ -7,6 +7,7 @@ mod damage;
 mod disk;
 mod kill;
 mod ordinary;
+mod speed;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -144,14 +144,18 @@ fn a_checkpoint_that_does_not_fit_changes_nothing() {
 fn routes_and_sources_that_are_no_more_go() {
     let scratch = Scratch::new();
     let (ledger, _) = open(scratch.path());
-    for name in ["one", "two"] {
-        let mut history = History::new(name, name.len() as u64);
+    for (seed, name) in ["one", "two"].into_iter().enumerate() {
+        let mut history = History::new(name, seed as u64);
         history.write(&ledger, 1);
         ledger.remember_mounts(&source(name), vec![path("m")]);
     }
-    let mut fewer = History::new("one", 9).step(4).commit;
-    fewer.whole = false;
-    fewer.routes.retain(|name, _| name.target.0 == "copy");
+    let fewer = Commit {
+        survey: SurveyId(4),
+        source: source("one"),
+        key: "s".into(),
+        whole: false,
+        routes: BTreeMap::from([(route("one", "copy"), memory(4))]),
+    };
     ledger.commit(fewer);
     assert!(ledger.close());
     let (ledger, memory) = open(scratch.path());

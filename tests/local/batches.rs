@@ -22,6 +22,7 @@ const CHANGES: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Dirt {
     Attributes,
+    Listing,
     Content,
     Subtree,
 }
@@ -57,6 +58,7 @@ fn lower(source: &Path, marks: &Marks, delete: DeletePolicy) -> Batch {
         }
         let (path, act) = found.unwrap_or_else(|| match dirt {
             Dirt::Attributes => (path.clone(), Act::Attributes),
+            Dirt::Listing => (path.clone(), Act::Listing),
             _ => (
                 path.clone(),
                 Act::Reconcile {
@@ -71,7 +73,8 @@ fn lower(source: &Path, marks: &Marks, delete: DeletePolicy) -> Batch {
         let strength = |act: &Act| match act {
             Act::Attributes => 0,
             Act::Send | Act::Remove => 1,
-            Act::Reconcile { .. } => 2,
+            Act::Listing => 2,
+            Act::Reconcile { .. } => 3,
         };
         let entry = acts.entry(path).or_insert(act);
         if strength(&act) > strength(entry) {
@@ -91,8 +94,16 @@ fn lower(source: &Path, marks: &Marks, delete: DeletePolicy) -> Batch {
     batch(acts)
 }
 
+/// Something vanished: under `mirror` it may only be known by the listing of its directory.
+fn vanished(marks: &mut Marks, path: &RelPath, rng: &mut Rng, mirror: bool) {
+    match path.parent().filter(|_| mirror) {
+        Some(parent) if rng.bool() => mark(marks, &parent, Dirt::Listing),
+        _ => mark(marks, path, Dirt::Content),
+    }
+}
+
 /// One random change, with its marks.
-fn change(source: &Path, rng: &mut Rng, marks: &mut Marks, snapshot: &Snapshot) {
+fn change(source: &Path, rng: &mut Rng, (marks, mirror): (&mut Marks, bool), snapshot: &Snapshot) {
     let paths: Vec<_> = snapshot.keys().cloned().collect();
     let some = rng.choice(&paths).cloned().unwrap_or_else(RelPath::root);
     let full = some.under(source);
@@ -172,11 +183,11 @@ fn change(source: &Path, rng: &mut Rng, marks: &mut Marks, snapshot: &Snapshot) 
             } else {
                 std::fs::remove_file(&full).unwrap()
             }
-            mark(marks, &some, Dirt::Content);
+            vanished(marks, &some, rng, mirror);
         }
         7 if !some.is_root() && fresh.symlink_metadata().is_err() && !new.starts_with(&some) => {
             std::fs::rename(&full, &fresh).unwrap();
-            mark(marks, &some, Dirt::Content);
+            vanished(marks, &some, rng, mirror);
             mark(
                 marks,
                 &new,
@@ -229,7 +240,8 @@ fn check(seed: u64, delete: DeletePolicy) {
     for round in 0..ROUNDS {
         for _ in 0..CHANGES {
             let now = snapshot::of(&world.source(), &attributes);
-            change(&world.source(), &mut rng, &mut marks, &now);
+            let mirror = delete == DeletePolicy::Mirror;
+            change(&world.source(), &mut rng, (&mut marks, mirror), &now);
         }
         let batch = lower(&world.source(), &marks, delete);
         let outcome = world.run(&batch);

@@ -7,8 +7,16 @@
 pub mod churn;
 pub mod mount;
 pub mod process;
+#[allow(dead_code)] // the benchmarks stand on this rig too, and need less of it
+pub mod programs;
+#[allow(dead_code)] // as above
+pub mod proxy;
 pub mod rsyncd;
 pub mod service;
+#[allow(dead_code)] // as above
+pub mod sshd;
+#[allow(dead_code)] // as above
+pub mod swaps;
 pub mod tree;
 
 use std::path::{Path, PathBuf};

@@ -2,6 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
+
+use super::wait_for;
+
+/// How long a file system may be written to without a pause.
+const BUSY_MAX: Duration = Duration::from_secs(20);
 
 /// A mount; gone when it goes out of scope, however busy it is.
 pub struct Mount(PathBuf);
@@ -29,9 +35,12 @@ impl Mount {
         Mount(at.to_owned())
     }
 
-    /// Mounts it anew with other options (`size=8m`, `ro`).
+    /// Mounts it anew with other options (`size=8m`, `ro`). Read-only it becomes when nobody writes to it at the moment.
     pub fn remount(&self, options: &str) {
-        mount(&["-o", &format!("remount,{options}")], &self.0);
+        let done = wait_for(BUSY_MAX, || {
+            tried(&["-o", &format!("remount,{options}")], &self.0).then_some(())
+        });
+        assert!(done.is_some(), "remount {options} {}", self.0.display());
     }
 }
 
@@ -43,10 +52,12 @@ impl Drop for Mount {
 }
 
 fn mount(arguments: &[&str], at: &Path) {
-    let status = Command::new("mount")
-        .args(arguments)
-        .arg(at)
-        .status()
-        .unwrap();
-    assert!(status.success(), "mount {arguments:?} {}", at.display());
+    let done = tried(arguments, at);
+    assert!(done, "mount {arguments:?} {}", at.display());
+}
+
+fn tried(arguments: &[&str], at: &Path) -> bool {
+    let mut command = Command::new("mount");
+    let output = command.args(arguments).arg(at).output().unwrap();
+    output.status.success()
 }

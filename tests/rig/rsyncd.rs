@@ -104,6 +104,18 @@ impl Rsyncd {
         format!("rsync://{USER}@127.0.0.1:{}/m", self.port)
     }
 
+    /// The module's URL through a relay on this port.
+    #[allow(dead_code)] // for tests of failing connections
+    pub fn url_through(&self, port: u16) -> String {
+        format!("rsync://{USER}@127.0.0.1:{port}/m")
+    }
+
+    /// Where it listens.
+    #[allow(dead_code)] // for tests of failing connections
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The client's password file.
     pub fn password_file(&self) -> PathBuf {
         self.directory.join("password")
@@ -134,7 +146,7 @@ impl Rsyncd {
 
 /// A port that nobody listens on, and nobody comes to: the kernel gives those above to whoever asks for any, be it for the
 /// near end of a connection. Two daemons of one run never get the same, those of two runs at once hardly.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     const PORTS: std::ops::Range<u32> = 15_000..32_000;
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let begin = std::process::id().wrapping_mul(61);

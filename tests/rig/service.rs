@@ -162,7 +162,10 @@ impl Heliostat {
 
     /// `status --format json`; `None` while it cannot be asked.
     pub fn status(&self) -> Option<Value> {
-        serde_json::from_str(&self.call(&["status", "--format", "json"]).stdout).ok()
+        let answer = self.call(&["status", "--format", "json"]);
+        // A refusal is a document too.
+        let answered = answer.code == 0;
+        answered.then(|| serde_json::from_str(&answer.stdout).ok())?
     }
 
     /// The program's own barrier: whether it says, before the deadline, that everything up to now is on every target.

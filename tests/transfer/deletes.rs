@@ -256,6 +256,23 @@ async fn protected_files_survive_whatever_happens_around_them() {
     }
 }
 
+/// A dry run of rsync counts the directories above what is protected deep in an extra one as deleted: such a route was
+/// held for good as soon as they were more than its budget, and looked again without end where they were not.
+#[tokio::test]
+async fn directories_above_what_is_protected_are_no_deletions() {
+    let (rig, mut route) = filled(DeletePolicy::Mirror, DeleteBudget::Count(1)).await;
+    route.filter = filter(&["**"], &["*.tmp"]);
+    fs::create_dir_all(rig.target.join("old/a/b/c")).unwrap();
+    fs::write(rig.target.join("old/a/b/c/keep.tmp"), "theirs").unwrap();
+    fs::write(rig.target.join("old/a/x"), "theirs").unwrap();
+    for deleted in [1, 0] {
+        let outcome = rig.pass(route.clone()).await;
+        assert_eq!(outcome.stats.deleted, deleted);
+    }
+    assert!(rig.target.join("old/a/b/c/keep.tmp").exists());
+    assert!(!rig.target.join("old/a/x").exists());
+}
+
 #[tokio::test]
 async fn a_removed_directory_that_was_only_the_way_to_what_is_included_leaves() {
     for delete in [DeletePolicy::Propagate, DeletePolicy::Mirror] {

@@ -22,6 +22,8 @@ struct World {
     marks: BTreeMap<RelPath, Dirt>,
     /// Whether a parent is marked with what changes in it.
     parents: bool,
+    /// Whether what vanished is, at times, only known by the listing of its directory, as a survey finds it.
+    surveyed: bool,
 }
 
 const NAMES: [&str; 7] = ["a", "b", "c.d", "c", "#x", "-e", "f g"];
@@ -66,7 +68,14 @@ impl World {
             'd' => fs::remove_dir_all(full).unwrap(),
             _ => fs::remove_file(full).unwrap(),
         }
-        self.mark(path, Dirt::GONE | Dirt::CONTENT);
+        self.vanished(path);
+    }
+
+    fn vanished(&mut self, path: &RelPath) {
+        match path.parent().filter(|_| self.surveyed) {
+            Some(parent) if self.random.bool() => self.mark(&parent, Dirt::LISTING),
+            _ => self.mark(path, Dirt::GONE | Dirt::CONTENT),
+        }
     }
 
     fn populate(&mut self, full: &Path, depth: u32) {
@@ -132,7 +141,7 @@ impl World {
                 }
                 self.remove(&to);
                 fs::rename(&full, to.under(&self.root)).unwrap();
-                self.mark(&path, Dirt::GONE | Dirt::CONTENT);
+                self.vanished(&path);
                 let new = if kind == 'd' {
                     Dirt::SUBTREE | Dirt::CONTENT | Dirt::GONE
                 } else {
@@ -145,12 +154,13 @@ impl World {
     }
 }
 
-async fn history(seed: u64, rig: &Rig, delete: DeletePolicy, exclude: &[&str]) {
+async fn history(seed: u64, rig: &Rig, delete: DeletePolicy, exclude: &[&str], surveyed: bool) {
     let mut world = World {
         root: rig.source.clone(),
         random: fastrand::Rng::with_seed(seed),
         marks: BTreeMap::new(),
         parents: !exclude.is_empty(),
+        surveyed,
     };
     for batch in 0..2 {
         for _ in 0..world.random.usize(1..16) {
@@ -176,10 +186,12 @@ async fn history(seed: u64, rig: &Rig, delete: DeletePolicy, exclude: &[&str]) {
 }
 
 async fn histories(delete: DeletePolicy, exclude: &[&str], seeds: std::ops::Range<u64>) {
+    // Without deleting by listing, what vanished has to be named.
+    let surveys = delete == DeletePolicy::Mirror;
     let rig = Rig::new("").await;
     rig.pass(rig.route(delete)).await;
     for seed in seeds {
-        history(seed, &rig, delete, exclude).await;
+        history(seed, &rig, delete, exclude, surveys && seed % 2 == 1).await;
         for entry in fs::read_dir(&rig.source).unwrap() {
             let path = entry.unwrap().path();
             if path.symlink_metadata().unwrap().is_dir() {
@@ -198,7 +210,7 @@ async fn histories(delete: DeletePolicy, exclude: &[&str], seeds: std::ops::Rang
 
 #[tokio::test]
 async fn mirrored_histories_end_equal() {
-    histories(DeletePolicy::Mirror, &[], 0..20).await;
+    histories(DeletePolicy::Mirror, &[], 0..30).await;
 }
 
 #[tokio::test]

@@ -430,3 +430,136 @@ async fn the_budget_of_a_first_pass_is_known_from_it() {
     assert_eq!((outcome.stats.created, outcome.stats.deleted), (3, 0));
     assert_done(&outcome);
 }
+
+/// rsync's temporary file for `.htaccess` is called as that for `htaccess` would be: the wrong one was shown as failing,
+/// and the right one taken for done.
+#[tokio::test]
+async fn a_hidden_file_fails_under_its_own_name() {
+    let rig = Rig::new("").await;
+    rig.write("d/.htaccess", "old");
+    rig.write("d/plain", "old");
+    let route = rig.route(DeletePolicy::Mirror);
+    rig.pass(route.clone()).await;
+    rig.write("d/.htaccess", "changed");
+    rig.write("d/plain", "changed");
+    let chattr = |flag: &str| {
+        let done = Command::new("chattr")
+            .arg(flag)
+            .arg(rig.target.join("d"))
+            .status();
+        assert!(done.unwrap().success());
+    };
+    chattr("+i");
+    let mut found = Vec::new();
+    for work in [
+        Work::Pass(Compare::Quick),
+        Work::Batch(vec![
+            mark("d/.htaccess", Dirt::CONTENT),
+            mark("d/plain", Dirt::CONTENT),
+        ]),
+        Work::Batch(vec![mark("d", Dirt::LISTING)]),
+    ] {
+        found.push(rig.run(&rig.job(route.clone(), work)).await);
+    }
+    chattr("-i");
+    for outcome in found {
+        assert_eq!(outcome.verdict, Verdict::Done, "{outcome:#?}");
+        let failed: Vec<_> = outcome
+            .failed
+            .iter()
+            .map(|it| it.path.to_string())
+            .collect();
+        let files: Vec<_> = failed.iter().filter(|path| *path != "d").collect();
+        assert_eq!(files, ["d/.htaccess", "d/plain"], "{outcome:#?}");
+    }
+}
+
+/// A file that the daemon's own filter refuses used to keep the whole route from ever being in sync.
+#[tokio::test]
+async fn what_the_daemon_excludes_fails_alone() {
+    let rig = Rig::new("exclude = /hidden /hdir/").await;
+    rig.write("hidden", "x");
+    rig.write("hdir/in", "x");
+    rig.write("ok", "x");
+    let route = rig.route(DeletePolicy::Mirror);
+    for work in [
+        Work::Pass(Compare::Quick),
+        Work::Batch(
+            ["hidden", "hdir", "ok"]
+                .map(|name| mark(name, Dirt::CONTENT))
+                .to_vec(),
+        ),
+    ] {
+        let outcome = rig.run(&rig.job(route.clone(), work)).await;
+        assert_eq!(outcome.verdict, Verdict::Done, "{outcome:#?}");
+        let failed: Vec<_> = outcome
+            .failed
+            .iter()
+            .map(|it| it.path.to_string())
+            .collect();
+        assert_eq!(failed, ["hdir", "hidden"]);
+        assert!(rig.target.join("ok").exists());
+    }
+}
+
+/// An ACL or attribute that the target cannot keep: the file fails by its name, not by that of its temporary file.
+#[tokio::test]
+async fn attributes_that_the_target_cannot_keep_fail_with_their_file() {
+    let place = tempfile::tempdir().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "ramfs", "ramfs"])
+        .arg(place.path())
+        .status()
+        .unwrap();
+    assert!(mounted.success());
+    let rig = Rig::new(&format!(
+        "[r]\npath = {}\nread only = no\n",
+        place.path().display()
+    ))
+    .await;
+    rig.write("d/.f", "x");
+    rig.write("g", "x");
+    rig.write("ok", "x");
+    let set = |name: &str, value: &[u8], path: &str| {
+        let path = rig.source.join(path);
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::lsetxattr(path, name, value, flags).unwrap();
+    };
+    set("user.foo", b"bar", "g");
+    // Version 2; user, user 1, group, mask, others.
+    let mut acl = 2u32.to_le_bytes().to_vec();
+    for (tag, id) in [
+        (1u16, u32::MAX),
+        (2, 1),
+        (4, u32::MAX),
+        (16, u32::MAX),
+        (32, u32::MAX),
+    ] {
+        acl.extend(tag.to_le_bytes());
+        acl.extend(4u16.to_le_bytes());
+        acl.extend(id.to_le_bytes());
+    }
+    set("system.posix_acl_access", &acl, "d/.f");
+    let mut route = rig.route(DeletePolicy::Mirror);
+    route.target = rig.module("r");
+    route.attributes.acls = true;
+    route.attributes.xattrs = true;
+    let mut found = Vec::new();
+    for _ in 0..2 {
+        found.push(
+            rig.run(&rig.job(route.clone(), Work::Pass(Compare::Quick)))
+                .await,
+        );
+    }
+    let unmounted = Command::new("umount").arg("-l").arg(place.path()).status();
+    assert!(unmounted.unwrap().success());
+    for outcome in found {
+        assert_eq!(outcome.verdict, Verdict::Done, "{outcome:#?}");
+        let failed: Vec<_> = outcome
+            .failed
+            .iter()
+            .map(|it| it.path.to_string())
+            .collect();
+        assert_eq!(failed, ["d/.f", "g"], "{outcome:#?}");
+    }
+}

@@ -1,89 +1,27 @@
 //! rsync over ssh, against a real sshd on loopback with keys of its own.
 
 use std::fs;
-use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use heliostat::engine::{Dirt, Verdict, Work};
 use heliostat::plan::{Compare, DeletePolicy, RoutePlan, Target};
 
-use super::rig::{Rig, free_port, mark, secret, wait};
+use super::rig::{Rig, mark, wait};
 use super::tree;
-
-struct Sshd {
-    child: Child,
-    port: u16,
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn key(path: PathBuf) -> PathBuf {
-    let mut command = Command::new("ssh-keygen");
-    command
-        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-        .arg(&path);
-    assert!(command.stdin(Stdio::null()).status().unwrap().success());
-    path
-}
+use crate::rig::sshd::Sshd;
 
 fn sshd(rig: &Rig) -> Sshd {
-    // The privilege-separated half wants it; a host that runs sshd has it.
-    fs::create_dir_all("/run/sshd").unwrap();
-    let (host, user, port) = (
-        key(rig.at("host key")),
-        key(rig.at("user key")),
-        free_port(),
-    );
-    key(rig.at("stranger"));
-    let public = |path: &PathBuf| {
-        fs::read_to_string(path.with_file_name(format!(
-            "{}.pub",
-            path.file_name().unwrap().to_str().unwrap()
-        )))
-        .unwrap()
-    };
-    secret(&rig.at("authorized"), &public(&user));
-    fs::write(
-        rig.at("known hosts"),
-        format!("[127.0.0.1]:{port} {}", public(&host)),
-    )
-    .unwrap();
-    fs::write(rig.at("no hosts"), "").unwrap();
-    let config = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey \"{}\"\nAuthorizedKeysFile {}\nUsePAM no\nStrictModes no\n\
-         PasswordAuthentication no\nPermitRootLogin yes\nPidFile none\nBanner {}\n",
-        host.display(),
-        rig.at("authorized").display(),
-        rig.at("rsyncd.conf").display(),
-    );
-    fs::write(rig.at("sshd_config"), config).unwrap();
-    let mut command = Command::new("/usr/sbin/sshd");
-    command.args(["-D", "-e", "-f"]).arg(rig.at("sshd_config"));
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let sshd = Sshd { child, port };
-    wait("sshd listens", || {
-        TcpStream::connect(("127.0.0.1", port)).is_ok()
-    });
-    sshd
+    fs::create_dir(rig.at("sshd")).unwrap();
+    Sshd::start(&rig.at("sshd"))
 }
 
 fn route(rig: &Rig, sshd: &Sshd, path: PathBuf) -> RoutePlan {
-    let text = |name: &str| Some(rig.at(name).display().to_string());
+    let text = |name: &str| Some(sshd.file(name).display().to_string());
     let target = Target::Ssh {
         user: Some("root".into()),
         host: "127.0.0.1".into(),
-        port: Some(sshd.port),
+        port: Some(sshd.port()),
         path: path.display().to_string(),
         identity_file: text("user key"),
         known_hosts_file: text("known hosts"),
@@ -140,8 +78,8 @@ async fn ssh_says_itself_what_is_wrong() {
         change(&mut route.target);
         rig.job(route, Work::Pass(Compare::Quick))
     };
-    let stranger = rig.at("stranger").display().to_string();
-    let nobody = rig.at("no hosts").display().to_string();
+    let stranger = sshd.file("stranger").display().to_string();
+    let nobody = sshd.file("no hosts").display().to_string();
     let cases = [
         (
             true,

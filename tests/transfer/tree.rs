@@ -9,9 +9,16 @@ use std::path::Path;
 /// What stands at a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Node {
-    mode: u32,
-    mtime: (i64, i64),
-    content: Vec<u8>,
+    pub mode: u32,
+    pub mtime: (i64, i64),
+    pub content: Vec<u8>,
+}
+
+impl Node {
+    /// Whether it is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.mode & 0o170_000 == 0o040_000
+    }
 }
 
 /// By path.

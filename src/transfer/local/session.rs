@@ -130,13 +130,21 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The batch's entries, in order.
+    /// The batch's entries, in order; those that trust size and time last. The first name of a file that is brought in step
+    /// stands for its others, which are linked to it unread: it must not be one that was trusted.
     fn work(&mut self, batch: &Batch) -> Result<(), Stop> {
         // The last pair of parent directories: a sorted list has many names of one directory in a row.
         let mut pair: Option<(RelPath, Pair)> = None;
         let checksum = batch.pass == Some(Compare::Checksum);
         self.expect(batch.entries.len() as u64);
-        for Entry { path, act } in &batch.entries {
+        let trusting = |entry: &&Entry| {
+            matches!(
+                entry.act,
+                Act::Attributes | Act::Reconcile { trust: true, .. }
+            )
+        };
+        let doubting = batch.entries.iter().filter(|entry| !trusting(entry));
+        for Entry { path, act } in doubting.chain(batch.entries.iter().filter(trusting)) {
             self.check()?;
             for above in path.ancestors().filter_map(RelPath::new) {
                 self.settle.insert(above);
@@ -149,6 +157,13 @@ impl<'a> Session<'a> {
                     let made = self.ensure_dir(path);
                     if self.record(path, made)?.is_some() {
                         self.reconcile(path, trust && !checksum)?;
+                    }
+                }
+                Act::Listing => {
+                    pair = None;
+                    let made = self.ensure_dir(path);
+                    if self.record(path, made)?.is_some() {
+                        self.reconcile_listing(path)?;
                     }
                 }
                 Act::Send | Act::Attributes => {

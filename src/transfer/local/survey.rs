@@ -42,6 +42,10 @@ impl Session<'_> {
                     self.survey_tree(path, delete, &mut doomed)?;
                 }
                 Act::Reconcile { .. } => {}
+                Act::Listing => {
+                    let verdict = self.filter.decide(path.as_bytes(), true).verdict;
+                    self.survey_directory(path, verdict, true, &mut doomed)?;
+                }
             }
         }
         doomed.sort_unstable();
@@ -140,68 +144,81 @@ impl Session<'_> {
             self.filter.decide(top.as_bytes(), true).verdict,
         )];
         while let Some((path, verdict)) = dirs.pop() {
-            self.check()?;
-            // Errors are told by the walk that follows; here they only mean that nothing is deleted below.
-            let Ok(source) = self.source.dir(&path, For::Listing) else {
-                continue;
-            };
-            let Ok(target) = self.target.dir(&path, For::Listing) else {
-                continue;
-            };
-            let (Ok(meta), Ok(there)) = (source.meta(), target.meta()) else {
-                continue;
-            };
-            self.not_the_source(&path, &there)?;
-            if self.is_foreign(&meta) || meta.id == self.target.id {
-                continue;
-            }
-            let ours = source.list();
-            let theirs = target.list();
-            if ours.error.is_some() {
-                continue;
-            }
-            for name in theirs
-                .names
-                .iter()
-                .filter(|name| !is_temporary(&name.bytes))
-            {
-                let child = path.join(&name.bytes);
-                let Ok(Some(kind)) = target.kind(name) else {
-                    continue;
-                };
-                let there = self
-                    .filter
-                    .decide_child(verdict, child.as_bytes(), kind == Kind::Dir)
-                    .verdict;
-                if there == Verdict::Excluded {
-                    continue;
-                }
-                let counterpart = match ours.find(&name.bytes).map(|name| source.kind(name)) {
-                    None | Some(Ok(None)) => None,
-                    Some(Ok(Some(kind))) => Some(kind),
-                    Some(Err(_)) => continue,
-                };
-                let counterpart = counterpart
-                    .filter(|kind| self.keep.carries(*kind))
-                    .map(|kind| {
-                        (
-                            kind,
-                            self.filter
-                                .decide_child(verdict, child.as_bytes(), kind == Kind::Dir)
-                                .verdict,
-                        )
-                    });
-                match counterpart {
-                    None | Some((_, Verdict::Excluded)) if delete => self.doom(&child, doomed)?,
-                    None | Some((_, Verdict::Excluded)) => {}
-                    Some((Kind::Dir, verdict)) if kind == Kind::Dir => dirs.push((child, verdict)),
-                    Some((Kind::Dir, _)) => {}
-                    Some(_) if kind == Kind::Dir => self.doom_inside(&child, doomed)?,
-                    Some(_) => {}
-                }
-            }
+            dirs.extend(self.survey_directory(&path, verdict, delete, doomed)?);
         }
         Ok(())
+    }
+
+    /// The names directly in a directory; gives the directories that both sides have.
+    fn survey_directory(
+        &mut self,
+        path: &RelPath,
+        verdict: Verdict,
+        delete: bool,
+        doomed: &mut Vec<RelPath>,
+    ) -> Result<Vec<(RelPath, Verdict)>, Stop> {
+        self.check()?;
+        let mut below = Vec::new();
+        // Errors are told by the walk that follows; here they only mean that nothing is deleted below.
+        let Ok(source) = self.source.dir(path, For::Listing) else {
+            return Ok(below);
+        };
+        let Ok(target) = self.target.dir(path, For::Listing) else {
+            return Ok(below);
+        };
+        let (Ok(meta), Ok(there)) = (source.meta(), target.meta()) else {
+            return Ok(below);
+        };
+        self.not_the_source(path, &there)?;
+        if self.is_foreign(&meta) || meta.id == self.target.id {
+            return Ok(below);
+        }
+        let ours = source.list();
+        let theirs = target.list();
+        if ours.error.is_some() {
+            return Ok(below);
+        }
+        for name in theirs
+            .names
+            .iter()
+            .filter(|name| !is_temporary(&name.bytes))
+        {
+            let child = path.join(&name.bytes);
+            let Ok(Some(kind)) = target.kind(name) else {
+                continue;
+            };
+            let there = self
+                .filter
+                .decide_child(verdict, child.as_bytes(), kind == Kind::Dir)
+                .verdict;
+            if there == Verdict::Excluded {
+                continue;
+            }
+            let counterpart = match ours.find(&name.bytes).map(|name| source.kind(name)) {
+                None | Some(Ok(None)) => None,
+                Some(Ok(Some(kind))) => Some(kind),
+                Some(Err(_)) => continue,
+            };
+            let counterpart = counterpart
+                .filter(|kind| self.keep.carries(*kind))
+                .map(|kind| {
+                    (
+                        kind,
+                        self.filter
+                            .decide_child(verdict, child.as_bytes(), kind == Kind::Dir)
+                            .verdict,
+                    )
+                });
+            match counterpart {
+                None | Some((_, Verdict::Excluded)) if delete => self.doom(&child, doomed)?,
+                None | Some((_, Verdict::Excluded)) => {}
+                Some((Kind::Dir, verdict)) if kind == Kind::Dir => below.push((child, verdict)),
+                Some((Kind::Dir, _)) => {}
+                Some(_) if kind == Kind::Dir => self.doom_inside(&child, doomed)?,
+                Some(_) => {}
+            }
+        }
+        Ok(below)
     }
 
     /// Lists a path of the target and what is in it, as far as nothing protects it.

@@ -1,4 +1,4 @@
-//! Reconciling a directory with everything below it.
+//! Reconciling a directory with everything below it, or alone.
 //!
 //! Both sides are listed one directory at a time; nothing of the tree is kept but the way to what is still to be done.
 
@@ -43,6 +43,18 @@ impl Session<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Brings `path`, which the target has, and the names directly in it in step: of the directories among them only their
+    /// own attributes. Deletes nothing.
+    pub(super) fn reconcile_listing(&mut self, path: &RelPath) -> Result<(), Stop> {
+        let verdict = self.filter.decide(path.as_bytes(), true).verdict;
+        let below = self.enter(path, verdict, true)?;
+        self.progress.add_files(1 + below.len() as u64);
+        // What is sent into them by other entries comes first: they are settled at the end.
+        self.settle.insert(path.clone());
+        self.settle.extend(below.into_iter().map(|(path, _)| path));
         Ok(())
     }
 

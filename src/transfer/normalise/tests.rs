@@ -9,6 +9,7 @@ const GONE: Dirt = Dirt::GONE;
 const CONTENT: Dirt = Dirt::CONTENT;
 const ATTRIBUTES: Dirt = Dirt::ATTRIBUTES;
 const SUBTREE: Dirt = Dirt::SUBTREE;
+const LISTING: Dirt = Dirt::LISTING;
 
 fn p(text: &str) -> RelPath {
     RelPath::new(text.as_bytes()).unwrap()
@@ -58,6 +59,7 @@ fn shown(act: Act) -> String {
         Act::Remove => "remove".to_string(),
         Act::Send => "send".to_string(),
         Act::Attributes => "attributes".to_string(),
+        Act::Listing => "listing".to_string(),
         Act::Reconcile { trust, delete } => {
             format!(
                 "{}{}",
@@ -138,6 +140,120 @@ fn only_what_was_seen_to_vanish_is_deleted_under_propagate() {
     );
     check("d/", Propagate, &[("d/f", CONTENT)], &["d/f remove"]);
     check("d/", Never, &[("d", SUBTREE | GONE)], &["d trust"]);
+}
+
+#[test]
+fn a_listing_is_one_directory_and_only_under_mirror() {
+    check("d/", Mirror, &[("d", LISTING)], &["d listing"]);
+    check("d/", Mirror, &[("d", LISTING | ATTRIBUTES)], &["d listing"]);
+    check("", Mirror, &[("", LISTING)], &[". listing"]);
+    for policy in [Propagate, Never] {
+        check("d/", policy, &[("d", LISTING)], &["d attributes"]);
+        check("", policy, &[("", LISTING | ATTRIBUTES)], &[". attributes"]);
+        check("d/", policy, &[("d", LISTING | SUBTREE)], &["d trust"]);
+    }
+    check(
+        "d/",
+        Mirror,
+        &[("d", LISTING | SUBTREE)],
+        &["d trust-delete"],
+    );
+    check(
+        "d/",
+        Mirror,
+        &[("d", LISTING | CONTENT)],
+        &["d doubt-delete"],
+    );
+    check(
+        "d/",
+        Propagate,
+        &[("d", LISTING | GONE)],
+        &["d doubt-delete"],
+    );
+    check("build/ d/", Mirror, &[("build", LISTING)], &[]);
+}
+
+#[test]
+fn a_listed_directory_that_is_none_any_more_was_seen_to_vanish() {
+    check("d", Mirror, &[("d", LISTING)], &["d send"]);
+    check("d!", Mirror, &[("d", LISTING)], &["d send"]);
+    check("", Propagate, &[("d", LISTING)], &["d remove"]);
+    check("", Never, &[("d", LISTING)], &[". attributes"]);
+    check("d/ d/l", Mirror, &[("d/l/e", LISTING)], &["d/l send"]);
+    let only = filter(&["*.rs"], &[]);
+    let scope = Scope {
+        filter: &only,
+        delete: Mirror,
+        hard_links: false,
+        fences: &[],
+    };
+    check_in(scope, "", &[("way", LISTING)], &["way remove"]);
+    check_in(scope, "", &[("way", ATTRIBUTES)], &[]);
+}
+
+#[test]
+fn a_listing_does_what_lies_directly_in_it_and_nothing_below() {
+    check(
+        "d/ d/f d/e/ d/e/g d/h",
+        Mirror,
+        &[
+            ("d", LISTING),
+            ("d/f", ATTRIBUTES),
+            ("d/h", CONTENT),
+            ("d/gone", GONE),
+            ("d/e", ATTRIBUTES),
+            ("d/e/g", ATTRIBUTES),
+            ("d/e/gone", GONE),
+        ],
+        &[
+            "d listing",
+            "d/e/g attributes",
+            "d/e/gone remove",
+            "d/h send",
+        ],
+    );
+    check(
+        "d/ d/e/ d/s/",
+        Mirror,
+        &[("d", LISTING), ("d/e", LISTING), ("d/s", SUBTREE | CONTENT)],
+        &["d listing", "d/e listing", "d/s doubt-delete"],
+    );
+    check(
+        "d/ d/e/",
+        Mirror,
+        &[("d", SUBTREE), ("d/e", LISTING)],
+        &["d trust-delete"],
+    );
+    // In byte order `d.x` stands between `d` and what is in it.
+    check(
+        "d/ d.x/",
+        Mirror,
+        &[("d", LISTING), ("d.x", ATTRIBUTES), ("d/x", GONE)],
+        &["d listing", "d.x attributes"],
+    );
+}
+
+#[test]
+fn a_listing_and_a_tree_that_keeps_become_one_that_deletes() {
+    let everything = filter(&["**"], &[]);
+    let scope = Scope {
+        filter: &everything,
+        delete: Mirror,
+        hard_links: true,
+        fences: &[],
+    };
+    check_in(
+        scope,
+        "h@2 d/",
+        &[("h", CONTENT), ("d", LISTING)],
+        &[". trust", "d listing", "h send"],
+    );
+    check_in(
+        scope,
+        "h@2",
+        &[("h", CONTENT), ("", LISTING)],
+        &[". trust-delete", "h send"],
+    );
 }
 
 #[test]
@@ -329,11 +445,11 @@ fn trees() -> impl Strategy<Value = BTreeMap<String, Seen>> {
 }
 
 fn marks() -> impl Strategy<Value = Vec<(String, u8)>> {
-    prop::collection::vec(("([ab](/[ab]){0,3})?", 1u8..16), 0..10)
+    prop::collection::vec(("([ab](/[ab]){0,3})?", 1u8..32), 0..10)
 }
 
 fn dirt(bits: u8) -> Dirt {
-    let all = [ATTRIBUTES, CONTENT, SUBTREE, GONE];
+    let all = [ATTRIBUTES, CONTENT, SUBTREE, GONE, LISTING];
     all.iter()
         .enumerate()
         .filter(|(at, _)| bits & (1 << at) != 0)
@@ -372,13 +488,20 @@ proptest! {
                     prop_assert!(directory(&entry.path) && (!delete || policy != Never));
                     let gone = work.iter().any(|mark| mark.path == entry.path && mark.dirt.has(GONE));
                     prop_assert!(policy != Propagate || !delete || gone);
+                    // A directory whose names may differ is not reconciled without deleting.
+                    let listed = work.iter().any(|mark| mark.path == entry.path && mark.dirt.has(LISTING));
+                    prop_assert!(policy != Mirror || !listed || delete);
                 }
                 Act::Send => prop_assert!(!directory(&entry.path) && look(&entry.path) != Seen::Missing),
+                Act::Listing => {
+                    let listed = work.iter().any(|mark| mark.path == entry.path && mark.dirt.has(LISTING));
+                    prop_assert!(policy == Mirror && listed && directory(&entry.path));
+                }
                 Act::Attributes => prop_assert!(look(&entry.path) != Seen::Missing || entry.path.is_root()),
             }
             for other in &batch.entries {
                 let below = other.path != entry.path && other.path.starts_with(&entry.path);
-                prop_assert!(!below || !covers(entry.act, other.act), "{} covers {}", entry.path, other.path);
+                prop_assert!(!below || !covers((&entry.path, entry.act), (&other.path, other.act)), "{} covers {}", entry.path, other.path);
             }
         }
         for mark in &work {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::super::batch::Act;
+use super::super::batch::{Act, Entry};
 use super::super::temporary;
 use super::steps::Step;
 use crate::filter::{Filter, Verdict};
@@ -125,6 +125,9 @@ impl Orders<'_> {
             push(argument);
         }
         all.push(format!("--filter={}", temporary::rsync_rule()).into());
+        if only_root_attributes(step) {
+            all.push("--filter=- /*".into());
+        }
         all.extend(self.passes(step));
         all.extend(
             self.filter
@@ -161,6 +164,13 @@ impl Orders<'_> {
             .map(OsString::from_vec)
             .collect()
     }
+}
+
+/// Whether a run is for the root's own attributes. rsync has no way to name the root without what is directly in it: a
+/// rule hides that. With anything else in the list there would be no such entry, since the root's attributes go along.
+fn only_root_attributes(step: &Step) -> bool {
+    let own = |entry: &Entry| entry.path.is_root() && entry.act == Act::Attributes;
+    matches!(&step.entries[..], [entry] if own(entry))
 }
 
 /// A path as a pattern that matches only itself: rsync knows backslashes only in patterns that have a wildcard.
@@ -245,6 +255,10 @@ pub fn seconds(milliseconds: u64) -> u64 {
 }
 
 /// The list for `--from0 --files-from=-`. Each entry begins with `./`: names beginning with `#` or `;` would be dropped.
+///
+/// A slash at the end is what makes rsync look into a directory without entering those in it, deletions included
+/// (measured, 3.5). It also makes it follow a link that has taken the directory's place since it was looked at, as it does
+/// with links above any listed path; 3.5 refuses links of other users there, and the mark of the swap puts the rest right.
 pub fn list(step: &Step) -> Vec<u8> {
     if step.pass.is_some() {
         return Vec::new();
@@ -252,12 +266,15 @@ pub fn list(step: &Step) -> Vec<u8> {
     let size = step
         .entries
         .iter()
-        .map(|entry| entry.path.as_bytes().len() + 3)
+        .map(|entry| entry.path.as_bytes().len() + 4)
         .sum();
     let mut list = Vec::with_capacity(size);
     for entry in &step.entries {
         list.extend_from_slice(b"./");
         list.extend_from_slice(entry.path.as_bytes());
+        if entry.act == Act::Listing && !entry.path.is_root() {
+            list.push(b'/');
+        }
         list.push(0);
     }
     list

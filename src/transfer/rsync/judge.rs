@@ -16,7 +16,7 @@ use super::report::Report;
 use super::steps::Step;
 use crate::engine::{PathFailure, PathNote, RelPath, Stats, Trouble, Verdict, escape};
 use crate::plan::{DeletePolicy, RoutePlan, SourcePlan};
-use crate::transfer::batch::Act;
+use crate::transfer::batch::{Act, Entry};
 
 /// What a run was.
 #[derive(Clone, Copy)]
@@ -77,11 +77,15 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
         judged.verdict = refused(case, code, report);
         return judged;
     }
-    let mut lost: Option<String> = unclear(report);
+    let mut lost: Option<String> = unclear(code, report);
     let missed = |raw: &[u8], what: &str| format!("{what}: `{}`", escape(raw));
     for failed in &report.failed {
-        match place.failed(failed) {
-            Some(path) if path.is_root() && failed.sender && failed.missing => {
+        let paths = place.failed(failed, report);
+        if paths.is_empty() {
+            lost = lost.or_else(|| Some(missed(&failed.path, &failed.reason)));
+        }
+        for path in paths {
+            if path.is_root() && failed.sender && failed.missing {
                 let message = format!(
                     "the source `{}` went away: {}",
                     escape(case.source.path.as_bytes()),
@@ -90,16 +94,19 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
                 judged.verdict = retry("sourceMissing", message);
                 return judged;
             }
-            Some(path) if failed.sender && failed.missing => judged.again.push(path),
-            Some(path) => {
+            if failed.sender && failed.missing {
+                judged.again.push(path);
+            } else {
                 place.fail(&mut judged.failed, path, &failed.reason);
             }
-            None => lost = lost.or_else(|| Some(missed(&failed.path, &failed.reason))),
         }
     }
     let deferred = matches!(case.leave, Leave::None | Leave::One);
-    judged.wants_deletions =
-        report.fence || deferred && !(report.kept.is_empty() && report.blocked.is_empty());
+    // 25 says that the fence held, should its line be missing.
+    let silent_fence = code == Some(25) && !report.fence_spoke();
+    judged.wants_deletions = silent_fence
+        || report.fence()
+        || deferred && !(report.kept.is_empty() && report.blocked.is_empty());
     for raw in &report.blocked {
         let reason = match case.leave {
             Leave::None | Leave::One => continue,
@@ -127,7 +134,8 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
     }
     notes(case, report, &place, &mut judged);
     let named = !(judged.failed.is_empty() && judged.again.is_empty()) || judged.wants_deletions;
-    if code == Some(23) && !named && lost.is_none() {
+    // 24: something vanished. Both say that something is not done; what it is they leave to lines that must be there.
+    if matches!(code, Some(23 | 24)) && !named && lost.is_none() {
         lost = Some(
             report
                 .closing
@@ -154,19 +162,22 @@ fn retry(code: &'static str, message: String) -> Verdict {
     })
 }
 
-/// Why nothing can be taken for done although rsync ended well or nearly so.
-fn unclear(report: &Report) -> Option<String> {
+/// Why nothing can be taken for done although rsync ended well or nearly so. The closing line of a run that is partly done
+/// is known; where it ended well there should be none.
+fn unclear(code: Option<i32>, report: &Report) -> Option<String> {
     if report.overflow {
         return Some("it said more than can be kept".to_string());
     }
+    let partly = ["(code 23)", "(code 24)", "(code 25)"];
     let known = |line: &&String| {
-        !line.starts_with("rsync error: ")
-            && !line.starts_with("rsync warning: some files vanished before")
+        line.starts_with("rsync error: ")
+            && code != Some(0)
+            && partly.iter().any(|code| line.contains(code))
     };
     report
         .other
         .first()
-        .or_else(|| report.closing.iter().find(known))
+        .or_else(|| report.closing.iter().find(|line| !known(line)))
         .cloned()
 }
 
@@ -175,7 +186,7 @@ fn unclear(report: &Report) -> Option<String> {
 fn skip_deletions(case: Case<'_>, judged: &mut Judged) {
     let passing = judged.failed.is_empty() && !judged.again.is_empty();
     for entry in &case.step.entries {
-        if matches!(entry.act, Act::Remove | Act::Reconcile { delete: true, .. }) {
+        if entry.act.deletes() {
             let path = entry.path.clone();
             if passing {
                 judged.again.push(path);
@@ -190,7 +201,7 @@ fn skip_deletions(case: Case<'_>, judged: &mut Judged) {
 fn notes(case: Case<'_>, report: &Report, place: &Place<'_>, judged: &mut Judged) {
     let left_out = "left out: a special file, or a link where links are not kept";
     let kept = "kept on the target: something in it is protected";
-    let kept_lines = if matches!(case.leave, Leave::Counted(_)) && !report.fence {
+    let kept_lines = if matches!(case.leave, Leave::Counted(_)) && !report.fence() {
         &report.kept[..]
     } else {
         &[]
@@ -257,8 +268,10 @@ fn refused(case: Case<'_>, code: Option<i32>, report: &Report) -> Verdict {
         .or_else(|| text.first().cloned())
         .unwrap_or_else(|| "it said nothing".to_string());
     let said = said.strip_prefix("rsync: ").unwrap_or(&said);
+    let said = said.strip_prefix("rsync error: ").unwrap_or(said);
+    let refusing = said.contains("is configured to refuse");
     let trouble = |word, help: &str| {
-        let code = code.map_or("a signal".to_string(), |code| code.to_string());
+        let code = code.map_or("ended by a signal".to_string(), |code| code.to_string());
         let help = if help.is_empty() {
             String::new()
         } else {
@@ -279,6 +292,10 @@ fn refused(case: Case<'_>, code: Option<i32>, report: &Report) -> Verdict {
         .any(|failed| failed.missing && failed.reason.starts_with("mkdir"));
     match code {
         Some(1) => Verdict::Permanent(trouble("usage", "")),
+        Some(4) if refusing => Verdict::Permanent(trouble(
+            "protocol",
+            "change `refuse options` in the daemon's module, or what the route asks for",
+        )),
         Some(2 | 4) => Verdict::Permanent(trouble("protocol", "the far rsync may be too old")),
         Some(3) => Verdict::Retry(trouble("sourceMissing", "")),
         Some(5) => Verdict::Retry(trouble("daemon", "")),
@@ -298,11 +315,25 @@ fn refused(case: Case<'_>, code: Option<i32>, report: &Report) -> Verdict {
     }
 }
 
+/// What a temporary name of rsync's stands for, without the dot that both `name` and `.name` get only one of: `.name.Ab3dEf`.
+fn stem_of_temporary(name: &[u8]) -> Option<&[u8]> {
+    let (stem, random) = name
+        .strip_prefix(b".")?
+        .split_at_checked(name.len().checked_sub(8)?)?;
+    let [b'.', random @ ..] = random else {
+        return None;
+    };
+    (!stem.is_empty() && random.iter().all(u8::is_ascii_alphanumeric)).then_some(stem)
+}
+
 /// Finds the path below the root that a message means.
 struct Place<'a> {
     case: Case<'a>,
     far_root: Vec<u8>,
     listed: HashSet<&'a [u8]>,
+    /// Of these, the directories below which any name may come up: those that are entered, and those whose listing is
+    /// reconciled, since directories that leave it are deleted with everything in them.
+    entered: HashSet<&'a [u8]>,
     parents: HashSet<&'a [u8]>,
 }
 
@@ -314,17 +345,22 @@ impl<'a> Place<'a> {
             .flat_map(|entry| entry.path.ancestors())
             .collect();
         parents.insert(b"");
-        let listed = entries.iter().map(|entry| entry.path.as_bytes()).collect();
+        let paths = |entry: &'a Entry| entry.path.as_bytes();
+        let enters = |entry: &&Entry| case.step.recurse || entry.act == Act::Listing;
         Place {
             case,
             far_root: case.kind.far_root(&case.route.target),
-            listed,
+            listed: entries.iter().map(paths).collect(),
+            entered: entries.iter().filter(enters).map(paths).collect(),
             parents,
         }
     }
 
-    /// A path that the sender wrote: absolute, below the source.
+    /// A path that the sender wrote: absolute, below the source; of an ACL relative to it.
     fn near(&self, raw: &[u8]) -> Option<RelPath> {
+        if !raw.starts_with(b"/") {
+            return self.reached(RelPath::new(raw)?);
+        }
         let rest = raw.strip_prefix(self.case.source.path.trim_end_matches('/').as_bytes())?;
         let path = match rest {
             [] => RelPath::root(),
@@ -347,34 +383,60 @@ impl<'a> Place<'a> {
         self.reached(path)
     }
 
-    fn failed(&self, failed: &Failed) -> Option<RelPath> {
+    /// The paths that a message may mean; none: it cannot be placed.
+    fn failed(&self, failed: &Failed, report: &Report) -> Vec<RelPath> {
         if failed.sender {
-            return self.near(&failed.path);
+            return self.near(&failed.path).into_iter().collect();
         }
-        if !failed.temporary {
-            return self.far(&failed.path);
+        let slash = failed.path.iter().rposition(|byte| *byte == b'/');
+        let (directory, name) = failed.path.split_at(slash.map_or(0, |at| at + 1));
+        let Some(stem) = stem_of_temporary(name) else {
+            let path = if failed.temporary {
+                None
+            } else {
+                self.far(&failed.path)
+            };
+            return path.into_iter().collect();
+        };
+        if stem.len() > WHOLE_NAME_MAX {
+            return self.cut(directory, stem).into_iter().collect();
         }
-        let slash = failed
-            .path
-            .iter()
-            .rposition(|byte| *byte == b'/')
-            .map_or(0, |at| at + 1);
-        let (directory, name) = failed.path.split_at(slash);
-        let name = name
-            .strip_prefix(b".")
-            .and_then(|name| name.get(..name.len().checked_sub(7)?))?;
-        if name.len() <= WHOLE_NAME_MAX {
-            return self.far(&[directory, name].concat());
+        let plain = self.far(&[directory, stem].concat());
+        let hidden = self.far(&[directory, b".", stem].concat());
+        let literal = self.far(&failed.path).filter(|_| !failed.temporary);
+        let mut found = Vec::new();
+        for path in [&plain, &hidden, &literal].into_iter().flatten() {
+            let sent = path
+                .name()
+                .starts_with(b".")
+                .then(|| report.is_hidden(path.as_bytes()));
+            if sent == Some(None) {
+                return Vec::new();
+            }
+            if self.listed.contains(path.as_bytes()) || sent == Some(Some(true)) {
+                found.push(path.clone());
+            }
         }
-        // The name may be cut. The only listed entry that begins so is meant; otherwise the directory stands for it.
+        if found.is_empty() {
+            found.extend(plain);
+        }
+        found
+    }
+
+    /// A temporary name that may be cut. The only listed entry that begins so is meant; otherwise the directory stands
+    /// for it.
+    fn cut(&self, directory: &[u8], stem: &[u8]) -> Option<RelPath> {
         let directory = directory
             .strip_prefix(&self.far_root[..])
             .unwrap_or(directory);
         let directory = directory.strip_prefix(b"/").unwrap_or(directory);
-        let begin = RelPath::new(&[directory, name].concat())?;
+        let begin = RelPath::new(&[directory, stem].concat())?;
+        let hidden = [directory, b".", stem].concat();
         let mut same = self.case.step.entries.iter().filter(|entry| {
             entry.path.parent() == begin.parent()
-                && entry.path.as_bytes().starts_with(begin.as_bytes())
+                && [begin.as_bytes(), &hidden]
+                    .iter()
+                    .any(|begin| entry.path.as_bytes().starts_with(begin))
         });
         match (same.next(), same.next()) {
             (Some(entry), None) => Some(entry.path.clone()),
@@ -386,8 +448,8 @@ impl<'a> Place<'a> {
     fn reached(&self, path: RelPath) -> Option<RelPath> {
         let step = self.case.step;
         let bytes = path.as_bytes();
-        let whole = step.pass.is_some() || (step.recurse && self.listed.contains(&b""[..]));
-        let inside = || step.recurse && path.ancestors().any(|above| self.listed.contains(above));
+        let whole = step.pass.is_some() || self.entered.contains(&b""[..]);
+        let inside = || path.ancestors().any(|above| self.entered.contains(above));
         (whole || self.listed.contains(bytes) || self.parents.contains(bytes) || inside())
             .then_some(path)
     }

@@ -25,8 +25,8 @@ pub enum Line {
     Unsteady(Vec<u8>),
     /// Something failed with a path.
     Failed(Failed),
-    /// The fence stopped deletions.
-    Fence,
+    /// The fence stopped so many deletions.
+    Fence(u64),
     /// A read error stopped all deletions.
     DeletionSkipped,
     /// A number of the statistics.
@@ -75,12 +75,24 @@ pub struct Failed {
     pub path: Vec<u8>,
     /// Whether the sender says so.
     pub sender: bool,
-    /// Whether rsync spoke of the temporary file that stands in for it.
+    /// Whether rsync surely spoke of the temporary file that stands in for it; it may have done so anywhere.
     pub temporary: bool,
     /// What failed, for people: `mkstemp: permission denied`.
     pub reason: String,
     /// Whether the reason is that it is not there, or no longer what it was when it was listed.
     pub missing: bool,
+}
+
+impl Failed {
+    fn at(path: Vec<u8>, reason: &str) -> Failed {
+        Failed {
+            path,
+            sender: false,
+            temporary: false,
+            reason: reason.to_string(),
+            missing: false,
+        }
+    }
 }
 
 /// A number of the statistics.
@@ -237,25 +249,28 @@ fn message(line: &[u8], text: &str) -> Line {
     {
         return Line::Blocked(unescape(&rest[cut + 2..]));
     }
+    if let Some(name) = after("skipping non-regular file ") {
+        return Line::LeftOut(unescape(strip_quotes(name)));
+    }
     for prefix in [
-        "skipping non-regular file ",
         "skipping daemon-excluded file ",
         "skipping daemon-excluded directory ",
+        "ERROR: daemon refused to receive file ",
+        "ERROR: daemon refused to receive directory ",
     ] {
         if let Some(name) = after(prefix) {
-            let name = unescape(strip_quotes(name));
-            if prefix.contains("daemon") {
-                let reason = "the daemon's own filter excludes it".to_string();
-                return Line::Failed(Failed {
-                    path: name,
-                    sender: false,
-                    temporary: false,
-                    reason,
-                    missing: false,
-                });
-            }
-            return Line::LeftOut(name);
+            let reason = "the daemon's own filter excludes it";
+            return Line::Failed(Failed::at(unescape(strip_quotes(name)), reason));
         }
+    }
+    // Of a path that is too long for rsync only the directory can be named again.
+    if let Some(rest) = after("filename overflows max-path len by ")
+        && let Some(cut) = find(rest, b": ")
+        && let Some(end) = rest.iter().rposition(|byte| *byte == b'/')
+        && cut + 2 < end
+    {
+        let reason = "something in it has too long a path for rsync";
+        return Line::Failed(Failed::at(unescape(&rest[cut + 2..end]), reason));
     }
     for prefix in ["file has vanished: ", "directory has vanished: "] {
         if let Some(name) = after(prefix) {
@@ -272,8 +287,12 @@ fn message(line: &[u8], text: &str) -> Line {
             .or_else(|| line[..at].strip_prefix(b"ERROR: "));
         return Line::Unsteady(unescape(name.unwrap_or(&line[..at])));
     }
-    if text.starts_with("Deletions stopped due to --max-delete limit") {
-        return Line::Fence;
+    if let Some(rest) = text.strip_prefix("Deletions stopped due to --max-delete limit") {
+        let skipped = rest
+            .strip_prefix(" (")
+            .and_then(|rest| rest.strip_suffix(" skipped)"));
+        // Without a number nothing is known of how many.
+        return Line::Fence(skipped.and_then(|n| n.parse().ok()).unwrap_or(u64::MAX));
     }
     if text.starts_with("IO error encountered -- skipping file deletion") {
         return Line::DeletionSkipped;
@@ -317,6 +336,8 @@ fn failed(line: &[u8]) -> Option<Failed> {
         let open = call.iter().position(|byte| *byte == b'(')?;
         let close = call.iter().rposition(|byte| *byte == b')')?;
         (call.get(..open)?, call.get(open + 1..close)?)
+    } else if let Some(of_acl) = acl(body) {
+        of_acl
     } else {
         let open = body.iter().position(|byte| *byte == b'"')?;
         let close = body
@@ -330,6 +351,10 @@ fn failed(line: &[u8]) -> Option<Failed> {
             path = renamed_to(path);
         } else if verb.ends_with(b"symlink") {
             let end = find(path, b"\" (in ").or_else(|| find(path, b"\" -> \""));
+            path = &path[..end.unwrap_or(path.len())];
+        } else if find(verb, b"xattr(").is_some() {
+            // `fsetxattr("/d/.name.Ab3dEf" (in m),"user.foo")`, or without module, or without the attribute's name.
+            let end = rfind(path, b"\" (in ").or_else(|| rfind(path, b"\",\""));
             path = &path[..end.unwrap_or(path.len())];
         }
         (verb, path)
@@ -345,12 +370,22 @@ fn failed(line: &[u8]) -> Option<Failed> {
         reason: format!(
             "{}: {}",
             verb.trim_end_matches(" failed on")
+                .trim_end_matches('(')
                 .trim_start_matches("recv_generator: "),
             error.text
         ),
         // ENOENT, ENOTDIR, EISDIR: the name is another thing by now.
         missing: matches!(error.number, 2 | 20 | 21),
     })
+}
+
+/// `set_acl: xacl_set(d/.name.Ab3dEf, ACL_TYPE_ACCESS)`: the call, and the path, which has no quotes.
+fn acl(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = body
+        .strip_suffix(b", ACL_TYPE_ACCESS)")
+        .or_else(|| body.strip_suffix(b", ACL_TYPE_DEFAULT)"))?;
+    let open = rest.iter().position(|byte| *byte == b'(')?;
+    Some((&rest[..open], &rest[open + 1..]))
 }
 
 /// Of `/d/.name.Ab3dEf" (in m) -> "d/name` the part after the arrow. A name may have an arrow of its own: the right one has
@@ -371,9 +406,10 @@ fn renamed_to(paths: &[u8]) -> &[u8] {
         let left = rfind(left, b"\" (in ").map_or(*left, |end| &left[..end]);
         let left = left.strip_suffix(b"\"").unwrap_or(left);
         let name = &left[last(left)..];
-        name.strip_prefix(b".")
-            .and_then(|name| name.get(..name.len().checked_sub(7)?))
-            == Some(&right[last(right)..])
+        let whole = name.get(..name.len().saturating_sub(7));
+        let right = &right[last(right)..];
+        // A name that begins with a dot gets no second one.
+        whole == Some(right) || whole.and_then(|name| name.strip_prefix(b".")) == Some(right)
     };
     let right = sides.clone().find(same).or_else(|| sides.next_back());
     right.map_or(paths, |(_, right)| right)

@@ -9,7 +9,7 @@
 //!    straight to the count, and transfers along with deleting.
 //! 2. *Count.* The runs that would delete, dry, with the path of each deletion. The guards' facts are collected anew.
 //! 3. *Delete*, if the guard lets all of them through together, with `--max-delete=<counted>`. Otherwise the job is held,
-//!    with nothing deleted.
+//!    with nothing deleted. What was to be sent after a run that waits for this is sent behind it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,8 +113,8 @@ pub(crate) async fn preview(
             return Err(judged.verdict);
         }
         found.target_entries += target_entries(case, &report).unwrap_or(0);
+        found.delete.extend(report.counted());
         found.send.extend(report.sends.unwrap_or_default());
-        found.delete.extend(report.deletions.unwrap_or_default());
     }
     Ok(found)
 }
@@ -145,9 +145,15 @@ impl Performer<'_> {
         );
         let at_once = self.single_removal(&steps).await?;
         let mut wanting: Vec<Wanting> = Vec::new();
+        // Behind a run that sends only when it deletes: a file sent by it would lose the links that these give it.
+        let mut behind: Vec<&Step> = Vec::new();
         for step in &steps {
             if !step.delete {
-                add(outcome, self.one(step, Leave::Never).await?);
+                if wanting.iter().any(|wanting| !wanting.sent) {
+                    behind.push(step);
+                } else {
+                    add(outcome, self.one(step, Leave::Never).await?);
+                }
                 continue;
             }
             if step.removals() > 1 {
@@ -178,6 +184,9 @@ impl Performer<'_> {
         if !wanting.is_empty() {
             self.delete(wanting, outcome).await?;
         }
+        for step in behind {
+            add(outcome, self.one(step, Leave::Never).await?);
+        }
         Ok(())
     }
 
@@ -190,7 +199,7 @@ impl Performer<'_> {
         let (Some(Entry { path, .. }), None) = (removals.next(), removals.next()) else {
             return Ok(false);
         };
-        let reconciles = |entry: &Entry| matches!(entry.act, Act::Reconcile { delete: true, .. });
+        let reconciles = |entry: &Entry| entry.act.deletes() && entry.act.looks_inside();
         if steps.iter().flat_map(|step| &step.entries).any(reconciles) {
             return Ok(false);
         }
@@ -264,9 +273,7 @@ impl Performer<'_> {
             add(outcome, judged);
             if fence {
                 // The source went on changing, and more was to go than was counted: that is counted anew, soon.
-                let deletes = |entry: &&Entry| {
-                    matches!(entry.act, Act::Remove | Act::Reconcile { delete: true, .. })
-                };
+                let deletes = |entry: &&Entry| entry.act.deletes();
                 let entries = wanting.step.entries.iter().filter(deletes);
                 outcome
                     .again
@@ -287,7 +294,7 @@ impl Performer<'_> {
         }
         let target_entries = target_entries(case, &report);
         Ok(Counted {
-            paths: report.deletions.unwrap_or_default(),
+            paths: report.counted(),
             target_entries,
         })
     }

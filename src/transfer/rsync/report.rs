@@ -1,5 +1,7 @@
 //! Everything that one run of rsync said, gathered while it runs, in bounded memory.
 
+use std::collections::HashSet;
+
 use super::super::progress::Progress;
 use super::lines::{self, Did, Failed, Item, Line, Number};
 use crate::engine::RelPath;
@@ -40,8 +42,8 @@ pub struct Report {
     pub unsteady: Vec<Vec<u8>>,
     /// Paths that failed.
     pub failed: Vec<Failed>,
-    /// Whether the fence stopped deletions.
-    pub fence: bool,
+    /// How many deletions the fence stopped.
+    skipped: u64,
     /// Whether a read error stopped all deletions.
     pub deletion_skipped: bool,
     /// What the exit code says in words; the peer's own refusals.
@@ -56,6 +58,10 @@ pub struct Report {
     pub special: u64,
     /// Of which links.
     pub links: u64,
+    /// Of what was sent or changed, the names that begin with a dot: see [`Report::is_hidden`].
+    hidden: HashSet<Vec<u8>>,
+    /// Whether there were more.
+    hidden_more: bool,
     kept_lines: usize,
     /// Whether rsync itself counts the entries.
     counted: bool,
@@ -99,7 +105,7 @@ impl Report {
                     progress.reach(done, 0);
                 }
                 Line::Progress { .. } => {}
-                Line::Fence => self.fence = true,
+                Line::Fence(skipped) => self.skipped = self.skipped.max(skipped),
                 Line::DeletionSkipped => self.deletion_skipped = true,
                 _ if self.kept_lines >= KEPT_MAX => self.overflow = true,
                 line => {
@@ -108,6 +114,42 @@ impl Report {
                 }
             }
         }
+    }
+
+    /// Whether the fence said so of itself.
+    pub fn fence_spoke(&self) -> bool {
+        self.skipped > 0
+    }
+
+    /// Whether the fence stopped more than attempts that could not have succeeded. rsync tries to delete a directory that
+    /// it keeps for something protected in it, where it lies in another that it keeps, and above the fence it counts that
+    /// as stopped.
+    pub fn fence(&self) -> bool {
+        self.skipped > 0 && self.skipped > self.vain().len() as u64
+    }
+
+    /// The deletions that a count found, without those that rsync counts in a dry run and cannot make: see [`Report::fence`].
+    pub fn counted(&mut self) -> Vec<RelPath> {
+        let mut paths = self.deletions.take().unwrap_or_default();
+        let vain: HashSet<RelPath> = self.vain().into_iter().filter_map(RelPath::new).collect();
+        paths.retain(|path| !vain.contains(path));
+        paths
+    }
+
+    /// Whether a name that begins with a dot was sent or changed; `None`: that is not known any more. rsync's temporary
+    /// file for `name` and for `.name` is called the same, `.name.Ab3dEf`, and only this tells which of them it speaks of.
+    pub fn is_hidden(&self, path: &[u8]) -> Option<bool> {
+        (self.hidden.contains(path) || !self.hidden_more).then(|| self.hidden.contains(path))
+    }
+
+    /// Directories that stay and lie in others that stay.
+    fn vain(&self) -> HashSet<&[u8]> {
+        let kept: HashSet<&[u8]> = self.kept.iter().map(Vec::as_slice).collect();
+        let inner = |path: &&[u8]| {
+            let cut = path.iter().rposition(|byte| *byte == b'/');
+            cut.is_some_and(|cut| kept.contains(&path[..cut]))
+        };
+        kept.iter().copied().filter(inner).collect()
     }
 
     fn item(&mut self, item: Item, progress: &Progress) {
@@ -122,6 +164,14 @@ impl Report {
             return;
         }
         self.files += 1;
+        let slash = item.name.iter().rposition(|byte| *byte == b'/');
+        if item.name.get(slash.map_or(0, |at| at + 1)) == Some(&b'.') {
+            if self.hidden.len() < KEPT_MAX {
+                self.hidden.insert(item.name.clone());
+            } else {
+                self.hidden_more = true;
+            }
+        }
         if let Some(sends) = &mut self.sends {
             match RelPath::new(&item.name).filter(|_| sends.len() < DELETIONS_MAX) {
                 Some(path) => sends.push(path),
@@ -149,7 +199,7 @@ impl Report {
             Line::Item(_)
             | Line::Number(..)
             | Line::Progress { .. }
-            | Line::Fence
+            | Line::Fence(_)
             | Line::DeletionSkipped
             | Line::Known => {}
         }

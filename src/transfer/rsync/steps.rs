@@ -2,7 +2,8 @@
 //!
 //! What makes two runs of one: `--ignore-times` holds for a whole run (so what is not trusted and what is are apart),
 //! so does `--delete` (so under `propagate` subtrees that may lose something and those that may not are apart), and so
-//! does recursion (so a directory's own attributes are apart from its subtree). Measured: a listed path brings the
+//! does recursion (so a directory's own attributes, and a listing that is reconciled alone, are apart from subtrees).
+//! Measured: a listed path brings the
 //! attributes of all its parents along, also when it is a removal; so an attribute entry above another entry needs no
 //! run.
 
@@ -42,10 +43,7 @@ impl Step {
 /// policy lets anything go.
 pub fn steps(batch: &Batch, deletes: bool) -> Vec<Step> {
     if let Some(compare) = batch.pass {
-        let delete = batch
-            .entries
-            .iter()
-            .any(|entry| matches!(entry.act, Act::Reconcile { delete: true, .. }));
+        let delete = batch.entries.iter().any(|entry| entry.act.deletes());
         let entries = batch.entries.clone();
         return vec![Step {
             entries,
@@ -65,6 +63,11 @@ pub fn steps(batch: &Batch, deletes: bool) -> Vec<Step> {
     let mut doubted_deleting = shape(false, true);
     let mut trusted = shape(true, false);
     let mut trusted_deleting = shape(true, true);
+    let mut listings = Step {
+        trust: true,
+        delete: true,
+        ..Step::default()
+    };
     let mut plain = Vec::new();
     let mut attributes = Step {
         trust: true,
@@ -88,6 +91,7 @@ pub fn steps(batch: &Batch, deletes: bool) -> Vec<Step> {
                 trust: true,
                 delete: true,
             } => &mut trusted_deleting,
+            Act::Listing => &mut listings,
             Act::Attributes => &mut attributes,
             Act::Send | Act::Remove => {
                 plain.push(entry.clone());
@@ -110,6 +114,7 @@ pub fn steps(batch: &Batch, deletes: bool) -> Vec<Step> {
         doubted,
         trusted_deleting,
         trusted,
+        listings,
         attributes,
     ];
     all.retain(|step| !step.entries.is_empty());
@@ -216,6 +221,27 @@ mod tests {
             steps.iter().map(|step| step.delete).collect::<Vec<_>>(),
             [true, false]
         );
+    }
+
+    #[test]
+    fn listings_have_a_run_of_their_own_that_enters_nothing() {
+        let batch = Batch {
+            entries: vec![
+                entry("", Act::Attributes),
+                entry("d", Act::Listing),
+                entry("d/e", Act::Listing),
+                entry("d/x", Act::Send),
+                entry("f", Act::Attributes),
+            ],
+            pass: None,
+        };
+        let steps = steps(&batch, true);
+        assert_eq!(
+            steps.iter().map(listed).collect::<Vec<_>>(),
+            [vec!["d/x"], vec!["d", "d/e"], vec!["f"]]
+        );
+        assert!(!steps[1].recurse && steps[1].trust && steps[1].delete);
+        assert!(!steps[2].recurse && steps[2].trust && !steps[2].delete);
     }
 
     #[test]

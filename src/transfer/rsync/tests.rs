@@ -1,5 +1,7 @@
 //! Command lines as a user would read them, and rsync's real messages (collected from 3.5.0 by provoking each).
 
+mod corpus;
+
 use super::invocation::{Leave, Orders, list};
 use super::judge::{Case, Judged, judge};
 use super::kind::kind_of;
@@ -335,6 +337,44 @@ fn the_list_is_bytes_each_with_its_dot() {
     );
 }
 
+#[test]
+fn a_listing_is_named_with_its_slash_and_nothing_is_entered() {
+    let entries = vec![
+        entry("", Act::Listing),
+        entry("d\n", Act::Listing),
+        entry("d\n/e", Act::Listing),
+    ];
+    let step = Step {
+        entries,
+        trust: true,
+        delete: true,
+        ..Step::default()
+    };
+    assert_eq!(list(&step), b"./\0./d\n/\0./d\n/e/\0");
+    let mirror = route(daemon("", None), DeletePolicy::Mirror);
+    let line = words(&mirror, &step, Leave::Counted(3));
+    assert!(
+        line.contains(
+            " --no-recursive --delete-after --delete-missing-args --force --max-delete=3 --from0 "
+        ),
+        "{line}"
+    );
+    assert!(!line.contains("- /*") && !line.contains("--ignore-times"));
+}
+
+/// rsync takes `./` for the root and everything directly in it.
+#[test]
+fn the_roots_own_attributes_bring_nothing_of_what_is_in_it() {
+    let mirror = route(daemon("", None), DeletePolicy::Mirror);
+    let step = |path| Step {
+        entries: vec![entry(path, Act::Attributes)],
+        trust: true,
+        ..Step::default()
+    };
+    assert!(words(&mirror, &step(""), Leave::Never).contains(" --filter=- /* --filter="));
+    assert!(!words(&mirror, &step("d"), Leave::Never).contains("- /*"));
+}
+
 // ------------------------------------------------------------------ judging
 
 fn judged(target: Target, step: &Step, leave: Leave, code: Option<i32>, output: &str) -> Judged {
@@ -619,6 +659,49 @@ fn zero_is_not_success() {
     assert!(matches!(bare.verdict, Verdict::Retry(trouble) if trouble.code == "unclear"));
 }
 
+/// rsync 3.5.0, of `g/h/i/j/` with something protected in `j`.
+#[test]
+fn directories_that_stay_are_no_deletions_and_no_fence() {
+    let counted = "\
+cannot delete non-empty directory: g/h/i/j
+*deleting  |0|g/h/i/j/
+cannot delete non-empty directory: g/h/i
+*deleting  |0|g/h/i/
+*deleting  |0|g/h/old
+cannot delete non-empty directory: g/h
+*deleting  |0|g/h/
+cannot delete non-empty directory: g";
+    let mut report = Report::new(true);
+    let progress = Progress::new();
+    counted
+        .lines()
+        .for_each(|line| report.take(line.as_bytes(), &progress));
+    let paths: Vec<_> = report.counted().iter().map(RelPath::to_string).collect();
+    assert_eq!(paths, ["g/h/old"]);
+
+    let entries = vec![entry("", Act::Listing)];
+    let step = Step {
+        entries,
+        delete: true,
+        ..Step::default()
+    };
+    let kept = "\
+cannot delete non-empty directory: g/h/i/j
+cannot delete non-empty directory: g/h/i
+cannot delete non-empty directory: g/h
+cannot delete non-empty directory: g
+Deletions stopped due to --max-delete limit";
+    let wants = |leave, skipped| {
+        let text = format!("{kept} ({skipped} skipped)");
+        judged(daemon("", None), &step, leave, Some(0), &text).wants_deletions
+    };
+    assert!(!wants(Leave::Counted(1), 3));
+    assert!(wants(Leave::Counted(1), 4), "one of them would have gone");
+    assert!(wants(Leave::None, 3), "only a count tells");
+    let unknown = judged(daemon("", None), &step, Leave::Counted(1), Some(0), kept);
+    assert!(unknown.wants_deletions);
+}
+
 #[test]
 fn deletions_that_a_read_error_stopped_stay_dirty() {
     let entries = vec![
@@ -690,6 +773,47 @@ fn a_directory_in_the_way() {
             "{judged:?}"
         );
     }
+}
+
+/// What rsync 3.5.0 says of `./d/` without `--recursive`.
+#[test]
+fn a_listing_places_what_leaves_at_any_depth_and_nothing_elsewhere() {
+    let step = Step {
+        entries: vec![entry("d", Act::Listing), entry("e", Act::Listing)],
+        trust: true,
+        delete: true,
+        ..Step::default()
+    };
+    let daemon = || daemon("", None);
+    let held_back = "\
+cannot delete non-empty directory: d/extra/inner
+cannot delete non-empty directory: d/extra
+<f+++++++++|45|d/a
+cd+++++++++|0|d/new/
+Deletions stopped due to --max-delete limit (5 skipped)";
+    let found = judged(daemon(), &step, Leave::None, Some(0), held_back);
+    assert!(found.wants_deletions && found.failed.is_empty());
+    assert_eq!((found.verdict, found.stats.files), (Verdict::Done, 2));
+    let blocked = "\
+rsync: [generator] delete_file: unlink(d/extra/inner/f) failed: Operation not permitted (1)
+cannot delete non-empty directory: d/extra/inner
+cannot delete non-empty directory: d/extra
+rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1394) [sender=3.5.0]";
+    let found = judged(daemon(), &step, Leave::Counted(9), Some(23), blocked);
+    assert_eq!(found.verdict, Verdict::Done);
+    assert_eq!(found.failed.len(), 1);
+    assert_eq!(found.failed[0].path.to_string(), "d/extra/inner/f");
+    let unreadable = "\
+rsync: [sender] opendir \"/data/website/d\" failed: Permission denied (13)
+IO error encountered -- skipping file deletion
+rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1394) [sender=3.5.0]";
+    let found = judged(daemon(), &step, Leave::Counted(9), Some(23), unreadable);
+    let failed: Vec<_> = found.failed.iter().map(|it| it.path.to_string()).collect();
+    assert_eq!(failed, ["d", "e"]);
+    let elsewhere =
+        "rsync: [receiver] mkstemp \"/f/.x.AbCdEf\" (in m) failed: Permission denied (13)";
+    let found = judged(daemon(), &step, Leave::Counted(9), Some(23), elsewhere);
+    assert!(matches!(found.verdict, Verdict::Retry(_)), "{found:?}");
 }
 
 #[test]
