@@ -6,6 +6,7 @@
 
 mod bugs;
 mod check;
+mod deletion;
 mod fault;
 mod ledger;
 mod path;
@@ -146,8 +147,7 @@ fn histories_converge() {
                 "seed {seed} does not repeat itself"
             );
         }
-        if told.figures.steps > 500 {
-        }
+        if told.figures.steps > 500 {}
         add(&mut sum, told.figures);
     }
     if let Some((seed, why)) = failed.first() {

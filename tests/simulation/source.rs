@@ -103,6 +103,8 @@ pub struct Source {
     /// The mounted tree, while something else is at the root.
     aside: Option<BTreeMap<P, usize>>,
     pub missing: bool,
+    /// The root was last renamed, and not unmounted.
+    pub was_renamed: bool,
     /// Since when a directory has been unreadable, without a break.
     pub unreadable: BTreeMap<usize, u64>,
     contents: u32,
@@ -126,6 +128,7 @@ impl Source {
             vanished: BTreeSet::new(),
             aside: None,
             missing: false,
+            was_renamed: false,
             unreadable: BTreeMap::new(),
             contents: 0,
             ctimes: 0,
@@ -537,6 +540,7 @@ impl Source {
         if self.missing != missing {
             self.root_gone();
             self.missing = missing;
+            self.was_renamed = true;
         }
     }
 
@@ -544,6 +548,7 @@ impl Source {
     pub fn unmount(&mut self, now: u64) {
         if self.aside.is_none() {
             self.now = now;
+            self.was_renamed = false;
             self.root_gone();
             let root = self.inode(Kind::Directory, 0);
             self.aside = Some(std::mem::replace(
@@ -556,7 +561,7 @@ impl Source {
     pub fn mount(&mut self, now: u64) {
         if let Some(names) = self.aside.take() {
             self.now = now;
-            self.root_gone();
+            self.version += 1; // what is covered tells nothing
             self.names = names;
         }
     }

@@ -5,10 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use heliostat::engine::guard::{self, DeleteCase, DeleteRefusal, GuardFacts};
-use heliostat::engine::{
-    DeleteLeave, Hold, Job, Outcome, PathFailure, RelPath, Trouble, Verdict, Work,
-};
+use heliostat::engine::guard::{self, GuardFacts};
+use heliostat::engine::{Hold, Job, Outcome, PathFailure, RelPath, Trouble, Verdict, Work};
 use heliostat::plan::{Compare, DeletePolicy};
 use heliostat::transfer::batch::{Act, Batch};
 use heliostat::transfer::normalise::{Scope, Seen, normalise};
@@ -24,7 +22,7 @@ use super::watcher::identity;
 const IDLE: u64 = 8_000_000;
 
 #[derive(Clone, Copy, Debug)]
-enum Visit {
+pub(super) enum Visit {
     /// `trust`: equal size and time is equal content.
     Leaf {
         path: P,
@@ -37,6 +35,7 @@ enum Visit {
         number: usize,
     },
     Attributes(P),
+    Listing(P),
     Reconcile {
         path: P,
         trust: bool,
@@ -45,7 +44,7 @@ enum Visit {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Phase {
+pub(super) enum Phase {
     Prepare,
     Visit,
     Count,
@@ -64,20 +63,20 @@ pub struct Transfer {
     pub cancelled: bool,
     /// Its service is gone: nobody hears of it.
     pub orphan: bool,
-    bug: Option<Bug>,
-    epoch: u64,
-    idle_since: Option<u64>,
-    phase: Phase,
-    batch: Batch,
-    visits: VecDeque<Visit>,
-    touched: BTreeMap<P, Facts>,
-    ways: BTreeSet<P>,
-    unread: BTreeSet<P>,
-    doomed: VecDeque<P>,
-    counted: usize,
+    pub(super) bug: Option<Bug>,
+    pub(super) epoch: u64,
+    pub(super) idle_since: Option<u64>,
+    pub(super) phase: Phase,
+    pub(super) batch: Batch,
+    pub(super) visits: VecDeque<Visit>,
+    pub(super) touched: BTreeMap<P, Facts>,
+    pub(super) ways: BTreeSet<P>,
+    pub(super) unread: BTreeSet<P>,
+    pub(super) doomed: VecDeque<P>,
+    pub(super) counted: usize,
     /// Deletions that no operator approved.
     pub unapproved: u64,
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
 }
 
 /// What a step sees and changes.
@@ -122,7 +121,7 @@ impl Transfer {
         }
     }
 
-    fn has(&self, bug: Bug) -> bool {
+    pub(super) fn has(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
     }
 
@@ -217,7 +216,7 @@ impl Transfer {
         }
     }
 
-    fn guard(&self, stage: &Stage<'_>) -> Result<(), Verdict> {
+    pub(super) fn guard(&self, stage: &Stage<'_>) -> Result<(), Verdict> {
         match guard::refuse(&self.job, &self.facts(stage.source)) {
             Some(refusal) => Err(Verdict::Held(Hold::Guard(refusal))),
             None => Ok(()),
@@ -262,6 +261,7 @@ impl Transfer {
                     trust: self.has(Bug::ContentTrusted),
                 }),
                 Act::Attributes => Some(Visit::Attributes(path)),
+                Act::Listing => Some(Visit::Listing(path)),
                 Act::Reconcile { trust, delete } => Some(Visit::Reconcile {
                     path,
                     trust: (trust && !compare) || self.has(Bug::SubtreeTrusted),
@@ -274,16 +274,15 @@ impl Transfer {
     }
 
     fn may_delete(&self) -> bool {
-        let deletes = |act| matches!(act, Act::Remove | Act::Reconcile { delete: true, .. });
         self.job.route.delete != DeletePolicy::Never
-            && (!self.ways.is_empty() || self.batch.entries.iter().any(|entry| deletes(entry.act)))
+            && (!self.ways.is_empty() || self.batch.entries.iter().any(|entry| entry.act.deletes()))
     }
 
-    fn again(&mut self, path: P) {
+    pub(super) fn again(&mut self, path: P) {
         self.outcome.again.push(path.rel());
     }
 
-    fn fail(&mut self, path: P, reason: &str) {
+    pub(super) fn fail(&mut self, path: P, reason: &str) {
         self.outcome.failed.push(PathFailure {
             path: path.rel(),
             reason: reason.to_owned(),
@@ -293,10 +292,11 @@ impl Transfer {
     fn visit(&mut self, visit: Visit, stage: &mut Stage<'_>) -> Result<(), Verdict> {
         let source = stage.source;
         let path = match visit {
-            Visit::Leaf { path, .. } | Visit::Attributes(path) | Visit::Reconcile { path, .. } => {
-                path
-            }
-            Visit::Finish { path, .. } => path,
+            Visit::Leaf { path, .. }
+            | Visit::Attributes(path)
+            | Visit::Listing(path)
+            | Visit::Reconcile { path, .. }
+            | Visit::Finish { path, .. } => path,
         };
         if path
             .above()
@@ -322,6 +322,8 @@ impl Transfer {
             Visit::Attributes(path) => self.leaf(path, true, stage)?,
             Visit::Leaf { path, .. } if directory => self.reconcile(path, false, false, stage)?,
             Visit::Leaf { path, trust } => self.leaf(path, trust, stage)?,
+            Visit::Listing(path) if directory => self.listing(path, stage)?,
+            Visit::Listing(path) => self.leaf(path, true, stage)?,
             Visit::Reconcile { path, trust, .. } if !directory => self.leaf(path, trust, stage)?,
             Visit::Reconcile {
                 path,
@@ -461,201 +463,18 @@ impl Transfer {
         Ok(())
     }
 
-    /// Every entry that would leave the target, as a look at the source right now has it.
-    fn doomed(&mut self, stage: &Stage<'_>) -> Vec<P> {
-        let (source, target) = (stage.source, &*stage.target);
-        let mut doomed = BTreeSet::new();
-        let spares_excluded = !self.has(Bug::FilterIgnoredInDeletes);
-        let mut fell = |top: P| {
-            for path in target.below(top) {
-                if !(spares_excluded && (path.is_excluded() || target.shelters(path))) {
-                    doomed.insert(path);
-                }
-            }
-        };
-        let mut resent = Vec::new();
-        let mut failed = Vec::new();
-        for entry in &self.batch.entries {
-            let Some(top) = P::of(&entry.path) else {
-                continue;
-            };
-            let closed = |at: P| source.get(at).is_some_and(|inode| !inode.readable);
-            if top.above().any(closed) && !self.has(Bug::UnknownTakenAsMissing) {
-                failed.push(top);
-                continue;
-            }
-            match entry.act {
-                Act::Remove if source.get(top).is_none() => fell(top),
-                // The local copier has it looked at again; rsync takes the listed name as it is now.
-                Act::Remove if self.local => self.outcome.again.push(entry.path.clone()),
-                Act::Remove if !source.is_directory(top) => resent.push(top),
-                Act::Remove | Act::Reconcile { delete: true, .. } => {
-                    if entry.act == Act::Remove {
-                        resent.push(top);
-                    }
-                    let mut open = vec![top];
-                    while let Some(path) = open.pop() {
-                        if self.unread.contains(&path) {
-                            continue;
-                        }
-                        let names = match source.list(path) {
-                            Some(names) => names,
-                            None if self.has(Bug::UnreadableTakenAsEmpty) => Vec::new(),
-                            None => {
-                                failed.push(path);
-                                continue;
-                            }
-                        };
-                        for child in target.children(path) {
-                            if !names.contains(&child) {
-                                fell(child);
-                            }
-                        }
-                        for child in names {
-                            if child.is_excluded() {
-                                continue;
-                            }
-                            if source.is_directory(child) {
-                                open.push(child);
-                            } else if target.is_directory(child) {
-                                fell(child);
-                                resent.push(child);
-                            }
-                        }
-                    }
-                }
-                Act::Send | Act::Attributes | Act::Reconcile { .. } => {}
-            }
+    /// A directory and the names directly in it.
+    fn listing(&mut self, path: P, stage: &mut Stage<'_>) -> Result<(), Verdict> {
+        if !self.directory(path, stage)? {
+            return Ok(());
         }
-        for way in &self.ways {
-            if source
-                .get(*way)
-                .is_some_and(|inode| inode.facts.kind != Kind::Directory)
-            {
-                fell(*way);
-            } else {
-                self.outcome.again.push(way.rel());
-            }
-        }
-        for path in failed {
+        let Some(listed) = stage.source.list(path) else {
+            self.unread.insert(path);
             self.fail(path, "permission denied");
-        }
-        self.ways.extend(resent);
-        let mut doomed: Vec<P> = doomed.into_iter().collect();
-        doomed.reverse();
-        doomed
-    }
-
-    fn count(&mut self, stage: &mut Stage<'_>) -> Result<(), Verdict> {
-        if !self.has(Bug::GuardOnlyBefore) {
-            self.guard(stage)?;
-        }
-        let doomed = self.doomed(stage);
-        let source = stage.source;
-        let empty = source
-            .list(P::ROOT)
-            .is_some_and(|names| names.iter().all(|path| path.is_excluded()));
-        let paths: Vec<RelPath> = doomed.iter().map(|path| path.rel()).collect();
-        let spent = if self.has(Bug::SpentForgotten) {
-            0
-        } else {
-            self.job.deletes.spent + self.outcome.stats.deleted
-        };
-        let leave = DeleteLeave {
-            spent,
-            ..self.job.deletes.clone()
-        };
-        let case = DeleteCase {
-            route: &self.job.route,
-            source: &self.job.source,
-            leave: &leave,
-            source_empty: empty && !self.has(Bug::EmptyNotSeen),
-            target_entries: stage.target.entries(),
-        };
-        if !self.has(Bug::DeletedBeforeCounted)
-            && let Err(refused) = guard::deletions(case, &paths)
-        {
-            let approved = leave.approved.is_some() && self.has(Bug::AnyPlanApproved);
-            if !approved {
-                return Err(Verdict::Held(match refused {
-                    DeleteRefusal::Budget(plan) => Hold::Deletes(plan),
-                    DeleteRefusal::Empty(refusal) => Hold::Guard(refusal),
-                }));
-            }
-        }
-        self.counted = doomed.len();
-        self.doomed = doomed.into();
-        self.phase = Phase::Delete;
-        // The deleting run makes its own list, later.
-        self.idle_since = None;
-        if self.doomed.is_empty() {
-            self.begin_ways();
-        } else {
-            self.counted += 1; // marks that the list is to be made anew
-        }
-        Ok(())
-    }
-
-    fn begin_ways(&mut self) {
-        self.phase = Phase::Ways;
-        for path in std::mem::take(&mut self.ways) {
-            self.visits.push_back(Visit::Leaf { path, trust: false });
-        }
-    }
-
-    fn delete(&mut self, stage: &mut Stage<'_>) -> Result<(), Verdict> {
-        if self.counted > 0 {
-            let counted = self.counted - 1;
-            self.counted = 0;
-            if !self.has(Bug::GuardOnlyBefore) {
-                self.guard(stage)?;
-            }
-            let mut doomed = self.doomed(stage);
-            if doomed.len() > counted && !self.has(Bug::NoFence) {
-                doomed.truncate(counted);
-                let wants = |act| matches!(act, Act::Remove | Act::Reconcile { delete: true, .. });
-                let entries = self.batch.entries.iter().filter(|entry| wants(entry.act));
-                self.outcome
-                    .again
-                    .extend(entries.map(|entry| entry.path.clone()));
-                let ways: Vec<P> = self.ways.iter().copied().collect();
-                for way in ways {
-                    self.again(way);
-                }
-            }
-            for path in &doomed {
-                let parents = path.above().collect::<Vec<_>>();
-                for parent in parents {
-                    if let Some(inode) = stage.source.get(parent)
-                        && inode.facts.kind == Kind::Directory
-                    {
-                        self.touched.insert(parent, inode.facts);
-                    }
-                }
-            }
-            self.doomed = doomed.into();
-        }
-        let Some(path) = self.doomed.pop_front() else {
-            self.begin_ways();
             return Ok(());
         };
-        let back = stage.source.get(path).is_some() && !self.ways.contains(&path);
-        if self.local && back {
-            self.again(path);
-        } else if stage.target.tree.contains_key(&path) {
-            if stage.target.is_directory(path) && !stage.target.children(path).is_empty() {
-                self.again(path);
-                return Ok(());
-            }
-            stage.deletions.push(Deletion {
-                path,
-                started: self.started,
-                directory: stage.target.is_directory(path),
-            });
-            stage.target.take(path, stage.now);
-            self.outcome.stats.deleted += 1;
-            let approved = self.job.deletes.approved.as_ref();
-            self.unapproved += u64::from(!approved.is_some_and(|plan| plan.covers(&path.rel())));
+        for path in listed.into_iter().filter(|path| !path.is_excluded()).rev() {
+            self.visits.push_front(Visit::Attributes(path));
         }
         Ok(())
     }

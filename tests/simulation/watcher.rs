@@ -340,7 +340,8 @@ impl Watcher {
             return;
         };
         if raw.kind == RawKind::RootGone {
-            if directory == P::ROOT && source.root() != self.stand {
+            // An unmount is told, also if it is mounted again by now.
+            if directory == P::ROOT && (source.root() != self.stand || !source.was_renamed) {
                 self.fall();
             }
             return;
