@@ -101,9 +101,7 @@ impl Transfer {
     }
 
     pub(super) fn count(&mut self, stage: &mut Stage<'_>) -> Result<(), Verdict> {
-        if !self.has(Bug::GuardOnlyBefore) {
-            self.guard(stage)?;
-        }
+        self.guard(stage)?;
         let doomed = self.doomed(stage);
         let source = stage.source;
         let empty = source
@@ -161,9 +159,7 @@ impl Transfer {
         if self.counted > 0 {
             let counted = self.counted - 1;
             self.counted = 0;
-            if !self.has(Bug::GuardOnlyBefore) {
-                self.guard(stage)?;
-            }
+            self.guard(stage)?;
             let mut doomed = self.doomed(stage);
             if doomed.len() > counted && !self.has(Bug::NoFence) {
                 doomed.truncate(counted);

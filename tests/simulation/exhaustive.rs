@@ -2,9 +2,9 @@
 
 use heliostat::plan::{DeleteBudget, DeletePolicy};
 
+use super::operation::Op;
 use super::path::P;
 use super::script::{Item, Memory, RouteSetup, Script, Setup, What};
-use super::source::Op;
 use super::{How, number, play, report};
 
 /// Between two operations: shorter than a transfer, so that they meet it.

@@ -12,9 +12,9 @@ use heliostat::plan::{
 };
 use heliostat::schedule::Schedule;
 
+use super::operation::Op;
 use super::path::P;
 use super::random::Random;
-use super::source::Op;
 use super::target::Drift;
 
 #[derive(Clone, Debug)]

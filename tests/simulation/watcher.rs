@@ -14,32 +14,31 @@ use super::source::{Raw, RawKind, Source};
 const SECOND: u64 = 1_000_000;
 /// The root is looked at so often at the latest.
 pub const TICK: u64 = SECOND;
-const POLL: u64 = 5 * SECOND;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Walk {
+pub enum Walk {
     First,
     Again,
     Done,
 }
 
 #[derive(Clone, Debug)]
-struct Known {
-    number: usize,
+pub struct Known {
+    pub number: usize,
     /// `None`: watched; else its names when last polled, and when.
-    polled: Option<(Option<u64>, u64)>,
+    pub polled: Option<(Option<u64>, u64)>,
 }
 
 #[derive(Debug)]
-struct Group {
-    number: u64,
-    top: P,
-    dirt: Dirt,
-    pending: Vec<P>,
+pub struct Group {
+    pub number: u64,
+    pub top: P,
+    pub dirt: Dirt,
+    pub pending: Vec<P>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Letter {
+pub enum Letter {
     Event(Raw),
     Cookie(u64),
 }
@@ -47,31 +46,31 @@ enum Letter {
 #[derive(Debug)]
 pub struct Watcher {
     pub id: WatchId,
-    bug: Option<Bug>,
-    stand: Option<usize>,
-    walk: Walk,
-    first_group: u64,
-    kernel: BTreeMap<usize, P>,
-    queue: VecDeque<Letter>,
+    pub bug: Option<Bug>,
+    pub stand: Option<usize>,
+    pub walk: Walk,
+    pub first_group: u64,
+    pub kernel: BTreeMap<usize, P>,
+    pub queue: VecDeque<Letter>,
     pub queue_max: usize,
-    overflown: bool,
-    dirs: BTreeMap<P, Known>,
-    groups: VecDeque<Group>,
-    last_group: u64,
-    marks: BTreeMap<P, Dirt>,
-    asked: Vec<u64>,
-    arrived: Vec<(u64, u64, bool)>,
-    rearmed: Option<u64>,
-    delay: u64,
-    due: Option<u64>,
-    waiting: bool,
+    pub overflown: bool,
+    pub dirs: BTreeMap<P, Known>,
+    pub groups: VecDeque<Group>,
+    pub last_group: u64,
+    pub marks: BTreeMap<P, Dirt>,
+    pub asked: Vec<u64>,
+    pub arrived: Vec<(u64, u64, bool)>,
+    pub rearmed: Option<u64>,
+    pub delay: u64,
+    pub due: Option<u64>,
+    pub waiting: bool,
     pub limit: Option<usize>,
-    poll_at: u64,
-    notices: Vec<Notice>,
+    pub poll_at: u64,
+    pub notices: Vec<Notice>,
     /// Events were lost, or a directory was polled: what vanished may not have been seen.
     pub blind: bool,
-    stopped: bool,
-    stood: bool,
+    pub stopped: bool,
+    pub stood: bool,
 }
 
 /// How much one turn does.
@@ -112,7 +111,7 @@ impl Watcher {
         }
     }
 
-    fn has(&self, bug: Bug) -> bool {
+    pub fn has(&self, bug: Bug) -> bool {
         self.bug == Some(bug)
     }
 
@@ -313,13 +312,13 @@ impl Watcher {
         }
     }
 
-    fn mark(&mut self, path: P, dirt: Dirt) {
+    pub fn mark(&mut self, path: P, dirt: Dirt) {
         if !dirt.is_empty() {
             *self.marks.entry(path).or_default() |= dirt;
         }
     }
 
-    fn start(&mut self, top: P, dirt: Dirt, pending: Vec<P>) {
+    pub fn start(&mut self, top: P, dirt: Dirt, pending: Vec<P>) {
         self.last_group += 1;
         self.groups.push_back(Group {
             number: self.last_group,
@@ -395,7 +394,7 @@ impl Watcher {
         let _ = now;
     }
 
-    fn left(&mut self, path: P, source: &Source) {
+    pub fn left(&mut self, path: P, source: &Source) {
         let known = self.forget(path);
         if !path.is_excluded() {
             let gone = if self.has(Bug::GoneDropped) {
@@ -410,7 +409,7 @@ impl Watcher {
         }
     }
 
-    fn forget(&mut self, path: P) -> bool {
+    pub fn forget(&mut self, path: P) -> bool {
         let before = self.dirs.len();
         self.dirs.retain(|at, _| !at.within(path));
         self.kernel.retain(|_, at| !at.within(path));
@@ -438,128 +437,6 @@ impl Watcher {
                 self.start(path, Dirt::none(), vec![path]);
             } else {
                 self.start(path, dirt, vec![path]);
-            }
-        }
-    }
-
-    fn place(&mut self, source: &Source, steps: usize, now: u64) {
-        for _ in 0..steps {
-            let Some(group) = self.groups.front_mut() else {
-                return;
-            };
-            let Some(path) = group.pending.pop() else {
-                let done = self.groups.pop_front().expect("its front was looked at");
-                self.mark(done.top, done.dirt);
-                continue;
-            };
-            let children = self.place_one(path, source, now);
-            if let Some(group) = self.groups.front_mut() {
-                group.pending.extend(children);
-            }
-        }
-    }
-
-    fn place_one(&mut self, path: P, source: &Source, now: u64) -> Vec<P> {
-        let Some(number) = source.number(path).filter(|_| source.is_directory(path)) else {
-            return Vec::new();
-        };
-        match self.dirs.get(&path) {
-            Some(known) if known.number == number => {
-                if known.polled.is_none() {
-                    return Vec::new();
-                }
-            }
-            Some(_) => {
-                self.forget(path);
-            }
-            None => {}
-        }
-        self.dirs
-            .retain(|_, known| known.number != number || known.polled.is_some());
-        self.dirs
-            .retain(|at, known| known.number != number || *at == path);
-        let full = self.limit.is_some_and(|limit| self.kernel.len() >= limit);
-        let Some(listed) = source.list(path).filter(|_| !full) else {
-            return self.unwatched(path, number, source, now);
-        };
-        self.kernel.insert(number, path);
-        self.dirs.insert(
-            path,
-            Known {
-                number,
-                polled: None,
-            },
-        );
-        wanted_directories(&listed, source)
-    }
-
-    fn unwatched(&mut self, path: P, number: usize, source: &Source, now: u64) -> Vec<P> {
-        self.blind = true;
-        if self
-            .dirs
-            .get(&path)
-            .is_some_and(|known| known.polled.is_some())
-        {
-            return Vec::new();
-        }
-        let polled = Some((sign(path, source), source_clock(source)));
-        self.dirs.insert(path, Known { number, polled });
-        if self.poll_at <= now {
-            self.poll_at = now + POLL;
-        }
-        self.mark(path, Dirt::SUBTREE);
-        wanted_directories(&source.list(path).unwrap_or_default(), source)
-    }
-
-    fn poll(&mut self, source: &Source, now: u64) {
-        self.poll_at = now + POLL;
-        if self.has(Bug::NeverPolled) {
-            return;
-        }
-        let polled: Vec<P> = self
-            .dirs
-            .iter()
-            .filter(|(_, known)| known.polled.is_some())
-            .map(|(path, _)| *path)
-            .collect();
-        for path in polled {
-            let Some(known) = self.dirs.get(&path).cloned() else {
-                continue;
-            };
-            let Some((before, since)) = known.polled else {
-                continue;
-            };
-            if !source.is_directory(path) || source.number(path) != Some(known.number) {
-                self.left(path, source);
-                continue;
-            }
-            let after = sign(path, source);
-            if after != before || after.is_none() && before.is_some() {
-                self.mark(path, Dirt::SUBTREE);
-                for child in source.list(path).unwrap_or_default() {
-                    let young = source.get(child).is_some_and(|inode| inode.ctime > since);
-                    if young && !child.is_excluded() && !source.is_directory(child) {
-                        self.mark(child, Dirt::CONTENT);
-                    }
-                }
-            }
-            if let Some(known) = self.dirs.get_mut(&path) {
-                known.polled = Some((after, source_clock(source)));
-            }
-            let found = self.place_one(path, source, now);
-            if self
-                .dirs
-                .get(&path)
-                .is_some_and(|known| known.polled.is_none())
-            {
-                self.start(path, Dirt::SUBTREE, found);
-            } else {
-                let children = wanted_directories(&source.list(path).unwrap_or_default(), source);
-                for child in children {
-                    if !self.dirs.contains_key(&child) {
-                        self.start(child, Dirt::SUBTREE | Dirt::CONTENT, vec![child]);
-                    }
-                }
             }
         }
     }
@@ -637,30 +514,4 @@ impl Watcher {
 
 pub fn identity(root: usize) -> RootId {
     RootId(vec![(1, root as u64)])
-}
-
-fn wanted_directories(listed: &[P], source: &Source) -> Vec<P> {
-    let wanted = |path: &P| !path.is_excluded() && source.is_directory(*path);
-    listed.iter().copied().filter(wanted).collect()
-}
-
-/// What a look at a directory's own entries shows; `None`: it cannot be read.
-fn sign(path: P, source: &Source) -> Option<u64> {
-    let mut sum = source.get(path)?.ctime;
-    for child in source.list(path)? {
-        let inode = source.get(child)?;
-        let fact = inode.ctime.wrapping_mul(31) + u64::from(child.name());
-        sum = sum.wrapping_mul(0x100_0000_01b3) ^ fact;
-    }
-    Some(sum)
-}
-
-/// The youngest change that there is.
-fn source_clock(source: &Source) -> u64 {
-    source
-        .inodes
-        .iter()
-        .map(|inode| inode.ctime)
-        .max()
-        .unwrap_or(0)
 }

@@ -1,15 +1,13 @@
 //! The model's shell: virtual time, and everything that the engine acts upon and hears from.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{DefaultHasher, Hash};
-use std::time::Duration;
+use std::hash::DefaultHasher;
 
 use heliostat::engine::{
-    Answer, Ask, Effect, Engine, Event, Hold, Input, Notice, Now, Outcome, Reload, RequestId,
-    Selector, SurveyId, TransferId, Verdict, WatchId, Work,
+    Answer, Ask, Engine, Event, Hold, Input, Notice, Outcome, Reload, RequestId, Selector,
+    SurveyId, TransferId, Verdict, WatchId, Work,
 };
 use heliostat::plan::{Compare, Limits, Plan};
-use heliostat::service::driver::Shell;
 use heliostat::transfer::normalise::Scope;
 
 use super::bugs::Bug;
@@ -18,7 +16,7 @@ use super::ledger::{Down, Shelf};
 use super::path::P;
 use super::random::Random;
 use super::script::{Item, Script, What, filter, plan, route_name};
-use super::source::{Facts, Kind, Source, WALL};
+use super::source::{Facts, Kind, Source};
 use super::target::Target;
 use super::transfer::{Stage, Transfer};
 use super::verdict::WaitRecord;
@@ -77,19 +75,19 @@ pub struct World {
     pub wall_shift: i64,
     pub random: Random,
     pub queue: BTreeMap<(u64, u64), Ev>,
-    events: u64,
+    pub events: u64,
     pub sources: Vec<Source>,
     pub watchers: Vec<Option<Watcher>>,
-    turns: Vec<Option<u64>>,
-    told: Vec<u64>,
+    pub turns: Vec<Option<u64>>,
+    pub told: Vec<u64>,
     pub in_flight: Vec<usize>,
-    swallow: Vec<bool>,
+    pub swallow: Vec<bool>,
     pub targets: Vec<Target>,
     pub transfers: BTreeMap<(u64, TransferId), Transfer>,
     pub incarnation: u64,
     pub plan: Plan,
-    inputs: VecDeque<Input>,
-    requests: u64,
+    pub inputs: VecDeque<Input>,
+    pub requests: u64,
     pub waits: BTreeMap<RequestId, WaitRecord>,
     pub held: BTreeMap<usize, String>,
     pub spent: Vec<VecDeque<(u64, i64)>>,
@@ -97,9 +95,9 @@ pub struct World {
     pub quiet: bool,
     pub stuck: Option<usize>,
     pub over: bool,
-    crash: bool,
+    pub crash: bool,
     pub crash_at: Option<u64>,
-    bucket: (u64, u64),
+    pub bucket: (u64, u64),
     pub shelf: Shelf,
     /// Steps when everything was to have come to rest.
     pub rested: u64,
@@ -274,6 +272,9 @@ impl World {
         self.inputs.clear();
         self.crash = false;
         self.reload();
+        if self.quiet {
+            self.repair_drift();
+        }
     }
 
     /// The route with this transfer's name.
@@ -281,7 +282,7 @@ impl World {
         name.target.0[1..].parse().unwrap()
     }
 
-    fn source_of(&self, watch: WatchId) -> Option<usize> {
+    pub fn source_of(&self, watch: WatchId) -> Option<usize> {
         self.watchers
             .iter()
             .position(|watcher| watcher.as_ref().is_some_and(|watcher| watcher.id == watch))
@@ -466,7 +467,7 @@ impl World {
     }
 
     /// One thing happens.
-    fn happen(&mut self, event: Ev) {
+    pub fn happen(&mut self, event: Ev) {
         match event {
             Ev::Item(what) => self.item(what),
             Ev::Ends(what) => self.ends(what),
@@ -511,7 +512,7 @@ impl World {
         }
     }
 
-    fn start(&mut self, job: Box<heliostat::engine::Job>) {
+    pub fn start(&mut self, job: Box<heliostat::engine::Job>) {
         let route = self.route(&job.route.name);
         let id = job.id;
         self.note(|| format!("start {id:?} {} {:?}", job.route.name, job.work));
@@ -536,7 +537,7 @@ impl World {
         self.at(self.now + wait, Ev::Step(self.incarnation, id));
     }
 
-    fn answered(&mut self, id: RequestId, answer: &Answer) {
+    pub fn answered(&mut self, id: RequestId, answer: &Answer) {
         if let Some(wait) = self.waits.remove(&id)
             && *answer == Answer::Reached
         {
@@ -547,7 +548,7 @@ impl World {
         }
     }
 
-    fn tells(&mut self, event: &Event) {
+    pub fn tells(&mut self, event: &Event) {
         match event {
             Event::Held { route, hold, id } => {
                 self.figures.holds += 1;
@@ -595,101 +596,5 @@ impl World {
 
     pub fn name(&self, route: usize) -> heliostat::plan::RouteName {
         route_name(&self.script.setup, route)
-    }
-}
-
-impl Shell for World {
-    fn now(&self) -> Now {
-        let epoch = jiff::Timestamp::from_microsecond(WALL as i64).unwrap();
-        let wall = epoch
-            + jiff::SignedDuration::from_micros(self.now as i64)
-            + jiff::SignedDuration::from_secs(self.wall_shift);
-        Now {
-            mono: Duration::from_micros(self.now),
-            wall,
-        }
-    }
-
-    fn carry_out(&mut self, effect: Effect) {
-        if let Some(trace) = &mut self.trace {
-            format!("{} {effect:?}", self.now).hash(trace);
-        }
-        match effect {
-            Effect::Watch(id, plan) => {
-                let source: usize = plan.name.0[1..].parse().unwrap();
-                let queue = self.script.setup.queue_max;
-                let mut watcher = Watcher::new(id, queue, None, self.bug);
-                watcher.blind = self.incarnation > 0;
-                self.watchers[source] = Some(watcher);
-                self.at(self.now + 1, Ev::Turn(source));
-                self.turns[source] = Some(self.now + 1);
-            }
-            Effect::Unwatch(id) => {
-                if let Some(source) = self.source_of(id) {
-                    self.watchers[source] = None;
-                }
-            }
-            Effect::Barrier(id, barrier) => {
-                let early = self.has(Bug::SurveyBarrierEarly) && self.waits.is_empty();
-                if early {
-                    self.input(Input::Watch(id, Notice::Barrier(barrier)));
-                } else if let Some(source) = self.source_of(id) {
-                    if let Some(watcher) = &mut self.watchers[source] {
-                        watcher.ask(barrier);
-                    }
-                    self.plan_turn(source);
-                }
-            }
-            Effect::Start(job) => self.start(job),
-            Effect::Cancel(id) => {
-                if let Some(transfer) = self.transfers.get_mut(&(self.incarnation, id)) {
-                    transfer.cancelled = true;
-                }
-            }
-            Effect::Answer(id, answer) => self.answered(id, &answer),
-            Effect::Remember(source, mounts) => self.shelf.remember(source, mounts),
-            Effect::Survey(survey) => self.survey(survey),
-            Effect::ForgetSurvey(id) => self.forget_survey(id),
-            Effect::Commit(commit) => self.commit(*commit),
-            Effect::Tell(event) => {
-                self.note(|| format!("tell {event:?}"));
-                self.tells(&event);
-            }
-            Effect::Drained => {}
-        }
-    }
-
-    async fn next(&mut self, deadline: Option<Duration>) -> Option<Input> {
-        loop {
-            if self.over || self.crash {
-                return None;
-            }
-            if let Some(input) = self.inputs.pop_front() {
-                self.note(|| format!("input {input:?}"));
-                return Some(input);
-            }
-            let deadline = deadline.map(|at| at.as_nanos().div_ceil(1000) as u64);
-            let next = self.queue.first_key_value().map(|(key, _)| *key);
-            match (next, deadline) {
-                (None, None) => {
-                    self.violate("nothing happens any more".to_owned());
-                    return None;
-                }
-                (Some((at, _)), Some(deadline)) if deadline < at => {
-                    self.now = self.now.max(deadline);
-                    return Some(Input::Tick);
-                }
-                (None, Some(deadline)) => {
-                    self.now = self.now.max(deadline);
-                    return Some(Input::Tick);
-                }
-                (Some(key), _) => {
-                    self.now = key.0;
-                    if let Some(event) = self.queue.remove(&key) {
-                        self.happen(event);
-                    }
-                }
-            }
-        }
     }
 }
