@@ -153,6 +153,7 @@ impl Listing {
         for entry in &self.entries {
             writer.add(name_in(names, entry), entry.facts);
         }
+        writer.end();
         Ok(())
     }
 

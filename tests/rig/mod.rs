@@ -6,6 +6,7 @@
 
 pub mod churn;
 pub mod mount;
+pub mod ordinary;
 pub mod process;
 pub mod rsyncd;
 pub mod service;
