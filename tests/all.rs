@@ -13,5 +13,6 @@ mod local;
 mod manifest;
 mod plan;
 mod rig;
+mod survey;
 mod transfer;
 mod watch;
