@@ -20,12 +20,12 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use heliostat::engine::{Mark, RelPath, Survey, SurveyId, SurveyScope, Surveyed, Told};
 use heliostat::filter::{Filter, FilterSpec, Rule};
 use heliostat::host;
 use heliostat::plan::{EventSet, SourceGuard, SourceName, SourcePlan};
 use heliostat::survey::{Base, Request, run};
+use jiff::Timestamp;
 
 use crate::rig::{Scratch, wait_for};
 
