@@ -158,3 +158,21 @@ fn a_root_that_is_replaced_meanwhile_makes_it_fail() {
     });
     assert!(told(&found)[0].contains("another directory"), "{found:?}");
 }
+
+#[test]
+fn a_row_that_was_left_behind_is_not_taken_for_what_came_back() {
+    let mut world = World::with(&["a/b/c", "d"]);
+    world.learn();
+    let away = world.scratch.path().join("away");
+    std::fs::rename(world.at("a"), &away).unwrap();
+    // Only of the directory above is it known that it has gone: not by its own row.
+    let (_, staged) = world.look(places(&[""], &[]), false);
+    world.rows.commit(staged);
+    assert_eq!(world.rows.directories(), [".", "a", "a/b"]);
+    world.tick();
+    std::fs::rename(&away, world.at("a")).unwrap();
+    assert_eq!(
+        world.marks(),
+        [".: attributes+listing", "a: content+subtree"]
+    );
+}
