@@ -13,6 +13,7 @@ mod local;
 mod manifest;
 mod plan;
 mod rig;
+mod simulation;
 mod survey;
 mod transfer;
 mod watch;

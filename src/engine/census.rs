@@ -288,7 +288,10 @@ impl Census {
         for mark in marks.iter().filter(|mark| in_young(&mark.path)) {
             heard.mark(mark, now.wall);
         }
+        // Their rows are made; those that are to be made again are in `young` themselves. One that is gone is not looked
+        // for again: it would make its parent young, for ever.
         for heard in heard.paths.values_mut() {
+            heard.directory = false;
             heard.subtree = false;
         }
         again.join(heard);

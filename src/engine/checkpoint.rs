@@ -263,7 +263,8 @@ impl Engine {
             } else {
                 // Also where a pass is under way: it may have passed by what changed since.
                 route.compared |= since.is_some();
-                route.mark(&marks, stamp);
+                // As old as the doubt that they answer: whoever waits since then waits for them.
+                route.mark(&marks, since.unwrap_or(stamp));
             }
         }
         if !failed {

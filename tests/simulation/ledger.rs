@@ -1,0 +1,172 @@
+//! The shell's side of surveys and checkpoints: what is under way, what is on disk, and what a crash leaves of it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use heliostat::engine::{self, Commit, Input, RelPath, Survey, SurveyId, Surveyed};
+use heliostat::plan::SourceName;
+
+use super::bugs::Bug;
+use super::path::P;
+use super::script::Memory;
+use super::survey::{Ledger, Row, Surveying};
+use super::world::{Ev, World};
+
+/// Earlier checkpoints of which a crash may leave one.
+const CHECKPOINTS_MAX: usize = 8;
+
+/// A time without the service.
+#[derive(Clone, Copy, Debug)]
+pub struct Down {
+    pub time: u64,
+    /// What runs goes on for so long.
+    pub orphans: u64,
+    pub memory: Memory,
+}
+
+impl Default for Down {
+    fn default() -> Down {
+        Down {
+            time: 1000,
+            orphans: 0,
+            memory: Memory::Kept,
+        }
+    }
+}
+
+/// Surveys and checkpoints.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    pub down: Down,
+    /// As whoever asks it sees it.
+    ledger: Ledger,
+    /// On disk, the last one last.
+    disk: Vec<Ledger>,
+    writing: VecDeque<Ledger>,
+    surveys: BTreeMap<SurveyId, Surveying>,
+    kept: BTreeMap<SurveyId, Vec<(P, Option<Row>)>>,
+}
+
+impl Shelf {
+    pub fn remember(&mut self, source: SourceName, mounts: Vec<RelPath>) {
+        self.ledger.memory.sources.entry(source).or_default().mounts = mounts;
+    }
+}
+
+impl World {
+    /// What the engine is told at its start.
+    pub fn remembered(&self) -> engine::Memory {
+        let mut memory = self.shelf.ledger.memory.clone();
+        if self.has(Bug::OwedPassForgotten) {
+            memory
+                .routes
+                .values_mut()
+                .for_each(|route| route.pass = None);
+        }
+        memory
+    }
+
+    /// What a crash leaves of the ledger.
+    pub fn recover(&mut self) {
+        let torn = self.has(Bug::LedgerTorn);
+        let shelf = &mut self.shelf;
+        shelf.writing.clear();
+        shelf.surveys.clear();
+        shelf.kept.clear();
+        match shelf.down.memory {
+            Memory::Kept => {}
+            Memory::Lost => shelf.disk.clear(),
+            Memory::Old => {
+                let left = self.random.below(shelf.disk.len() as u64 + 1);
+                shelf.disk.truncate(left as usize);
+            }
+        }
+        let mut ledger = shelf.disk.last().cloned().unwrap_or_default();
+        if torn && let Some(before) = shelf.disk.len().checked_sub(2) {
+            ledger.memory.routes = shelf.disk[before].memory.routes.clone();
+        }
+        shelf.ledger = ledger;
+    }
+
+    pub fn commit(&mut self, mut commit: Commit) {
+        let (kept, blind) = (
+            self.has(Bug::ForgottenRowsKept),
+            self.has(Bug::RowsWithoutMarks),
+        );
+        self.note(|| format!("commit {commit:?}"));
+        let shelf = &mut self.shelf;
+        let mut rows = shelf.kept.remove(&commit.survey).unwrap_or_default();
+        if kept {
+            let all = std::mem::take(&mut shelf.kept);
+            rows = all.into_values().flatten().chain(rows).collect();
+        }
+        if blind {
+            commit
+                .routes
+                .values_mut()
+                .for_each(|route| route.marks.clear());
+        }
+        shelf.ledger.commit(&commit, &rows);
+        shelf.writing.push_back(shelf.ledger.clone());
+        self.figures.checkpoints += 1;
+        let wait = self.random.below(200_000);
+        let last = self.queue.iter().filter_map(|((at, _), event)| {
+            let writes = matches!(event, Ev::Durable(_));
+            writes.then_some(*at)
+        });
+        let at = last.max().unwrap_or(0).max(self.now + wait);
+        self.at(at, Ev::Durable(self.incarnation));
+    }
+
+    pub fn durable(&mut self) {
+        if let Some(ledger) = self.shelf.writing.pop_front() {
+            self.shelf.disk.push(ledger);
+            if self.shelf.disk.len() > CHECKPOINTS_MAX {
+                self.shelf.disk.remove(0);
+            }
+        }
+    }
+
+    pub fn survey(&mut self, survey: Box<Survey>) {
+        self.note(|| format!("survey {survey:?}"));
+        let (name, ledger) = (&survey.source.name, &self.shelf.ledger);
+        let source = ledger.memory.sources.get(name);
+        let known = source.is_some_and(|source| source.rows.is_some());
+        let base = ledger.rows.get(name).filter(|_| known).cloned();
+        let id = survey.id;
+        self.shelf
+            .surveys
+            .insert(id, Surveying::new(survey, base, self.bug));
+        self.at(self.now + 1, Ev::Look(self.incarnation, id));
+    }
+
+    pub fn forget_survey(&mut self, id: SurveyId) {
+        self.shelf.surveys.remove(&id);
+        if !self.has(Bug::ForgottenRowsKept) {
+            self.shelf.kept.remove(&id);
+        }
+    }
+
+    /// One more directory of a survey.
+    pub fn look_on(&mut self, id: SurveyId) {
+        let Some(mut surveying) = self.shelf.surveys.remove(&id) else {
+            return;
+        };
+        let source: usize = surveying.survey.source.name.0[1..].parse().unwrap();
+        let wall = self.now + self.sources[source].wall;
+        match surveying.step(&self.sources[source], wall) {
+            None => {
+                let wait = 1 + self.random.below(self.script.setup.delay);
+                self.shelf.surveys.insert(id, surveying);
+                self.at(self.now + wait, Ev::Look(self.incarnation, id));
+            }
+            Some(found) => {
+                if !matches!(found, Surveyed::Failed(_)) {
+                    self.figures.surveys += 1;
+                    self.note(|| format!("rows {:?}", surveying.rows));
+                    self.shelf.kept.insert(id, surveying.rows);
+                }
+                self.input(Input::Surveyed(id, found));
+            }
+        }
+    }
+}

@@ -1,0 +1,698 @@
+//! The model's shell: virtual time, and everything that the engine acts upon and hears from.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash};
+use std::time::Duration;
+
+use heliostat::engine::{
+    Answer, Ask, Effect, Engine, Event, Hold, Input, Notice, Now, Outcome, Reload, RequestId,
+    Selector, SurveyId, TransferId, Verdict, WatchId, Work,
+};
+use heliostat::plan::{Compare, Limits, Plan};
+use heliostat::service::driver::Shell;
+use heliostat::transfer::normalise::Scope;
+
+use super::bugs::Bug;
+use super::check::{Deletion, wrong_deletion};
+use super::ledger::{Down, Shelf};
+use super::path::P;
+use super::random::Random;
+use super::script::{Item, Script, What, filter, plan, route_name};
+use super::source::{Facts, Kind, Source, WALL};
+use super::target::Target;
+use super::transfer::{Stage, Transfer};
+use super::verdict::WaitRecord;
+use super::watcher::{Pace, Watcher};
+
+pub const SECOND: u64 = 1_000_000;
+
+/// Steps of the engine in one second that are taken for a loop.
+const STEPS_MAX: u64 = 5_000;
+
+/// Steps of the engine in one history.
+const STEPS_IN_ALL: u64 = 60_000;
+
+#[derive(Clone, Debug)]
+pub enum Ev {
+    Item(What),
+    /// A fault ends.
+    Ends(What),
+    Close(usize, usize),
+    Turn(usize),
+    Tell(usize, u64, WatchId, Notice),
+    Step(u64, TransferId),
+    Approve,
+    OrphansEnd,
+    Look(u64, SurveyId),
+    Durable(u64),
+    Heal,
+    /// From here on nothing is to happen any more.
+    Rest,
+    JudgeHealthy,
+    HealAll,
+    JudgeAll,
+}
+
+/// What was done, in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub histories: u64,
+    pub steps: u64,
+    pub operations: u64,
+    pub faults: u64,
+    pub crashes: u64,
+    pub transfers: u64,
+    pub deletes: u64,
+    pub holds: u64,
+    pub waits: u64,
+    pub in_sync: u64,
+    pub surveys: u64,
+    pub checkpoints: u64,
+}
+
+pub struct World {
+    pub script: Script,
+    pub bug: Option<Bug>,
+    pub now: u64,
+    pub wall_shift: i64,
+    pub random: Random,
+    pub queue: BTreeMap<(u64, u64), Ev>,
+    events: u64,
+    pub sources: Vec<Source>,
+    pub watchers: Vec<Option<Watcher>>,
+    turns: Vec<Option<u64>>,
+    told: Vec<u64>,
+    pub in_flight: Vec<usize>,
+    swallow: Vec<bool>,
+    pub targets: Vec<Target>,
+    pub transfers: BTreeMap<(u64, TransferId), Transfer>,
+    pub incarnation: u64,
+    pub plan: Plan,
+    inputs: VecDeque<Input>,
+    requests: u64,
+    pub waits: BTreeMap<RequestId, WaitRecord>,
+    pub held: BTreeMap<usize, String>,
+    pub spent: Vec<VecDeque<(u64, i64)>>,
+    pub quick: Vec<bool>,
+    pub quiet: bool,
+    pub stuck: Option<usize>,
+    pub over: bool,
+    crash: bool,
+    pub crash_at: Option<u64>,
+    bucket: (u64, u64),
+    pub shelf: Shelf,
+    /// Steps when everything was to have come to rest.
+    pub rested: u64,
+    pub lossy: Vec<bool>,
+    pub look: bool,
+    pub judge: Option<Ev>,
+    pub violation: Option<String>,
+    pub figures: Figures,
+    pub trace: Option<DefaultHasher>,
+    pub log: Option<Vec<String>>,
+}
+
+impl World {
+    pub fn new(script: Script, bug: Option<Bug>) -> World {
+        let setup = &script.setup;
+        let grain = setup.grain;
+        let root = Facts {
+            kind: Kind::Directory,
+            content: 0,
+            size: 0,
+            mtime: 1,
+            mode: 0o700,
+        };
+        let routes = setup.routes.len();
+        let target = |_| Target {
+            tree: BTreeMap::from([(P::ROOT, root)]),
+            ..Target::default()
+        };
+        let mut world = World {
+            random: Random::new(setup.seed ^ 0xabcd),
+            sources: (0..setup.sources).map(|_| Source::new(grain)).collect(),
+            watchers: (0..setup.sources).map(|_| None).collect(),
+            turns: vec![None; setup.sources],
+            told: vec![0; setup.sources],
+            in_flight: vec![0; setup.sources],
+            swallow: vec![false; setup.sources],
+            targets: (0..routes).map(target).collect(),
+            spent: vec![VecDeque::new(); routes],
+            quick: vec![false; setup.sources],
+            plan: plan(setup),
+            bug,
+            now: 0,
+            wall_shift: 0,
+            queue: BTreeMap::new(),
+            events: 0,
+            transfers: BTreeMap::new(),
+            incarnation: 0,
+            inputs: VecDeque::new(),
+            requests: 0,
+            waits: BTreeMap::new(),
+            held: BTreeMap::new(),
+            quiet: false,
+            stuck: None,
+            over: false,
+            crash: false,
+            crash_at: None,
+            bucket: (0, 0),
+            shelf: Shelf::default(),
+            rested: 0,
+            lossy: vec![false; setup.sources],
+            look: false,
+            judge: None,
+            violation: None,
+            figures: Figures::default(),
+            trace: None,
+            log: None,
+            script,
+        };
+        let items = world.script.items.clone();
+        // What comes at zero is there before the service is.
+        let (before, after): (Vec<Item>, Vec<Item>) =
+            items.into_iter().partition(|item| item.at == 0);
+        for item in before {
+            world.item(item.what);
+        }
+        let mut end = 0;
+        for item in after {
+            world.at(item.at, Ev::Item(item.what));
+            end = item.at;
+        }
+        world.at(end + 1000, Ev::Heal);
+        world.reload();
+        world
+    }
+
+    pub fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(log) = &mut self.log {
+            log.push(format!("{:>12.6} {}", self.now as f64 / 1e6, line()));
+        }
+    }
+
+    pub fn violate(&mut self, why: String) {
+        self.note(|| format!("VIOLATION {why}"));
+        if self.violation.is_none() {
+            self.violation = Some(why);
+        }
+        self.over = true;
+    }
+
+    pub fn at(&mut self, at: u64, event: Ev) {
+        self.events += 1;
+        self.queue.insert((at.max(self.now), self.events), event);
+    }
+
+    pub fn input(&mut self, input: Input) {
+        self.inputs.push_back(input);
+    }
+
+    pub fn ask(&mut self, ask: Ask) -> RequestId {
+        self.requests += 1;
+        let id = RequestId(self.requests);
+        self.input(Input::Ask(id, ask));
+        id
+    }
+
+    pub fn reload(&mut self) {
+        let reload = Reload {
+            plan: self.plan.clone(),
+            host: "h".to_owned(),
+            limits: Limits::default(),
+            memory: self.remembered(),
+        };
+        self.input(Input::Reload(reload));
+    }
+
+    /// The service ends without a word.
+    pub fn crash(&mut self, down: Down) {
+        self.shelf.down = down;
+        self.crash = true;
+    }
+
+    /// The service is down: what it knew is gone, what it started may go on for a while.
+    pub fn restart(&mut self) {
+        let Down {
+            time: down,
+            orphans,
+            memory,
+        } = self.shelf.down;
+        self.note(|| format!("crash: down for {down}, orphans for {orphans}, ledger {memory:?}"));
+        self.crash = false;
+        self.figures.crashes += 1;
+        self.incarnation += 1;
+        self.inputs.clear();
+        self.waits.clear();
+        self.held.clear();
+        self.watchers.iter_mut().for_each(|watcher| *watcher = None);
+        self.turns.iter_mut().for_each(|turn| *turn = None);
+        self.in_flight.iter_mut().for_each(|count| *count = 0);
+        self.lossy.iter_mut().for_each(|lossy| *lossy = true);
+        self.recover();
+        self.spent.iter_mut().for_each(VecDeque::clear);
+        for transfer in self.transfers.values_mut() {
+            transfer.orphan = true;
+        }
+        let started = self.now + down;
+        self.at(self.now + orphans.min(down), Ev::OrphansEnd);
+        while let Some((&(at, number), _)) = self.queue.first_key_value() {
+            if at > started || self.over {
+                break;
+            }
+            if let Some(event) = self.queue.remove(&(at, number)) {
+                self.now = at;
+                self.happen(event);
+            }
+        }
+        self.now = self.now.max(started);
+        self.waits.clear();
+        self.inputs.clear();
+        self.crash = false;
+        self.reload();
+    }
+
+    /// The route with this transfer's name.
+    pub fn route(&self, name: &heliostat::plan::RouteName) -> usize {
+        name.target.0[1..].parse().unwrap()
+    }
+
+    fn source_of(&self, watch: WatchId) -> Option<usize> {
+        self.watchers
+            .iter()
+            .position(|watcher| watcher.as_ref().is_some_and(|watcher| watcher.id == watch))
+    }
+
+    /// Gives the kernel's events of a source to who watches it, and sees to it that it has its turn.
+    pub fn flush(&mut self, source: usize) {
+        let events = std::mem::take(&mut self.sources[source].events);
+        if let Some(watcher) = &mut self.watchers[source] {
+            for event in events {
+                watcher.hear(event);
+            }
+        }
+        for wait in self.waits.values_mut() {
+            wait.saw(source, &self.sources[source]);
+        }
+        self.plan_turn(source);
+    }
+
+    pub fn plan_turn(&mut self, source: usize) {
+        let Some(watcher) = &self.watchers[source] else {
+            return;
+        };
+        let Some(next) = watcher.next(self.now, &self.sources[source]) else {
+            return;
+        };
+        let delay = 1 + self.random.below(self.script.setup.delay);
+        let next = next.max(self.now) + delay;
+        if self.turns[source].is_none_or(|have| have > next) {
+            self.turns[source] = Some(next);
+            self.at(next, Ev::Turn(source));
+        }
+    }
+
+    fn turn(&mut self, source: usize) {
+        self.turns[source] = None;
+        let pace = Pace {
+            events: self.random.within(1, 6) as usize,
+            places: self.random.within(1, 4) as usize,
+        };
+        let Some(watcher) = &mut self.watchers[source] else {
+            return;
+        };
+        let notices = watcher.turn(self.now, &self.sources[source], pace);
+        self.lossy[source] |= watcher.blind;
+        let id = watcher.id;
+        for notice in notices {
+            let delay = self.random.below(200);
+            self.told[source] = self.told[source].max(self.now + delay);
+            self.in_flight[source] += 1;
+            let event = Ev::Tell(source, self.incarnation, id, notice);
+            self.at(self.told[source], event);
+        }
+        self.plan_turn(source);
+    }
+
+    fn tell(&mut self, source: usize, watch: WatchId, mut notice: Notice) {
+        self.in_flight[source] -= 1;
+        let name = &self.plan.sources.values().nth(source).unwrap().name;
+        if let Notice::Changed(marks) = &mut notice {
+            let mut running = self
+                .transfers
+                .values()
+                .filter(|transfer| transfer.job.source.name == *name);
+            if self.has(Bug::EventDuringRunAbsorbed) && running.next().is_some() {
+                return;
+            }
+            if self.has(Bug::MarkClearedAtEnd) {
+                for transfer in running {
+                    if let Work::Batch(work) = &transfer.job.work {
+                        marks.retain(|mark| !work.iter().any(|sent| sent.path == mark.path));
+                    }
+                }
+            }
+            if self.has(Bug::NoticesCut) {
+                marks.truncate(4);
+            }
+            if self.has(Bug::LostSwallowsMarks) && std::mem::take(&mut self.swallow[source]) {
+                return;
+            }
+        }
+        self.swallow[source] |= matches!(notice, Notice::Lost { .. });
+        self.input(Input::Watch(watch, notice));
+    }
+
+    fn step(&mut self, incarnation: u64, id: TransferId) {
+        let Some(mut transfer) = self.transfers.remove(&(incarnation, id)) else {
+            return;
+        };
+        let route = self.route(transfer.name());
+        let setup = &self.script.setup.routes[route];
+        let (delete, pace, hard_links) = (setup.delete, setup.pace, setup.hard_links);
+        let source = setup.source;
+        let mut deletions = Vec::new();
+        let mut stage = Stage {
+            now: self.now,
+            source: &self.sources[source],
+            target: &mut self.targets[route],
+            scope: Scope {
+                filter: filter(),
+                delete,
+                hard_links,
+                fences: &[],
+            },
+            deletions: &mut deletions,
+        };
+        let outcome = transfer.step(&mut stage);
+        let frozen = self.targets[route].trouble.frozen;
+        for deletion in deletions {
+            self.deleted(route, deletion, &transfer);
+        }
+        match outcome {
+            None => {
+                let wait = if frozen {
+                    SECOND
+                } else {
+                    1 + self.random.below(pace)
+                };
+                self.transfers.insert((incarnation, id), transfer);
+                self.at(self.now + wait, Ev::Step(incarnation, id));
+            }
+            Some(outcome) => {
+                let net = outcome.stats.deleted as i64 - outcome.stats.created as i64;
+                if transfer.job.deletes.approved.is_some() && outcome.verdict == Verdict::Done {
+                    self.spent[route].clear();
+                } else if !transfer.orphan {
+                    self.spent[route].push_back((self.now, net));
+                }
+                if self.quiet || !transfer.orphan || self.has(Bug::OrphanIsHeard) {
+                    self.finish(id, outcome, transfer.orphan);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, id: TransferId, mut outcome: Outcome, orphan: bool) {
+        if orphan && !self.has(Bug::OrphanIsHeard) {
+            return;
+        }
+        match outcome.verdict {
+            Verdict::Retry(_) if self.has(Bug::RetryTakenAsDone) => outcome.verdict = Verdict::Done,
+            Verdict::Held(_) if self.has(Bug::HeldTakenAsDone) => outcome.verdict = Verdict::Done,
+            _ => {}
+        }
+        if self.has(Bug::PartialTakenAsDone) {
+            outcome.failed.clear();
+        }
+        if self.has(Bug::AgainDropped) {
+            outcome.again.clear();
+        }
+        self.look = true;
+        self.input(Input::Finished(id, outcome));
+    }
+
+    fn deleted(&mut self, route: usize, deletion: Deletion, transfer: &Transfer) {
+        self.figures.deletes += 1;
+        let setup = &self.script.setup.routes[route];
+        let source = &self.sources[setup.source];
+        if let Some(why) = wrong_deletion(source, deletion, setup.delete) {
+            self.violate(format!("G2: {why} (t{route})"));
+            return;
+        }
+        let approved = transfer
+            .job
+            .deletes
+            .approved
+            .as_ref()
+            .is_some_and(|plan| plan.covers(&deletion.path.rel()));
+        if approved || transfer.orphan {
+            return;
+        }
+        let recent = self.spent[route]
+            .iter()
+            .filter(|(at, _)| at + 60 * SECOND >= transfer.started);
+        let spent = recent.fold(0, |spent: i64, (_, net)| (spent + net).max(0)) as u64;
+        let now = transfer.unapproved + spent;
+        // What was counted against may have shrunk since; the share is of what there was before.
+        let before = self.targets[route].entries() + transfer.deleted();
+        let allowed = setup.budget.allows(before);
+        if now > allowed {
+            self.violate(format!(
+                "G2: {now} deletions on t{route}, and {allowed} are allowed"
+            ));
+        }
+    }
+
+    /// One thing happens.
+    fn happen(&mut self, event: Ev) {
+        match event {
+            Ev::Item(what) => self.item(what),
+            Ev::Ends(what) => self.ends(what),
+            Ev::Close(source, number) => {
+                self.sources[source].close(number);
+                self.flush(source);
+            }
+            Ev::Turn(source) => {
+                if self.turns[source] == Some(self.now) {
+                    self.turn(source);
+                }
+            }
+            Ev::Tell(source, incarnation, watch, notice) => {
+                if incarnation == self.incarnation {
+                    self.tell(source, watch, notice);
+                }
+            }
+            Ev::Step(incarnation, id) => self.step(incarnation, id),
+            Ev::Look(incarnation, id) => {
+                if incarnation == self.incarnation {
+                    self.look_on(id);
+                }
+            }
+            Ev::Durable(incarnation) => {
+                if incarnation == self.incarnation {
+                    self.durable();
+                }
+            }
+            Ev::Approve => self.approve_all(),
+            Ev::OrphansEnd => {
+                if !self.has(Bug::OrphanGoesOn) && !self.has(Bug::OrphanIsHeard) {
+                    self.transfers.retain(|_, transfer| !transfer.orphan);
+                }
+            }
+            Ev::Heal => self.heal(),
+            Ev::Rest => self.rested = self.figures.steps,
+            Ev::HealAll => self.heal_all(),
+            Ev::JudgeHealthy | Ev::JudgeAll => {
+                self.judge = Some(event);
+                self.input(Input::Tick);
+            }
+        }
+    }
+
+    fn start(&mut self, job: Box<heliostat::engine::Job>) {
+        let route = self.route(&job.route.name);
+        let id = job.id;
+        self.note(|| format!("start {id:?} {} {:?}", job.route.name, job.work));
+        if self
+            .transfers
+            .values()
+            .any(|other| *other.name() == job.route.name)
+        {
+            self.violate(format!("two transfers to t{route} at once"));
+        }
+        self.figures.transfers += 1;
+        let source = self.script.setup.routes[route].source;
+        // A pass by size and time over what an earlier one has sent does not see every rewrite.
+        if job.work == Work::Pass(Compare::Quick) && self.lossy[source] {
+            self.quick[source] = true;
+        }
+        let setup = &self.script.setup.routes[route];
+        let epoch = self.targets[route].epoch;
+        let transfer = Transfer::new(job, self.now, setup.local, epoch, self.bug);
+        let wait = 1 + self.random.below(setup.pace);
+        self.transfers.insert((self.incarnation, id), transfer);
+        self.at(self.now + wait, Ev::Step(self.incarnation, id));
+    }
+
+    fn answered(&mut self, id: RequestId, answer: &Answer) {
+        if let Some(wait) = self.waits.remove(&id)
+            && *answer == Answer::Reached
+        {
+            self.figures.waits += 1;
+            if let Some(why) = wait.broken(self) {
+                self.violate(format!("G4: a wait was answered, and {why}"));
+            }
+        }
+    }
+
+    fn tells(&mut self, event: &Event) {
+        match event {
+            Event::Held { route, hold, id } => {
+                self.figures.holds += 1;
+                let route = self.route(route);
+                if matches!(hold, Hold::Deletes(_)) {
+                    self.held.insert(route, id.clone());
+                    if self.quiet {
+                        self.at(self.now + SECOND, Ev::Approve);
+                    }
+                }
+            }
+            Event::Released(route) => {
+                let route = self.route(route);
+                self.held.remove(&route);
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at the engine after every step.
+    pub fn after(&mut self, engine: &Engine) {
+        self.figures.steps += 1;
+        let second = self.now / SECOND;
+        self.bucket = match self.bucket {
+            (at, steps) if at == second => (at, steps + 1),
+            _ => (second, 1),
+        };
+        if self.bucket.1 > STEPS_MAX || self.figures.steps > STEPS_IN_ALL {
+            self.violate("the engine does not come to rest".to_owned());
+        }
+        if let Some(event) = self.judge.take() {
+            self.judged(engine, &event);
+        } else if std::mem::take(&mut self.look) {
+            self.in_sync(engine);
+        }
+        if self.crash_at == Some(self.figures.steps) && !self.over {
+            self.crash(Down::default());
+        }
+    }
+
+    /// Selects everything.
+    pub fn everything() -> Selector {
+        Selector::default()
+    }
+
+    pub fn name(&self, route: usize) -> heliostat::plan::RouteName {
+        route_name(&self.script.setup, route)
+    }
+}
+
+impl Shell for World {
+    fn now(&self) -> Now {
+        let epoch = jiff::Timestamp::from_microsecond(WALL as i64).unwrap();
+        let wall = epoch
+            + jiff::SignedDuration::from_micros(self.now as i64)
+            + jiff::SignedDuration::from_secs(self.wall_shift);
+        Now {
+            mono: Duration::from_micros(self.now),
+            wall,
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        if let Some(trace) = &mut self.trace {
+            format!("{} {effect:?}", self.now).hash(trace);
+        }
+        match effect {
+            Effect::Watch(id, plan) => {
+                let source: usize = plan.name.0[1..].parse().unwrap();
+                let queue = self.script.setup.queue_max;
+                let mut watcher = Watcher::new(id, queue, None, self.bug);
+                watcher.blind = self.incarnation > 0;
+                self.watchers[source] = Some(watcher);
+                self.at(self.now + 1, Ev::Turn(source));
+                self.turns[source] = Some(self.now + 1);
+            }
+            Effect::Unwatch(id) => {
+                if let Some(source) = self.source_of(id) {
+                    self.watchers[source] = None;
+                }
+            }
+            Effect::Barrier(id, barrier) => {
+                let early = self.has(Bug::SurveyBarrierEarly) && self.waits.is_empty();
+                if early {
+                    self.input(Input::Watch(id, Notice::Barrier(barrier)));
+                } else if let Some(source) = self.source_of(id) {
+                    if let Some(watcher) = &mut self.watchers[source] {
+                        watcher.ask(barrier);
+                    }
+                    self.plan_turn(source);
+                }
+            }
+            Effect::Start(job) => self.start(job),
+            Effect::Cancel(id) => {
+                if let Some(transfer) = self.transfers.get_mut(&(self.incarnation, id)) {
+                    transfer.cancelled = true;
+                }
+            }
+            Effect::Answer(id, answer) => self.answered(id, &answer),
+            Effect::Remember(source, mounts) => self.shelf.remember(source, mounts),
+            Effect::Survey(survey) => self.survey(survey),
+            Effect::ForgetSurvey(id) => self.forget_survey(id),
+            Effect::Commit(commit) => self.commit(*commit),
+            Effect::Tell(event) => {
+                self.note(|| format!("tell {event:?}"));
+                self.tells(&event);
+            }
+            Effect::Drained => {}
+        }
+    }
+
+    async fn next(&mut self, deadline: Option<Duration>) -> Option<Input> {
+        loop {
+            if self.over || self.crash {
+                return None;
+            }
+            if let Some(input) = self.inputs.pop_front() {
+                self.note(|| format!("input {input:?}"));
+                return Some(input);
+            }
+            let deadline = deadline.map(|at| at.as_nanos().div_ceil(1000) as u64);
+            let next = self.queue.first_key_value().map(|(key, _)| *key);
+            match (next, deadline) {
+                (None, None) => {
+                    self.violate("nothing happens any more".to_owned());
+                    return None;
+                }
+                (Some((at, _)), Some(deadline)) if deadline < at => {
+                    self.now = self.now.max(deadline);
+                    return Some(Input::Tick);
+                }
+                (None, Some(deadline)) => {
+                    self.now = self.now.max(deadline);
+                    return Some(Input::Tick);
+                }
+                (Some(key), _) => {
+                    self.now = key.0;
+                    if let Some(event) = self.queue.remove(&key) {
+                        self.happen(event);
+                    }
+                }
+            }
+        }
+    }
+}
