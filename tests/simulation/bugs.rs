@@ -1,5 +1,7 @@
 //! Planted bugs, one at a time: each is switched on in the model's watch, transfer or shell, never in the engine.
 
+use super::script::Bias;
+
 /// A fault of the program that the checks must find.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bug {
@@ -20,7 +22,6 @@ pub enum Bug {
     ListedBeforeWatched,
     NeverPolled,
     // The transfer.
-    CancelIgnored,
     NoWatchdog,
     RootNotGuarded,
     UnknownTakenAsMissing,
@@ -36,7 +37,6 @@ pub enum Bug {
     AnyPlanApproved,
     // The shell.
     PartialTakenAsDone,
-    AgainDropped,
     RetryTakenAsDone,
     HeldTakenAsDone,
     EventDuringRunAbsorbed,
@@ -75,7 +75,6 @@ impl Bug {
         Bug::NewDirectoryTrusted,
         Bug::ListedBeforeWatched,
         Bug::NeverPolled,
-        Bug::CancelIgnored,
         Bug::NoWatchdog,
         Bug::RootNotGuarded,
         Bug::UnknownTakenAsMissing,
@@ -90,7 +89,6 @@ impl Bug {
         Bug::SpentForgotten,
         Bug::AnyPlanApproved,
         Bug::PartialTakenAsDone,
-        Bug::AgainDropped,
         Bug::RetryTakenAsDone,
         Bug::HeldTakenAsDone,
         Bug::EventDuringRunAbsorbed,
@@ -110,4 +108,36 @@ impl Bug {
         Bug::ForgottenRowsKept,
         Bug::LedgerTorn,
     ];
+
+    /// The operations and faults under which it shows soon, where it hardly does under all of them.
+    pub fn bias(self) -> Option<Bias> {
+        let bias = |faults, ops, gap, delay| {
+            Some(Bias {
+                faults,
+                ops,
+                gap,
+                delay,
+            })
+        };
+        match self {
+            Bug::RootNotGuarded => bias(&[2, 3, 16], &[0, 8, 13], 60_000, 3_000),
+            Bug::FilterIgnoredInDeletes => bias(&[12, 16], &[8, 13, 10], 60_000, 300),
+            Bug::OverflowNotRewatched => bias(&[0], &[0, 7, 8], 30_000, 300),
+            Bug::AnyPlanApproved => bias(&[16, 18], &[8, 10, 13], 60_000, 300),
+            Bug::BarrierBeforePlaced => bias(&[19], &[8, 0], 20_000, 3_000),
+            Bug::NewDirectoryTrusted => bias(&[16], &[8, 10, 10, 13, 0], 400_000, 300),
+            Bug::ListedBeforeWatched => bias(&[16], &[8, 8, 0, 7], 30_000, 100_000),
+            Bug::UnknownTakenAsMissing => bias(&[1], &[0, 5, 8, 13], 30_000, 300),
+            Bug::UnreadableTakenAsEmpty => bias(&[1, 16], &[0, 8, 13], 30_000, 300),
+            Bug::GuardOnlyBefore => bias(&[3, 16], &[8, 13, 8], 60_000, 300),
+            Bug::NoFence => bias(&[16], &[8, 13, 10], 20_000, 300),
+            Bug::SurveyBarrierEarly => bias(&[13], &[0, 0, 4], 700_000, 100_000),
+            Bug::YoungTrusted => bias(&[13], &[0, 3, 5], 900_000, 300),
+            Bug::ToldIgnored => bias(&[13], &[0, 4, 8], 2_000_000, 3_000),
+            Bug::CtimeIgnored => bias(&[13], &[0, 3], 3_000_000, 300),
+            Bug::UnreadableRowKept => bias(&[1, 13], &[0, 3, 5, 8], 2_000_000, 300),
+            Bug::ForgottenRowsKept => bias(&[0, 2, 13], &[0, 4, 8, 13], 900_000, 3_000),
+            _ => None,
+        }
+    }
 }

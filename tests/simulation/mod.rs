@@ -7,6 +7,7 @@
 mod bugs;
 mod check;
 mod deletion;
+mod exhaustive;
 mod fault;
 mod ledger;
 mod path;
@@ -30,7 +31,7 @@ use heliostat::engine::Engine;
 use heliostat::service::driver::drive;
 
 use bugs::Bug;
-use script::{Script, generate};
+use script::{Script, biased, generate};
 use world::{Figures, World};
 
 /// How one history went.
@@ -120,7 +121,7 @@ fn histories_converge() {
     let mut sum = Figures::default();
     let (first, count) = match number("HELIOSTAT_SEED") {
         Some(seed) => (seed, 1),
-        None => (1, number("HELIOSTAT_HISTORIES").unwrap_or(3000)),
+        None => (1, number("HELIOSTAT_HISTORIES").unwrap_or(6000)),
     };
     let mut failed: Vec<(u64, String)> = Vec::new();
     for seed in first..first + count {
@@ -159,23 +160,42 @@ fn histories_converge() {
 }
 
 /// Tries that a planted bug may take to be found.
-const TRIES: u64 = 3000;
+const TRIES: u64 = 4000;
 
 #[test]
 fn planted_bugs_are_found() {
-    let mut missed = Vec::new();
+    let (mut missed, mut tries) = (Vec::new(), 0);
     for bug in Bug::ALL {
         let found = (1..=TRIES).find_map(|seed| {
             let how = How {
                 bug: Some(*bug),
                 ..How::default()
             };
-            Some((seed, play(&generate(seed), how).violation?))
+            let script = match bug.bias() {
+                Some(bias) => biased(seed, bias),
+                None => generate(seed),
+            };
+            tries += 1;
+            Some((seed, play(&script, how).violation?))
         });
         match found {
-            Some((seed, why)) => println!("{bug:?}: seed {seed}: {why}"),
+            Some((seed, why)) => println!("{bug:?}: try {seed}: {why}"),
             None => missed.push(*bug),
         }
     }
+    println!("{} planted bugs, {tries} histories", Bug::ALL.len());
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+/// What the bias makes more likely must hold as well.
+#[test]
+fn biased_histories_converge() {
+    for bias in Bug::ALL.iter().filter_map(|bug| bug.bias()) {
+        for seed in 1..=number("HELIOSTAT_BIASED").unwrap_or(60) {
+            let script = biased(seed, bias);
+            if let Some(why) = play(&script, How::default()).violation {
+                panic!("{}", report(&script, How::default(), &why));
+            }
+        }
+    }
 }

@@ -189,8 +189,26 @@ fn fault(random: &mut Random, kind: u64, setup: &Setup) -> What {
 /// Kinds of [`fault`].
 const FAULTS: u64 = 20;
 
+/// What a history is made of, where not everything is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Bias {
+    pub faults: &'static [u64],
+    pub ops: &'static [u64],
+    pub gap: u64,
+    pub delay: u64,
+}
+
+/// The history of a seed that is biased towards some operations and faults.
+pub fn biased(seed: u64, bias: Bias) -> Script {
+    compose(seed, Some(bias))
+}
+
 /// The history of a seed: some kinds of operations and some kinds of faults, at times that are close or far.
 pub fn generate(seed: u64) -> Script {
+    compose(seed, None)
+}
+
+fn compose(seed: u64, bias: Option<Bias>) -> Script {
     let mut random = Random::new(seed);
     let sources = if random.chance(25) { 2 } else { 1 };
     let many = random.within(sources as u64, 3) as usize;
@@ -215,7 +233,7 @@ pub fn generate(seed: u64) -> Script {
             pace: random.pick(&[50, 500, 5_000, 40_000]),
         })
         .collect();
-    let setup = Setup {
+    let mut setup = Setup {
         seed,
         sources,
         routes,
@@ -232,6 +250,13 @@ pub fn generate(seed: u64) -> Script {
         (0..FAULTS).filter(|_| random.chance(20)).collect()
     };
     let gap = random.pick(&[100, 2_000, 30_000, 400_000, 3 * SECOND]);
+    let (ops, faults, gap) = match bias {
+        None => (ops, faults, gap),
+        Some(bias) => {
+            setup.delay = bias.delay;
+            (bias.ops.to_vec(), bias.faults.to_vec(), bias.gap)
+        }
+    };
     let mut items = Vec::new();
     let mut at = 0;
     for _ in 0..random.within(0, 8) {

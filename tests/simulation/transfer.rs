@@ -161,7 +161,7 @@ impl Transfer {
     }
 
     fn advance(&mut self, stage: &mut Stage<'_>) -> Result<bool, Verdict> {
-        if self.cancelled && !self.has(Bug::CancelIgnored) {
+        if self.cancelled {
             return Err(Verdict::Cancelled);
         }
         let state = stage.target.trouble;

@@ -12,6 +12,9 @@ use super::path::P;
 use super::source::{Facts, Kind, Source};
 use super::world::{Ev, World};
 
+/// No transfer lasts so long: a target without progress is given up.
+const ENDLESS: u64 = 60_000_000;
+
 /// Steps in the last minute, though nothing happens.
 const RESTLESS: u64 = 8;
 
@@ -185,6 +188,15 @@ impl World {
     /// Everything that can be reached must have been reached.
     pub fn judged(&mut self, engine: &Engine, event: &Ev) {
         let healthy = matches!(event, Ev::JudgeHealthy);
+        let endless = self
+            .transfers
+            .values()
+            .find(|transfer| transfer.started + ENDLESS < self.now && !transfer.orphan);
+        if let Some(transfer) = endless {
+            let why = format!("G5: a transfer to {} is never ended", transfer.name());
+            self.violate(why);
+            return;
+        }
         let status = engine.status(self.now());
         for route in 0..self.targets.len() {
             if healthy && self.stuck == Some(route) {

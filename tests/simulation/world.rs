@@ -320,7 +320,7 @@ impl World {
         self.turns[source] = None;
         let pace = Pace {
             events: self.random.within(1, 6) as usize,
-            places: self.random.within(1, 4) as usize,
+            places: self.random.within(0, 3) as usize,
         };
         let Some(watcher) = &mut self.watchers[source] else {
             return;
@@ -428,9 +428,6 @@ impl World {
         }
         if self.has(Bug::PartialTakenAsDone) {
             outcome.failed.clear();
-        }
-        if self.has(Bug::AgainDropped) {
-            outcome.again.clear();
         }
         self.look = true;
         self.input(Input::Finished(id, outcome));
