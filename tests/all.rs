@@ -14,5 +14,6 @@ mod manifest;
 mod plan;
 mod rig;
 mod simulation;
+mod survey;
 mod transfer;
 mod watch;

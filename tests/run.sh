@@ -29,6 +29,7 @@ need_rsync "$RSYNC_MIN"
 need_packages sshd openssh-server
 need_packages setfacl acl
 need_packages setfattr attr
+need_packages git git
 echo "cargo $(cargo --version | cut -d' ' -f2), rsync $(rsync_version)"
 if [ "$(id -u)" != 0 ]; then
     echo "note: not root. Tests that change owners, mount something or start a daemon will fail."

@@ -222,12 +222,22 @@ fn paths(routes: &[RouteStatus], out: &mut dyn Write) -> io::Result<()> {
             thousands(route.failing_count)
         )?;
         for path in &route.failing {
-            let next = span(path.next_try_seconds as u64);
+            let tries = if path.tries == 1 { "try" } else { "tries" };
+            let next = match path.next_try_seconds {
+                seconds if seconds < 1.0 => "now".to_owned(),
+                seconds => format!("in {}", span(seconds as u64)),
+            };
             writeln!(
                 out,
-                "  {}: {} (since {}, {} tries, next in {next})",
+                "  {}: {} (since {}, {} {tries}, next {next})",
                 path.path, path.reason, path.since, path.tries
             )?;
+        }
+        let hidden = route
+            .failing_count
+            .saturating_sub(route.failing.len() as u64);
+        if hidden > 0 {
+            writeln!(out, "  and {} more that are not shown", thousands(hidden))?;
         }
     }
     Ok(())
@@ -236,6 +246,60 @@ fn paths(routes: &[RouteStatus], out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::status::PathStatus;
+
+    #[test]
+    fn failing_paths_say_why_since_when_and_what_next() {
+        let path = |path: &str, tries, next_try_seconds| PathStatus {
+            path: path.to_owned(),
+            reason: "mkstemp: permission denied".to_owned(),
+            since: "2026-06-01T00:00:00Z".to_owned(),
+            tries,
+            next_try_seconds,
+        };
+        let route = |name: &str, failing: Vec<PathStatus>, failing_count| RouteStatus {
+            route: name.to_owned(),
+            target: "/mirror".to_owned(),
+            state: State::Failing,
+            lag_seconds: None,
+            pending: 0,
+            last_good: None,
+            next_rescan: None,
+            next_sync: None,
+            code: None,
+            why: None,
+            hold: None,
+            failing,
+            failing_count,
+            transfers: 0,
+            files: 0,
+            bytes: 0,
+            deleted: 0,
+        };
+        let few = vec![path("d/one", 1, 0.4), path("d/two\\n", 12, 90.0)];
+        let shown = |routes: &[RouteStatus]| {
+            let mut out = Vec::new();
+            paths(routes, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            shown(&[
+                route("web/a", few.clone(), 2),
+                route("web/b", Vec::new(), 0),
+                route("web/c", few, 2345),
+            ]),
+            "
+web/a: 2 failing
+  d/one: mkstemp: permission denied (since 2026-06-01T00:00:00Z, 1 try, next now)
+  d/two\\n: mkstemp: permission denied (since 2026-06-01T00:00:00Z, 12 tries, next in 90s)
+
+web/c: 2,345 failing
+  d/one: mkstemp: permission denied (since 2026-06-01T00:00:00Z, 1 try, next now)
+  d/two\\n: mkstemp: permission denied (since 2026-06-01T00:00:00Z, 12 tries, next in 90s)
+  and 2,343 more that are not shown
+"
+        );
+    }
 
     #[test]
     fn numbers_are_grouped() {

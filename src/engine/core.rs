@@ -330,6 +330,7 @@ impl Engine {
                 root: source.report.as_ref().map(|report| report.root.clone()),
                 mounts: source.mounts.iter().cloned().collect::<Vec<RelPath>>(),
                 bandwidth: self.limits.bandwidth,
+                sweep: !route.settled,
             };
             route.running = Some(Running {
                 id,

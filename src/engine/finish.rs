@@ -94,6 +94,8 @@ impl Route {
         self.book(end.now, &outcome.stats, end.approved);
         self.last_good = Some(end.now.wall);
         self.compared |= load.pass.is_some();
+        self.settled |=
+            outcome.failed.is_empty() && self.suspect.is_none() && self.pending.is_empty();
         for path in &outcome.again {
             self.fail(end, &load, path, None);
         }

@@ -31,6 +31,9 @@ pub struct Job {
     pub mounts: Vec<RelPath>,
     /// Bandwidth where the route has none of its own: bytes a second.
     pub bandwidth: Option<u64>,
+    /// Whether an earlier process may have been killed while it wrote where this job writes: what it left under temporary
+    /// names goes.
+    pub sweep: bool,
 }
 
 /// What a job covers.

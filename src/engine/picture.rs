@@ -1,14 +1,17 @@
 //! Draws the status picture from the engine's state.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::core::Engine;
+use super::failing::{Failed, Failing};
 use super::route::{Due, Route};
 use super::source::Source;
 use super::status::{
     HoldStatus, PATHS_MAX, PathStatus, RouteStatus, SourceStatus, State, Status, span,
 };
-use super::{Hold, Now, escape};
+use super::{Hold, Now, RelPath, escape};
 use crate::plan::{Sync, Target};
 use crate::schedule;
 
@@ -44,6 +47,7 @@ fn source_status(source: &Source) -> SourceStatus {
 
 fn route_status(route: &Route, source: Option<&Source>, now: Now) -> RouteStatus {
     let (state, code, why) = state_of(route, source, now);
+    let failing = failing(route);
     let seconds = |at: std::time::Duration| at.saturating_sub(now.mono).as_secs_f64();
     RouteStatus {
         route: route.plan.name.to_string(),
@@ -62,9 +66,9 @@ fn route_status(route: &Route, source: Option<&Source>, now: Now) -> RouteStatus
             .held
             .as_ref()
             .map(|held| hold_status(&held.hold, &held.id, held.since)),
-        failing: route
-            .failing
-            .iter()
+        failing_count: failing.len() as u64,
+        failing: failing
+            .into_iter()
             .take(PATHS_MAX)
             .map(|(path, failed)| PathStatus {
                 path: path.to_string(),
@@ -74,12 +78,20 @@ fn route_status(route: &Route, source: Option<&Source>, now: Now) -> RouteStatus
                 next_try_seconds: seconds(failed.next),
             })
             .collect(),
-        failing_count: route.failing.len() as u64,
         transfers: route.transfers,
         files: route.totals.files,
         bytes: route.totals.bytes,
         deleted: route.totals.deleted,
     }
+}
+
+/// What fails, in the order of the paths. What is tried again just now, or is held meanwhile, still fails: it comes off
+/// the list when it has succeeded.
+fn failing(route: &Route) -> BTreeMap<&RelPath, &Failed> {
+    let running = route.running.iter().map(|running| &running.load.retried);
+    let held = route.held.iter().map(|held| &held.load.retried);
+    let tried = running.chain(held).flat_map(Failing::iter);
+    tried.chain(route.failing.iter()).collect()
 }
 
 /// The state with its code and reason, worst first.

@@ -49,6 +49,9 @@ pub struct Route {
     pub compared: bool,
     /// Whether what the target has is known relative to the rows in the ledger and the marks of this route.
     pub standing: bool,
+    /// Whether it has been in step since the start. What an earlier process was writing when it was killed is sent
+    /// before that.
+    pub settled: bool,
     /// What is older than this may differ, until a survey has told.
     pub suspect: Option<Stamp>,
     /// When a transfer last succeeded.
@@ -168,6 +171,7 @@ impl Route {
             forced: false,
             compared: false,
             standing: false,
+            settled: false,
             suspect: None,
             last_good: None,
             target_entries: None,

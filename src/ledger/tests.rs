@@ -138,7 +138,8 @@ fn marks_of_another_time_are_not_read() {
 fn a_row_in_anothers_place_is_absent() {
     let directory = tempfile::tempdir().unwrap();
     assert!(twice(directory.path()).close());
-    assert_eq!(meddle(directory.path(), "UPDATE rows SET path = x'62'"), 1);
+    // The row, and that of a survey that may not have been cleared away by the end.
+    assert!(meddle(directory.path(), "UPDATE rows SET path = x'62'") > 0);
     let opened = Ledger::open(directory.path());
     let rows = opened.ledger.rows(&source()).unwrap();
     assert_eq!(rows.row(&path("b")), None);

@@ -74,6 +74,7 @@ pub fn run(options: Options) -> Result<Vec<RoutePreview>, Failure> {
                 root: None,
                 mounts: Vec::new(),
                 bandwidth: options.limits.bandwidth,
+                sweep: false,
             };
             let (found, trouble) = match transfer::preview(job, &context).await {
                 Ok(found) => (found, None),

@@ -164,6 +164,7 @@ impl Listing {
         for entry in &self.entries {
             writer.add(name_in(&self.names, entry), entry.facts);
         }
+        writer.end();
     }
 
     /// Writes the row anew without the facts of what is not as its row says, and changed later than the engine heard of it: a

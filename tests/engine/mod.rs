@@ -326,6 +326,18 @@ impl World {
                         route.pending
                     )
                     .unwrap();
+                    assert_eq!(route.failing.len() as u64, route.failing_count);
+                    for path in route.failing {
+                        let since: jiff::Timestamp = path.since.parse().unwrap();
+                        let epoch: jiff::Timestamp = EPOCH.parse().unwrap();
+                        let since = since.duration_since(epoch).as_millis();
+                        writeln!(
+                            trace,
+                            "    {}: {}, since @{since}, tries {}, next in {:.3}s",
+                            path.path, path.reason, path.tries, path.next_try_seconds
+                        )
+                        .unwrap();
+                    }
                 }
                 return;
             }

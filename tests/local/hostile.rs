@@ -266,6 +266,28 @@ fn a_killed_process_leaves_names_that_the_next_pass_removes() {
 }
 
 #[test]
+fn the_first_batches_after_a_kill_remove_such_names_where_they_write() {
+    let mut world = World::new();
+    let leftover = ".heliostat-0123456789abcdef.tmp";
+    for dir in ["source/d", "target/d", "target/e"] {
+        let dir = world.scratch.path().join(dir);
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join(leftover), b"half").unwrap();
+    }
+    std::fs::write(world.source().join("d/f"), b"x").unwrap();
+    world.run(&batch([(p("d/f"), Act::Send)]));
+    assert_eq!(
+        snapshot::names(&world.target().join("d")).len(),
+        2,
+        "an ordinary batch lists no directory"
+    );
+    world.sweep = true;
+    world.run(&batch([(p("d/f"), Act::Send)]));
+    assert_eq!(snapshot::names(&world.target().join("d")), [b"f"]);
+    assert_eq!(snapshot::names(&world.target().join("e")).len(), 1);
+}
+
+#[test]
 fn a_file_that_changes_while_it_is_copied_is_never_seen_half() {
     let mut world = World::new();
     world.bandwidth = Some(40 << 20);

@@ -36,6 +36,7 @@ struct World {
     allow_empty: bool,
     one_file_system: bool,
     bandwidth: Option<u64>,
+    sweep: bool,
     cancel: Cancel,
     progress: Progress,
 }
@@ -58,6 +59,7 @@ impl World {
             allow_empty: true,
             one_file_system: false,
             bandwidth: None,
+            sweep: false,
             cancel: Cancel::new(),
             progress: Progress::new(),
         }
@@ -143,6 +145,7 @@ impl World {
             root: None,
             mounts: Vec::new(),
             bandwidth: None,
+            sweep: self.sweep,
         }
     }
 

@@ -1,47 +1,18 @@
 //! As an ordinary user: what may not be read, given away or entered. Root runs these tests once more as `nobody`.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 
 use heliostat::engine::Verdict;
 use heliostat::transfer::batch::Act;
 
 use super::snapshot::{self, differences};
-use super::{World, batch, is_root, p};
+use super::{World, batch, p};
+use crate::rig;
 
-const NOBODY: u32 = 65534;
-
-/// Runs the test `name` of this file with `body`: at once, or, as root, in a child process that is not.
+/// Runs the test `name` of this file as an ordinary user.
 fn ordinarily(name: &str, body: impl FnOnce()) {
-    if !is_root() {
-        return body();
-    }
-    let scratch = tempfile::Builder::new()
-        .prefix("heliostat-nobody-")
-        .tempdir()
-        .unwrap();
-    mode(scratch.path(), 0o777);
-    // Where the test program lies may be shut to others.
-    let program = scratch.path().join("tests");
-    let own = std::env::current_exe().unwrap();
-    if std::fs::hard_link(&own, &program).is_err() {
-        std::fs::copy(&own, &program).unwrap();
-    }
-    let output = Command::new(&program)
-        .args(["--exact", &format!("local::ordinary::{name}")])
-        .env("TMPDIR", scratch.path())
-        .current_dir(scratch.path())
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}"
-    );
+    rig::ordinary::ordinarily(&format!("local::ordinary::{name}"), body);
 }
 
 fn mode(path: &Path, mode: u32) {

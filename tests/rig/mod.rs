@@ -6,6 +6,7 @@
 
 pub mod churn;
 pub mod mount;
+pub mod ordinary;
 pub mod process;
 #[allow(dead_code)] // the benchmarks stand on this rig too, and need less of it
 pub mod programs;

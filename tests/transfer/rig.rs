@@ -161,6 +161,7 @@ impl Rig {
             root: None,
             mounts: Vec::new(),
             bandwidth: None,
+            sweep: false,
         }
     }
 

@@ -14,6 +14,7 @@ use super::grain::Grain;
 use super::keep::Keep;
 use super::leaf::Pair;
 use super::links::Links;
+use super::place::remove_leftover;
 use super::report::Report;
 use super::throttle::Throttle;
 use super::tree::{For, Tree};
@@ -22,6 +23,7 @@ use crate::filter::Filter;
 use crate::plan::{Compare, DeletePolicy};
 use crate::transfer::batch::{Act, Batch, Entry};
 use crate::transfer::progress::{Cancel, Progress};
+use crate::transfer::temporary::is_temporary;
 
 /// What every step of a run shares.
 pub(super) struct Session<'a> {
@@ -119,6 +121,9 @@ impl<'a> Session<'a> {
         if self.policy() != DeletePolicy::Never {
             self.survey(batch)?;
         }
+        if self.job.sweep && batch.pass.is_none() {
+            self.sweep(batch);
+        }
         let worked = self.work(batch);
         // Whatever ended the work: the directories that it touched get their attributes as far as that is possible.
         let worked = worked.and_then(|()| self.delete_the_doomed());
@@ -206,6 +211,26 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         Ok(self.leaf(pair, path, trust, false)?)
+    }
+
+    /// Takes away what a killed process left under temporary names where the batch writes. A walk does the same on its way.
+    fn sweep(&self, batch: &Batch) {
+        let mut dirs = BTreeSet::new();
+        for Entry { path, .. } in &batch.entries {
+            dirs.extend(path.parent());
+            dirs.insert(path.clone());
+        }
+        for path in dirs {
+            let Ok(dir) = self.target.dir(&path, For::Listing) else {
+                continue;
+            };
+            let listing = dir.list();
+            let leftovers = listing
+                .names
+                .iter()
+                .filter(|name| is_temporary(&name.bytes));
+            leftovers.for_each(|name| remove_leftover(&dir, &name.bytes));
+        }
     }
 
     /// What the route may delete.
