@@ -14,6 +14,7 @@ mod operation;
 mod path;
 mod placing;
 mod random;
+mod running;
 mod script;
 mod shell;
 mod shrink;

@@ -11,6 +11,53 @@ use super::watcher::{Known, Watcher};
 const POLL: u64 = 5_000_000;
 
 impl Watcher {
+    pub fn left(&mut self, path: P, source: &Source) {
+        let known = self.forget(path);
+        if !path.is_excluded() {
+            let gone = if self.has(Bug::GoneDropped) {
+                Dirt::none()
+            } else {
+                Dirt::GONE
+            };
+            self.mark(path, Dirt::CONTENT | gone);
+        }
+        if known {
+            self.came(path, Dirt::none(), source);
+        }
+    }
+
+    pub fn forget(&mut self, path: P) -> bool {
+        let before = self.dirs.len();
+        self.dirs.retain(|at, _| !at.within(path));
+        self.kernel.retain(|_, at| !at.within(path));
+        self.dirs.len() != before
+    }
+
+    pub fn came(&mut self, path: P, dirt: Dirt, source: &Source) {
+        if path.is_excluded() || !source.is_directory(path) {
+            return;
+        }
+        let found = source.number(path);
+        let known = self.dirs.get(&path).map(|known| known.number);
+        if known.is_some() && known == found {
+            self.mark(path, Dirt::ATTRIBUTES | dirt);
+        } else if self.has(Bug::MovedInNotEntered) && dirt.has(Dirt::GONE) {
+            self.mark(path, Dirt::SUBTREE | Dirt::CONTENT | dirt);
+        } else {
+            let dirt = match self.bug {
+                Some(Bug::NewDirectoryNotListed) => Dirt::ATTRIBUTES | dirt,
+                Some(Bug::NewDirectoryTrusted) => Dirt::SUBTREE | dirt,
+                _ => Dirt::SUBTREE | Dirt::CONTENT | dirt,
+            };
+            if self.has(Bug::ListedBeforeWatched) {
+                self.mark(path, dirt);
+                self.start(path, Dirt::none(), vec![path]);
+            } else {
+                self.start(path, dirt, vec![path]);
+            }
+        }
+    }
+
     pub fn place(&mut self, source: &Source, steps: usize, now: u64) {
         for _ in 0..steps {
             let Some(group) = self.groups.front_mut() else {
