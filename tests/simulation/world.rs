@@ -5,7 +5,7 @@ use std::hash::DefaultHasher;
 
 use heliostat::engine::{
     Answer, Ask, Engine, Event, Hold, Input, Notice, Reload, RequestId, Selector, SurveyId,
-    TransferId, WatchId,
+    TransferId, WatchId, Work,
 };
 use heliostat::plan::{Limits, Plan};
 
