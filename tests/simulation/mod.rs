@@ -152,7 +152,6 @@ fn histories_converge() {
                 "seed {seed} does not repeat itself"
             );
         }
-        if told.figures.steps > 500 {}
         add(&mut sum, told.figures);
     }
     if let Some((seed, why)) = failed.first() {

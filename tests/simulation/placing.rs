@@ -80,11 +80,10 @@ impl Watcher {
             return Vec::new();
         };
         match self.dirs.get(&path) {
-            Some(known) if known.number == number => {
-                if known.polled.is_none() {
-                    return Vec::new();
-                }
+            Some(known) if known.number == number && known.polled.is_none() => {
+                return Vec::new();
             }
+            Some(known) if known.number == number => {}
             Some(_) => {
                 self.forget(path);
             }

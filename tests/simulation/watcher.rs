@@ -182,7 +182,7 @@ impl Watcher {
             return Some(now);
         }
         let stands = self.stand.is_some() && self.stand == source.root();
-        let look = (!stands && !(self.waiting && source.missing)).then_some(now + TICK);
+        let look = (!(stands || self.waiting && source.missing)).then_some(now + TICK);
         let poll = self
             .dirs
             .values()
