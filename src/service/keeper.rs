@@ -66,6 +66,9 @@ impl Keeper {
     /// Writes a checkpoint.
     pub fn commit(&mut self, commit: Commit) {
         self.surveys.remove(&commit.survey);
+        let (source, whole) = (&commit.source, commit.whole);
+        let marks: usize = commit.routes.values().map(|route| route.marks.len()).sum();
+        tracing::debug!(%source, whole, marks, "checkpoint");
         self.ledger.commit(commit);
     }
 

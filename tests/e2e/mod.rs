@@ -10,6 +10,8 @@ mod failures;
 mod faults;
 mod histories;
 mod lifecycle;
+mod restart;
+mod schedules;
 mod secrets;
 mod short;
 

@@ -1,0 +1,191 @@
+//! What outlives a restart, and what a restart costs.
+
+use std::fs;
+use std::io::Write;
+use std::time::SystemTime;
+
+use serde_json::json;
+
+use super::{Story, equal, extend, soon};
+use crate::rig::mount::Mount;
+
+/// A story whose service tells of its checkpoints.
+fn told(keys: &serde_json::Value) -> Story {
+    let mut story = Story::with(keys);
+    let service = std::mem::replace(
+        &mut story.service,
+        crate::rig::service::Heliostat::new(&story.scratch.dir("unused"), ""),
+    );
+    story.service = service.arg("--log-level").arg("heliostat=debug");
+    story
+}
+
+/// Lines of the log that tell of a checkpoint with this in it.
+fn checkpoints(story: &Story, with: &str) -> usize {
+    let log = story.service.log();
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("checkpoint source"));
+    lines.filter(|line| line.contains(with)).count()
+}
+
+/// Waits for a checkpoint that is made from now on, with nothing undelivered in it.
+fn checkpoint(story: &Story) {
+    let before = checkpoints(story, "marks=0");
+    soon("a checkpoint", || checkpoints(story, "marks=0") > before);
+}
+
+/// Started, in sync, and with a checkpoint of everything.
+fn begun(keys: &serde_json::Value) -> Story {
+    let mut story = told(keys);
+    for at in 0..20 {
+        story.write(&format!("d{}/f{at}", at % 4), &at.to_string());
+    }
+    story.start();
+    soon("the first checkpoint", || {
+        checkpoints(&story, "whole=true") > 0
+    });
+    story
+}
+
+#[test]
+fn an_unchanged_source_opens_no_connection() {
+    let mut story = begun(&json!({"delete": "mirror"}));
+    // What was written since is in the checkpoint, too.
+    story.write("d1/new", "new");
+    story.settle();
+    checkpoint(&story);
+    story.service.kill();
+    story.daemon.stop();
+    let before = story.service.log().len();
+    story.service.start();
+    story.in_sync("module");
+    story.in_sync("copy");
+    let log = story.service.log();
+    assert!(!log[before..].contains(" sent "), "{}", &log[before..]);
+}
+
+#[test]
+fn what_changed_while_it_was_down_is_sent_and_nothing_else() {
+    let mut story = begun(&json!({"delete": "propagate"}));
+    story.service.kill();
+    story.write("d1/new", "new");
+    story.write("d2/f2", "another");
+    fs::remove_file(story.source.join("d3/f3")).unwrap();
+    fs::rename(story.source.join("d0"), story.source.join("moved")).unwrap();
+    // Of the same size, and with the time that it had.
+    let path = story.source.join("d1/f5");
+    let time = fs::metadata(&path).unwrap().modified().unwrap();
+    fs::write(&path, "6").unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
+    let before = story.service.log().len();
+    story.start();
+    let log = story.service.log();
+    assert!(
+        !log[before..].contains("trigger=\"start\""),
+        "{}",
+        &log[before..]
+    );
+    assert_eq!(fs::read(story.module.join("d1/f5")).unwrap(), b"6");
+}
+
+#[test]
+fn what_a_dead_target_did_not_get_is_remembered() {
+    let mut story = begun(&json!({"delete": "mirror"}));
+    story.daemon.stop();
+    story.write("d1/new", "new");
+    fs::remove_file(story.source.join("d2/f2")).unwrap();
+    story.in_sync("copy");
+    soon("a checkpoint with what is owed", || {
+        checkpoints(&story, "whole=false") > checkpoints(&story, "marks=0")
+    });
+    story.service.kill();
+    story.daemon.start();
+    let before = story.service.log().len();
+    story.start();
+    let log = story.service.log();
+    assert!(
+        !log[before..].contains("trigger=\"start\""),
+        "{}",
+        &log[before..]
+    );
+}
+
+#[test]
+fn a_file_that_is_held_open_is_not_taken_for_delivered() {
+    let mut story = begun(&json!({}));
+    let mut held = fs::File::options()
+        .append(true)
+        .open(story.source.join("d1/f1"))
+        .unwrap();
+    held.write_all(b"more").unwrap();
+    // Makes the directory's row anew, with the file as it is by now.
+    story.write("d1/beside", "x");
+    soon("the other file is there", || {
+        story.module.join("d1/beside").exists()
+    });
+    checkpoint(&story);
+    story.service.kill();
+    drop(held);
+    story.service.start();
+    equal(&story.source, &story.module, &story.service);
+    equal(&story.source, &story.copy, &story.service);
+}
+
+#[test]
+fn a_disk_that_is_not_mounted_at_the_start_deletes_nothing() {
+    let mut story = told(&json!({}));
+    for target in ["module", "copy"] {
+        let policy = if target == "module" {
+            "mirror"
+        } else {
+            "propagate"
+        };
+        let text = fs::read_to_string(story.service.manifest()).unwrap();
+        let mut manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+        extend(
+            &mut manifest["sources"]["site"]["targets"][target],
+            &json!({"delete": policy, "maxDelete": "100%"}),
+        );
+        fs::write(story.service.manifest(), manifest.to_string()).unwrap();
+    }
+    // Below the mount there is a directory with something in it, so that it is not taken for emptied.
+    story.write("stray", "x");
+    let disk = Mount::tmpfs(&story.source, "1m");
+    story.write("d/a", "a");
+    story.write("d/b", "b");
+    story.start();
+    soon("the first checkpoint", || {
+        checkpoints(&story, "whole=true") > 0
+    });
+    story.service.kill();
+    drop(disk);
+    assert!(story.source.join("stray").exists());
+    story.service.start();
+    soon("the stray file is sent", || {
+        story.copy.join("stray").exists()
+    });
+    assert!(story.copy.join("d/a").exists() && story.copy.join("d/b").exists());
+}
+
+#[test]
+fn a_clock_from_tomorrow_in_a_file_costs_no_more_than_work() {
+    let mut story = begun(&json!({}));
+    let tomorrow = SystemTime::now() + std::time::Duration::from_secs(86_400);
+    let path = story.source.join("d1/f1");
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_modified(tomorrow)
+        .unwrap();
+    story.settle();
+    checkpoint(&story);
+    story.service.kill();
+    story.start();
+}
