@@ -108,7 +108,9 @@ impl Route {
         if self.standing {
             self.suspect = self.suspect.or(Some(stamp));
         } else {
-            self.want_pass(super::START_COMPARE, stamp, trigger);
+            // No comparison comes for what was suspect: the pass covers that as well.
+            let since = self.suspect.take().unwrap_or(stamp);
+            self.want_pass(super::START_COMPARE, since, trigger);
         }
     }
 }
