@@ -297,6 +297,10 @@ impl Engine {
             if !self.sources.get(&name.source).is_some_and(Source::is_ready) {
                 continue;
             }
+            // A transfer of an earlier plan may still be on its way to the same target.
+            if self.transfers.values().any(|busy| busy == name) {
+                continue;
+            }
             if let Due::Now(kind) = route.due(now)
                 && (kind == Kind::Batch || !self.draining)
             {

@@ -49,6 +49,9 @@ impl Route {
                 .map(|note| Effect::Tell(Event::Note(name.clone(), note.clone()))),
         );
         let held = self.held.take();
+        if outcome.verdict != Verdict::Done && outcome.stats.deleted > 0 {
+            self.spend(now, &outcome.stats, running.approved.is_some());
+        }
         match outcome.verdict.clone() {
             Verdict::Done => {
                 let lag = running

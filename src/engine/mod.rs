@@ -13,6 +13,7 @@
 
 mod ask;
 pub mod backoff;
+mod budget;
 mod census;
 mod change_set;
 mod checkpoint;

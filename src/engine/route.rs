@@ -12,9 +12,7 @@ use jiff::Timestamp;
 use super::change_set::{ChangeSet, MARKS_MAX, Pending};
 use super::failing::Failing;
 use super::held::Held;
-use super::{
-    DeleteLeave, DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble, Work,
-};
+use super::{DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble, Work};
 use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync, jitter_key};
 use crate::schedule::{self, Schedule};
 
@@ -62,7 +60,8 @@ pub struct Route {
     pub totals: Stats,
     /// Transfers since the start.
     pub transfers: u64,
-    spent: VecDeque<(Duration, i64)>,
+    /// What was deleted, less what was created, when.
+    pub spent: VecDeque<(Duration, i64)>,
     batch_before: bool,
     /// What the jitter of its schedules hangs on.
     key: String,
@@ -143,9 +142,6 @@ pub enum Kind {
     /// What is held, again.
     Held,
 }
-
-/// Deletions count against the budget for so long, so that a removal cut into many batches is still one removal.
-const SPENT_FOR: Duration = Duration::from_secs(60);
 
 impl Route {
     /// A route that knows nothing yet.
@@ -395,51 +391,6 @@ impl Route {
                         .collect(),
                 )
             }
-        }
-    }
-
-    /// What bounds the deletions of a transfer that starts now.
-    pub fn delete_leave(&mut self, now: Now, approved: Option<Arc<DeletePlan>>) -> DeleteLeave {
-        while self
-            .spent
-            .front()
-            .is_some_and(|(at, _)| *at + SPENT_FOR < now.mono)
-        {
-            self.spent.pop_front();
-        }
-        // What was created pays for what was deleted before it, and is never saved up: the first pass creates
-        // everything, which is no leave to delete everything in small steps afterwards.
-        let spent = self
-            .spent
-            .iter()
-            .fold(0, |spent: i64, (_, net)| (spent + net).max(0)) as u64;
-        DeleteLeave {
-            spent,
-            target_entries: self.target_entries,
-            approved,
-        }
-    }
-
-    /// Books what a transfer did.
-    pub fn book(&mut self, now: Now, stats: &Stats, approved: bool) {
-        self.transfers += 1;
-        self.totals.files += stats.files;
-        self.totals.bytes += stats.bytes;
-        self.totals.created += stats.created;
-        self.totals.deleted += stats.deleted;
-        match stats.target_entries {
-            Some(entries) => self.target_entries = Some(entries),
-            None => {
-                self.target_entries = self
-                    .target_entries
-                    .map(|entries| (entries + stats.created).saturating_sub(stats.deleted));
-            }
-        }
-        let net = stats.deleted as i64 - stats.created as i64;
-        if approved {
-            self.spent.clear();
-        } else if net != 0 {
-            self.spent.push_back((now.mono, net));
         }
     }
 

@@ -10,8 +10,7 @@ use super::{Story, equal, extend, soon};
 use crate::rig::mount::Mount;
 
 /// A story whose service tells of its checkpoints.
-fn told(keys: &serde_json::Value) -> Story {
-    let mut story = Story::with(keys);
+pub(super) fn told(mut story: Story) -> Story {
     let service = std::mem::replace(
         &mut story.service,
         crate::rig::service::Heliostat::new(&story.scratch.dir("unused"), ""),
@@ -21,7 +20,7 @@ fn told(keys: &serde_json::Value) -> Story {
 }
 
 /// Lines of the log that tell of a checkpoint with this in it.
-fn checkpoints(story: &Story, with: &str) -> usize {
+pub(super) fn checkpoints(story: &Story, with: &str) -> usize {
     let log = story.service.log();
     let lines = log
         .lines()
@@ -37,7 +36,7 @@ fn checkpoint(story: &Story) {
 
 /// Started, in sync, and with a checkpoint of everything.
 fn begun(keys: &serde_json::Value) -> Story {
-    let mut story = told(keys);
+    let mut story = told(Story::with(keys));
     for at in 0..20 {
         story.write(&format!("d{}/f{at}", at % 4), &at.to_string());
     }
@@ -139,7 +138,7 @@ fn a_file_that_is_held_open_is_not_taken_for_delivered() {
 
 #[test]
 fn a_disk_that_is_not_mounted_at_the_start_deletes_nothing() {
-    let mut story = told(&json!({}));
+    let mut story = told(Story::new(|_| {}));
     for target in ["module", "copy"] {
         let policy = if target == "module" {
             "mirror"

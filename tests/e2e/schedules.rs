@@ -4,11 +4,14 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{Story, equal, extend};
+use super::restart::{checkpoints, told};
+use super::{Story, equal, extend, soon};
 
 /// The second target is kept back by these keys; the first is live.
 fn story(keys: &serde_json::Value) -> Story {
-    let story = Story::new(|site| extend(&mut site["targets"]["copy"], keys));
+    let story = told(Story::new(|site| {
+        extend(&mut site["targets"]["copy"], keys);
+    }));
     story.write("a", "1");
     story
 }
@@ -18,6 +21,9 @@ fn what_is_gathered_is_sent_at_its_time_or_when_it_is_triggered() {
     let mut story = story(&json!({"sync": {"every": "24h"}}));
     // A period counts from the last time; the first is at once.
     story.start();
+    soon("the first checkpoint", || {
+        checkpoints(&story, "whole=true") > 0
+    });
     story.write("a", "2");
     story.in_sync("module");
     let gathered = story.until("copy", |route| route["state"] == "pending");
@@ -41,8 +47,11 @@ fn what_is_gathered_is_sent_at_its_time_or_when_it_is_triggered() {
 
 #[test]
 fn outside_its_windows_a_target_waits_and_the_other_does_not() {
-    let closed =
-        json!({"windows": [{"deny": "00:00-24:00"}, {"allow": "03:00-03:01", "days": ["sun"]}]});
+    let hour = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .hour();
+    let (from, to) = ((hour + 23) % 24, (hour + 3) % 24);
+    let closed = json!({"windows": [{"deny": format!("{from:02}:00-{to:02}:00")}]});
     let mut story = story(&closed);
     story.service.start();
     story.in_sync("module");
