@@ -118,7 +118,9 @@ fn every_short_history_converges() {
             }
         }
     }
-    println!("{count} histories of at most {most} operations, a fault, and a crash at each step");
+    println!(
+        "figure: short histories {count}: all of at most {most} operations, with a fault, and a crash at each step"
+    );
 }
 
 #[test]
