@@ -125,7 +125,7 @@ fn histories_converge() {
     let mut sum = Figures::default();
     let (first, count) = match number("HELIOSTAT_SEED") {
         Some(seed) => (seed, 1),
-        None => (1, number("HELIOSTAT_HISTORIES").unwrap_or(6000)),
+        None => (1, number("HELIOSTAT_HISTORIES").unwrap_or(20_000)),
     };
     let mut failed: Vec<(u64, String)> = Vec::new();
     for seed in first..first + count {
