@@ -81,6 +81,16 @@ fn check(tree: &'static str, delete: DeletePolicy, marks: &[(&str, Dirt)], expec
     check_in(scope, tree, marks, expected);
 }
 
+/// A mirror that keeps hard links.
+fn linking(filter: &Filter) -> Scope<'_> {
+    Scope {
+        filter,
+        delete: Mirror,
+        hard_links: true,
+        fences: &[],
+    }
+}
+
 fn check_in(scope: Scope<'_>, tree: &'static str, marks: &[(&str, Dirt)], expected: &[&str]) {
     let marks = marks
         .iter()
@@ -236,12 +246,7 @@ fn a_listing_does_what_lies_directly_in_it_and_nothing_below() {
 #[test]
 fn a_listing_and_a_tree_that_keeps_become_one_that_deletes() {
     let everything = filter(&["**"], &[]);
-    let scope = Scope {
-        filter: &everything,
-        delete: Mirror,
-        hard_links: true,
-        fences: &[],
-    };
+    let scope = linking(&everything);
     check_in(
         scope,
         "h@2 d/",
@@ -381,12 +386,7 @@ fn what_the_upper_entry_does_the_lower_need_not() {
 #[test]
 fn a_file_with_several_names_brings_the_tree_along() {
     let everything = filter(&["**"], &[]);
-    let scope = Scope {
-        filter: &everything,
-        delete: Mirror,
-        hard_links: true,
-        fences: &[],
-    };
+    let scope = linking(&everything);
     check_in(
         scope,
         "h@2 f",
