@@ -139,6 +139,7 @@ fn run(script: &str) -> String {
                         host: "h".into(),
                         limits,
                         memory: recall(&plan, &recalled),
+                        watched: true,
                     };
                     let effects = world.engine.step(world.now("@0"), Input::Reload(reload));
                     world.note(&effects);
