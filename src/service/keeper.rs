@@ -16,7 +16,7 @@ use crate::engine::{
     Commit, Event, Hold, Input, RelPath, Stats, Survey, SurveyId, Surveyed, Trouble,
 };
 use crate::filter::Filter;
-use crate::ledger::{Ledger, Rows, Run};
+use crate::ledger::{Ledger, ParkedRows, Rows, Run};
 use crate::plan::{RouteName, SourceName};
 use crate::survey::{self, Base, Request};
 
@@ -96,11 +96,18 @@ impl Keeper {
 }
 
 /// The ledger's rows of a source, as a survey wants them.
-struct Known(Rows);
+enum Known {
+    Rows(Rows),
+    /// As they were when a route was parked.
+    Parked(ParkedRows),
+}
 
 impl Base for Known {
     fn row(&self, directory: &RelPath) -> Option<Vec<u8>> {
-        self.0.row(directory)
+        match self {
+            Known::Rows(rows) => rows.row(directory),
+            Known::Parked(rows) => rows.row(directory),
+        }
     }
 }
 
@@ -109,7 +116,10 @@ fn look(survey: &Survey, ledger: &Ledger, private: PathBuf, stop: &AtomicBool) -
         Ok(filter) => filter,
         Err(error) => return Surveyed::Failed(format!("filter: {}", error.message)),
     };
-    let known = ledger.rows(&survey.source.name).map(Known);
+    let known = match &survey.release {
+        None => ledger.rows(&survey.source.name).map(Known::Rows),
+        Some(route) => ledger.parked(route).map(Known::Parked),
+    };
     let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
     let request = Request {
         survey,
@@ -120,7 +130,7 @@ fn look(survey: &Survey, ledger: &Ledger, private: PathBuf, stop: &AtomicBool) -
         now: SystemTime::now,
     };
     let keep = |rows| {
-        if !stop.load(Ordering::Relaxed) {
+        if survey.release.is_none() && !stop.load(Ordering::Relaxed) {
             ledger.stage(survey.id, rows);
         }
     };

@@ -609,6 +609,8 @@ fn show(effect: &Effect) -> String {
             line
         }
         Effect::Tell(event) => match event {
+            Event::Parked(route) => format!("told: {route} parked"),
+            Event::Unparked(route, differ) => format!("told: {route} unparked: {differ:?}"),
             Event::Surveyed(source, differ) => format!("told: {source} surveyed: {differ:?}"),
             Event::SurveyFailed(source, reason) => {
                 format!("told: {source} not surveyed: {reason}")
