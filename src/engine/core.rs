@@ -259,7 +259,7 @@ impl Engine {
                     }
                 }
                 self.each(&selector, |route| {
-                    route.want_pass(compare, stamp, "trigger");
+                    route.want_pass(compare, stamp, "rescan");
                     route.force();
                 })
             }

@@ -629,6 +629,7 @@ fn show(effect: &Effect) -> String {
                 trouble,
                 tries,
                 wait,
+                ..
             } => {
                 format!(
                     "told: {route} failed ({}), try {tries}, again in {} ms",

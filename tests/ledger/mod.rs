@@ -53,6 +53,7 @@ fn run(number: u64) -> Run {
         stats: Stats {
             files: 3,
             created: 2,
+            attributes: 5,
             bytes: u64::MAX,
             deleted: 1,
             target_entries: Some(9),
