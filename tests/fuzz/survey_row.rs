@@ -119,9 +119,18 @@ fn body() -> &'static [u8] {
 #[allow(dead_code)] // of the tests; cargo-fuzz finds its own
 pub fn corpus() -> Vec<Vec<u8>> {
     let row = &own().0[&RelPath::root()];
+    // Names that would lead elsewhere.
+    let instead = |one: u8, other: u8| {
+        let byte = |byte: &u8| if *byte == one { other } else { *byte };
+        let body: Vec<u8> = body().iter().map(byte).collect();
+        [&[1], &body[..]].concat()
+    };
     vec![
         [&[0], &row[..]].concat(),
         [&[1], body()].concat(),
+        instead(b'o', b'/'),
+        instead(b'.', b'\0'),
+        instead(b'r', b'a'),
         [&[1], &body()[..body().len() / 2]].concat(),
         [&[1], &body()[..18]].concat(),
     ]
