@@ -66,6 +66,12 @@ impl Readers {
         file.number += 1;
     }
 
+    /// Whether there is a file.
+    pub fn have_file(&self) -> bool {
+        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        file.at.is_some()
+    }
+
     /// Which file it is now.
     pub fn number(&self) -> u64 {
         self.file

@@ -124,8 +124,9 @@ fn look(survey: &Survey, ledger: &Ledger, private: PathBuf, stop: &AtomicBool) -
         Err(error) => return Surveyed::Failed(format!("filter: {}", error.message)),
     };
     let known = ledger.rows(&survey.source.name).map(Known);
-    if known.is_none() && survey.scope != SurveyScope::Everything {
-        // There is nothing that rows of some places could join: the ledger has lost the others, or never took them.
+    if known.is_none() && survey.scope != SurveyScope::Everything && ledger.keeps() {
+        // There is nothing that rows of some places could join: the ledger has lost the others, or never took them. Where
+        // it keeps nothing at all, as on a read-only disk, it would only be asked in vain for a look at everything.
         return Surveyed::Everything;
     }
     let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
@@ -285,6 +286,8 @@ mod tests {
         });
         assert!(ledger.flush());
         assert!(done(look(&survey(3, places()))));
+        assert!(ledger.clone().close());
+        assert!(done(look(&survey(4, places()))), "nothing is kept any more");
     }
 
     #[test]
