@@ -284,7 +284,7 @@ impl Engine {
                     }
                 }
                 self.each(&selector, |route| {
-                    route.want_pass(compare, stamp, "trigger");
+                    route.want_pass(compare, stamp, "rescan");
                     route.force();
                 })
             }

@@ -78,7 +78,7 @@ pub struct PassDue {
     pub compare: Compare,
     /// Since when; everything older is covered by it.
     pub since: Stamp,
-    /// `start`, `rescan`, `lost`, `trigger`.
+    /// `start`, `rescan`, `lost`.
     pub trigger: &'static str,
 }
 

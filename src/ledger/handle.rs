@@ -109,6 +109,11 @@ impl Ledger {
         ParkedRows::of(Arc::clone(&self.0.readers), route)
     }
 
+    /// Whether anything is kept at present: without a file, making all rows anew would be in vain.
+    pub fn keeps(&self) -> bool {
+        self.0.readers.have_file()
+    }
+
     /// Takes rows of a survey: of `None`, the directory is gone, with all rows below it. Waits where the writer is behind.
     pub fn stage(&self, survey: SurveyId, rows: store::Rows) {
         if !rows.is_empty() {

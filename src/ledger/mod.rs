@@ -45,5 +45,5 @@ mod tests;
 pub use file::{DAMAGED, NAME};
 pub use handle::{Ledger, Opened};
 pub use parked::ParkedRows;
-pub use readers::{Below, Rows};
+pub use readers::Rows;
 pub use run::{FAILED_MAX, Run};

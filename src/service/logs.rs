@@ -123,6 +123,7 @@ impl Log {
                 trouble,
                 tries,
                 wait,
+                ..
             } => {
                 let message = &trouble.message;
                 if let Some(again) = self.repeats(format!("{route} {message}")) {
@@ -139,7 +140,9 @@ impl Log {
                     tracing::warn!(%route, count, again, "paths fail, the first: {path}: {reason}");
                 }
             }
-            Event::Held { route, hold, id } => match hold {
+            Event::Held {
+                route, hold, id, ..
+            } => match hold {
                 Hold::Deletes(plan) => {
                     let (count, of) = (plan.count, plan.of);
                     tracing::warn!(%route, %id, count, of, "held: would delete {count} of {of}: heliostat approve {route} --id {id}");
@@ -192,6 +195,7 @@ fn tell_sent(sent: &Sent) {
         took,
         lag,
         failed,
+        failures: _,
     } = sent;
     let (files, bytes, deleted) = (stats.files, stats.bytes, stats.deleted);
     let (took, lag) = (span(*took), span(*lag));

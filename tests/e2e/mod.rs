@@ -6,6 +6,7 @@
 mod commands;
 mod crashes;
 mod deletes;
+mod drift;
 mod failures;
 mod faults;
 mod histories;

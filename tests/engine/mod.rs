@@ -631,6 +631,7 @@ fn show(effect: &Effect) -> String {
                 trouble,
                 tries,
                 wait,
+                ..
             } => {
                 format!(
                     "told: {route} failed ({}), try {tries}, again in {} ms",
