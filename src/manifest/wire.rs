@@ -175,7 +175,7 @@ pub struct TargetOptions {
     /// Full passes; overrides the source's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rescan: Option<Rescan>,
-    /// At most so many bytes a second.
+    /// At most so many bytes a second in each transfer of the route. It takes the place of the agent's `limits.bandwidth`, which is for every transfer whose route has none, and may be more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Rate>,
     /// On the wire. Not with `file://`.
