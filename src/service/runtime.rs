@@ -191,10 +191,13 @@ pub fn digest(plan: &Plan) -> String {
     blake3::hash(&text).to_hex()[..12].to_owned()
 }
 
+/// The second file is of this process's user namespace (a container may have one); the first is of the whole host.
 fn user_watches() -> Option<u64> {
-    std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches")
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    [
+        "/proc/sys/fs/inotify/max_user_watches",
+        "/proc/sys/user/max_inotify_watches",
+    ]
+    .iter()
+    .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
+    .min()
 }
