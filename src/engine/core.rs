@@ -292,7 +292,7 @@ impl Engine {
             Ask::Approve(name, id) => match self.routes.get_mut(&name) {
                 None => Answer::NoSuchRoute,
                 Some(route) => match route.approve(&id) {
-                    Err(other) => Answer::NotHeld(other),
+                    Err(answer) => answer,
                     Ok(forget_mounts) => {
                         if let Some(source) =
                             self.sources.get_mut(&name.source).filter(|_| forget_mounts)

@@ -132,6 +132,8 @@ pub enum Answer {
     NoSuchRoute,
     /// The route is not held, or holds another plan: then its id.
     NotHeld(Option<String>),
+    /// The route is held by a guard, which only what it misses releases: its message says what that is.
+    NotReleasable(String),
 }
 
 /// What operators read.

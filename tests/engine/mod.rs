@@ -455,10 +455,18 @@ impl World {
                 )
             }
             ["guard", route, name] => {
-                let guard = ["marker", "lostMount", "empty", "rootMissing"]
-                    .into_iter()
-                    .find(|guard| guard == name)
-                    .unwrap();
+                let guard = [
+                    "marker",
+                    "mount",
+                    "targetMount",
+                    "lostMount",
+                    "empty",
+                    "rootReplaced",
+                    "rootMissing",
+                ]
+                .into_iter()
+                .find(|guard| guard == name)
+                .unwrap();
                 let refusal = GuardRefusal {
                     guard,
                     message: format!("the {guard} guard refused"),
