@@ -8,7 +8,7 @@ use heliostat::plan::{Compare, DeletePolicy};
 use heliostat::transfer::batch::Act;
 
 use super::path::P;
-use super::source::{Facts, Kind};
+use super::source::Facts;
 use super::transfer::{Phase, Stage, Transfer, trouble};
 
 impl Transfer {
@@ -130,12 +130,12 @@ impl Transfer {
             return stage.target.entries();
         }
         let (source, target) = (stage.source, &*stage.target);
-        let kept = |path: P| {
-            let stays = source
-                .get(path)
-                .is_some_and(|inode| inode.facts.kind == Kind::Directory);
-            target.is_directory(path) && target.shelters(path) && !stays
+        let stays = |path: P| {
+            let foreign = path != P::ROOT && source.get(path).is_none();
+            foreign && target.is_directory(path) && target.shelters(path)
         };
+        // Inside such a directory it counts the attempt.
+        let kept = |path: P| stays(path) && !path.parent().is_some_and(stays);
         let counts = |path: &&P| **path != P::ROOT && !path.is_excluded() && !kept(**path);
         target.tree.keys().filter(counts).count() as u64
     }
