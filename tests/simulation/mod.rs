@@ -14,6 +14,8 @@ mod operation;
 mod path;
 mod placing;
 mod random;
+mod real;
+mod room;
 mod running;
 mod script;
 mod shell;
