@@ -18,11 +18,14 @@ const QUIET: Duration = Duration::from_millis(2500);
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Surveys take at most this part of the time.
 const SHARE: u32 = 20;
-/// A survey that failed, or that nobody answers, is made again after this.
+/// A survey that failed is made again after this.
 const AGAIN: Duration = Duration::from_secs(60);
 /// The survey that first makes the rows waits for full passes, which read the same disks, but not longer than this: a
 /// frozen target must not keep the others from their checkpoint.
 const PASSES_MAX: Duration = Duration::from_secs(600);
+/// Directories that are only looked at again because they were young are looked at ever more seldom, up to this: a log that
+/// is written to for weeks is young at every look.
+const YOUNG_MAX: Duration = Duration::from_secs(60);
 /// Beyond so many touched paths everything is surveyed, and of what changed nothing is known: about 20 MB at the worst.
 const TOLD_MAX: usize = 100_000;
 
@@ -37,6 +40,8 @@ pub struct Census {
     told: Told,
     touched: Option<Touched>,
     not_before: Duration,
+    /// How often in a row young directories were looked at again although nothing was told.
+    young: u32,
 }
 
 /// Everything is to be surveyed.
@@ -125,10 +130,9 @@ impl Census {
 
     /// The wall clock was set back: when a file changed can no longer be held against when it was heard of.
     pub fn set_back(&mut self) {
-        self.told.since = None;
-        self.told.below.clear();
-        for heard in self.told.paths.values_mut() {
-            heard.at = Timestamp::MIN;
+        self.told.set_back();
+        if let Some(survey) = &mut self.surveying {
+            survey.told.set_back();
         }
     }
 
@@ -139,12 +143,14 @@ impl Census {
         }
         self.bound();
         if !marks.is_empty() {
-            let first = self.touched.map_or(now.mono, |touched| touched.first);
-            self.touched = Some(Touched {
-                first,
-                last: now.mono,
-            });
+            self.young = 0;
+            self.touch(now.mono);
         }
+    }
+
+    fn touch(&mut self, now: Duration) {
+        let first = self.touched.map_or(now, |touched| touched.first);
+        self.touched = Some(Touched { first, last: now });
     }
 
     /// Beyond its bound everything is surveyed, with nothing heard of it.
@@ -163,11 +169,10 @@ impl Census {
 
     /// Something about a route changed.
     pub fn changed(&mut self, now: Duration) {
-        let before = self.touched;
-        self.touched = Some(before.unwrap_or(Touched {
+        self.touched.get_or_insert(Touched {
             first: now,
             last: now,
-        }));
+        });
     }
 
     /// What is to be done now. `passes`: full passes of this source run.
@@ -195,9 +200,11 @@ impl Census {
         let (Some(touched), true) = (self.touched, self.base.is_some()) else {
             return CensusDue::Idle;
         };
-        let at = (touched.last + QUIET)
-            .min(touched.first + MAX_WAIT)
-            .max(self.not_before);
+        let at = match self.young {
+            0 => (touched.last + QUIET).min(touched.first + MAX_WAIT),
+            again => touched.last + QUIET.saturating_mul(1 << (again - 1).min(8)).min(YOUNG_MAX),
+        };
+        let at = at.max(self.not_before);
         if at > now {
             CensusDue::At(at)
         } else if self.told.paths.is_empty() {
@@ -242,6 +249,24 @@ impl Census {
         told
     }
 
+    /// Since when a comparison is under way that has not told yet what differs.
+    pub fn compares(&self) -> Option<Duration> {
+        let survey = self.surveying.as_ref();
+        let survey = survey.filter(|survey| survey.compare && survey.barrier.is_none());
+        survey.map(|survey| survey.began)
+    }
+
+    /// Events were lost, and what is suspect by that is to be compared. Where that broke a comparison off, the next one may
+    /// take as long again as that one did before it begins: in a storm that loses events all the time no comparison ends.
+    pub fn lost(&mut self, broken: Option<Duration>, now: Now) {
+        self.stands(now);
+        self.want(true, now.mono);
+        if let Some(began) = broken {
+            let took = now.mono.saturating_sub(began);
+            self.not_before = self.not_before.max(now.mono + took);
+        }
+    }
+
     /// The survey that is under way.
     pub fn surveying(&mut self) -> Option<&mut Surveying> {
         self.surveying.as_mut()
@@ -255,6 +280,7 @@ impl Census {
         };
         self.not_before = now.mono + now.mono.saturating_sub(survey.began) * SHARE;
         if young.is_empty() {
+            self.young = 0;
             return;
         }
         let mut again = Told::default();
@@ -297,11 +323,11 @@ impl Census {
         again.join(heard);
         self.told.join(again);
         self.bound();
-        let first = self.touched.map_or(now.mono, |touched| touched.first);
-        self.touched = Some(Touched {
-            first,
-            last: now.mono,
-        });
+        // What was told while it looked is waited for as ever.
+        if self.touched.is_none() {
+            self.young += 1;
+        }
+        self.touch(now.mono);
     }
 
     /// The routes' memories are written.

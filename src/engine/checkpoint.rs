@@ -64,10 +64,8 @@ impl Route {
             .filter_map(|load| load.pass)
             .chain(self.pass)
             .map(|pass| pass.compare);
-        let suspect = self.suspect.map(|_| Compare::Quick);
-        let pass = passes
-            .chain(suspect)
-            .max_by_key(|compare| *compare == Compare::Checksum);
+        // What is suspect is compared with the rows by the next start as by this one.
+        let pass = passes.max_by_key(|compare| *compare == Compare::Checksum);
         let taken_as_right = self.plan.rescan.on_start == OnStart::Never;
         if pass.is_none() && !self.standing && !self.compared && !taken_as_right {
             return None;
@@ -103,15 +101,19 @@ impl Route {
         })
     }
 
-    /// Nothing is known of what is older than this, or a full pass is wanted where nothing was known anyway.
+    /// What is older than this may differ: a comparison tells where the route stands, else only a full pass.
     fn doubt(&mut self, stamp: Stamp, trigger: &'static str) {
         if self.standing {
             self.suspect = self.suspect.or(Some(stamp));
         } else {
-            // No comparison comes for what was suspect: the pass covers that as well.
-            let since = self.suspect.take().unwrap_or(stamp);
-            self.want_pass(super::START_COMPARE, since, trigger);
+            self.despair(stamp, trigger);
         }
+    }
+
+    /// No comparison comes for what is suspect: a full pass makes up for that as well.
+    fn despair(&mut self, stamp: Stamp, trigger: &'static str) {
+        let since = self.suspect.take().unwrap_or(stamp);
+        self.want_pass(super::START_COMPARE, since, trigger);
     }
 }
 
@@ -129,7 +131,7 @@ impl Engine {
         let Some(source) = self.sources.get_mut(name) else {
             return;
         };
-        let first = !source.seen;
+        let first = source.report.is_none();
         let key = rows_key(&source.plan, &report.root);
         source.ready(report.clone());
         effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
@@ -175,7 +177,9 @@ impl Engine {
         // A survey tells what differs, but not for one that distrusts equal facts.
         let lost =
             all.is_some_and(|all| !all.dirt.has(Dirt::CONTENT)) && source.census.base.is_some();
+        let mut broken = None;
         if all.is_some() {
+            broken = source.census.compares();
             // Events were lost: what was surveyed meanwhile may have in it what nobody was told.
             self.break_survey(name, now, effects);
         }
@@ -187,13 +191,16 @@ impl Engine {
         };
         source.census.touched(&marks, now);
         if lost {
-            source.census.stands(now);
-            source.census.want(true, now.mono);
+            source.census.lost(broken, now);
         }
         for route in routes_of(&mut self.routes, name) {
-            if lost {
+            // Where losses overtake the comparisons, only a pass comes to an end.
+            if lost && broken.is_some() {
+                route.despair(stamp, "lost");
+            } else if lost {
                 route.doubt(stamp, "lost");
             }
+            route.heard(&marks, now);
             route.mark(&marks, stamp);
         }
     }
@@ -221,10 +228,9 @@ impl Engine {
         else {
             return; // abandoned
         };
-        let compared = source
-            .census
-            .surveying()
-            .is_some_and(|survey| survey.compare);
+        let survey = source.census.surveying();
+        let (compared, whole) =
+            survey.map_or((false, false), |survey| (survey.compare, survey.is_whole()));
         let name = name.clone();
         let failed = matches!(found, Surveyed::Failed(_));
         let (marks, everything) = match found {
@@ -238,16 +244,16 @@ impl Engine {
                 source.census.looked(&marks, &young, now);
                 (marks, false)
             }
-            Surveyed::Everything if compared => {
-                // There may have been nothing to compare with any more; all rows are made anew, once the passes are over.
+            Surveyed::Everything if whole => {
+                source.census.looked(&[], &[], now);
+                (Vec::new(), false)
+            }
+            Surveyed::Everything => {
+                // The ledger may have no rows any more; all are made anew, once the passes are over.
                 source.census.abandon();
                 source.census.drop_base(now.mono);
                 effects.push(Effect::ForgetSurvey(id));
-                (Vec::new(), true)
-            }
-            Surveyed::Everything => {
-                source.census.looked(&[], &[], now);
-                (Vec::new(), false)
+                (Vec::new(), compared)
             }
         };
         if let Some(survey) = source.census.surveying() {
@@ -258,14 +264,18 @@ impl Engine {
             return;
         }
         for route in routes_of(&mut self.routes, &name) {
-            let since = route.suspect.take();
             if everything {
                 route.standing &= failed;
-                route.want_pass(super::START_COMPARE, since.unwrap_or(stamp), "lost");
+                // Where nothing is suspect, a pass was wanted for it before.
+                if route.suspect.is_some() {
+                    route.despair(stamp, "lost");
+                }
             } else {
-                // Also where a pass is under way: it may have passed by what changed since.
+                let since = route.suspect.take();
                 route.compared |= since.is_some();
-                // As old as the doubt that they answer: whoever waits since then waits for them.
+                // As old as the doubt that they answer: whoever waits since then waits for them. Also where a pass is under
+                // way: it may have passed by what changed since.
+                route.heard(&marks, now);
                 route.mark(&marks, since.unwrap_or(stamp));
             }
         }
@@ -397,7 +407,25 @@ impl Engine {
         source.census.due(now.mono, passes)
     }
 
-    /// The watch broke down under the survey that is under way.
+    /// The wall clock was set back. A survey that takes facts as told because they are older than what was heard of them
+    /// would take later ones for that.
+    pub(super) fn set_back(&mut self, now: Now, effects: &mut Vec<Effect>) {
+        let names: Vec<SourceName> = self.sources.keys().cloned().collect();
+        for name in names {
+            let Some(source) = self.sources.get_mut(&name) else {
+                continue;
+            };
+            let survey = source.census.surveying();
+            if survey.is_some_and(|survey| !survey.compare) {
+                self.break_survey(&name, now, effects);
+            }
+            if let Some(source) = self.sources.get_mut(&name) {
+                source.census.set_back();
+            }
+        }
+    }
+
+    /// The watch broke down under the survey that is under way, or the clock did.
     pub(super) fn break_survey(&mut self, name: &SourceName, now: Now, effects: &mut Vec<Effect>) {
         let Some(source) = self.sources.get_mut(name) else {
             return;

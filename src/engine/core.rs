@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ask::Waits;
-use super::census::Census;
 use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
 use super::route::{Due, Kind, Route, Running, until};
 use super::source::Source;
@@ -24,6 +23,7 @@ pub struct Engine {
     pub(super) generation: u64,
     plan: Plan,
     limits: Limits,
+    watched: bool,
     transfers: BTreeMap<TransferId, RouteName>,
     stepped: Option<Now>,
     seq: u64,
@@ -55,15 +55,16 @@ impl Engine {
         let before = self.stepped.replace(now);
         let set_back = before.is_some_and(|before| now.wall < before.wall);
         if set_back {
-            let censuses = self.sources.values_mut().map(|source| &mut source.census);
-            censuses.for_each(Census::set_back);
+            self.set_back(now, &mut effects);
         }
         for route in self.routes.values_mut() {
             route.clock(now, set_back, stamp);
         }
         if !self.drained && !self.ending {
             self.start(now, &mut effects);
-            self.take_census(now, &mut effects);
+            if self.watched {
+                self.take_census(now, &mut effects);
+            }
         }
         self.answer_waits(&mut effects);
         if self.draining && !self.drained && self.transfers.is_empty() {
@@ -96,7 +97,7 @@ impl Engine {
                 consider(at.max(now.mono));
             }
         }
-        if !self.drained && !self.ending {
+        if self.watched && !self.drained && !self.ending {
             self.census_deadline(now)
                 .into_iter()
                 .for_each(&mut consider);
@@ -139,6 +140,7 @@ impl Engine {
         self.generation += 1;
         let stamp = self.stamp(now);
         self.limits = reload.limits;
+        self.watched = reload.watched;
         let old = std::mem::replace(&mut self.plan, reload.plan);
         let gone: Vec<SourceName> = old
             .sources
@@ -249,10 +251,18 @@ impl Engine {
         let answer = match ask {
             Ask::Status => Answer::Status(Box::new(self.status(now))),
             Ask::Trigger(selector) => self.each(&selector, |route| route.force()),
-            Ask::Rescan(selector, compare) => self.each(&selector, |route| {
-                route.want_pass(compare, stamp, "trigger");
-                route.force();
-            }),
+            Ask::Rescan(selector, compare) => {
+                // What was accepted is done, also by another process if this one ends before.
+                for (name, source) in &mut self.sources {
+                    if selector.source.as_ref().is_none_or(|source| source == name) {
+                        source.census.changed(now.mono);
+                    }
+                }
+                self.each(&selector, |route| {
+                    route.want_pass(compare, stamp, "trigger");
+                    route.force();
+                })
+            }
             Ask::Wait(selector) => return self.begin_wait(request, selector, effects),
             Ask::Approve(name, id) => match self.routes.get_mut(&name) {
                 None => Answer::NoSuchRoute,

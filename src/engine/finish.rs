@@ -62,7 +62,7 @@ impl Route {
                     now,
                     took,
                     outcome: &outcome,
-                    approved: running.trigger == "approve",
+                    approved: running.approved.is_some(),
                 };
                 self.done(end, running.load, effects);
                 effects.extend(held.map(|_| Effect::Tell(Event::Released(name.clone()))));

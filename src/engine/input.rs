@@ -42,6 +42,9 @@ pub struct Reload {
     pub limits: Limits,
     /// What was remembered before; a cache.
     pub memory: Memory,
+    /// Whether sources are watched; else each is taken as it is, once, and there are no checkpoints: of what changes after
+    /// it nothing would be heard.
+    pub watched: bool,
 }
 
 /// Names an answer.
@@ -138,7 +141,7 @@ pub enum Event {
     Ready(SourceName, WatchReport),
     /// A source's root is not there.
     Waiting(SourceName, String),
-    /// Events of a source were lost; the marks that make up for it are set.
+    /// Events of a source were lost, and why; what makes up for it comes as changes, or when the watch stands again.
     Lost(SourceName, String),
     /// A source was compared with what the ledger knows of it: so many paths differ; `None`: too many to count.
     Surveyed(SourceName, Option<usize>),

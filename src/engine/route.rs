@@ -43,7 +43,8 @@ pub struct Route {
     pub next_rescan: Option<Timestamp>,
     /// The next gathered send.
     pub next_sync: Option<Timestamp>,
-    /// Whether a full pass has succeeded since the start, so that "in sync" is known.
+    /// Whether what the target has was compared since the start, by a full pass or by a survey of the source where the route
+    /// stands, so that "in sync" is known.
     pub compared: bool,
     /// Whether what the target has is known relative to the rows in the ledger and the marks of this route.
     pub standing: bool,
@@ -183,11 +184,15 @@ impl Route {
         route
     }
 
+    /// Something changed: what is held is looked at again soon.
+    pub fn heard(&mut self, marks: &[Mark], now: Now) {
+        if let Some(held) = self.held.as_mut().filter(|_| !marks.is_empty()) {
+            held.changed(now.mono);
+        }
+    }
+
     /// Look here.
     pub fn mark(&mut self, marks: &[Mark], stamp: Stamp) {
-        if let Some(held) = &mut self.held {
-            held.changed(stamp.at);
-        }
         let mut here = Vec::with_capacity(marks.len());
         for mark in marks {
             if mark.path.is_root() && mark.dirt.has(Dirt::SUBTREE) {

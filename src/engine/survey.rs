@@ -76,6 +76,15 @@ impl Told {
         }
     }
 
+    /// The wall clock was set back: it is not known any more what was heard of when.
+    pub fn set_back(&mut self) {
+        self.since = None;
+        self.below.clear();
+        for heard in self.paths.values_mut() {
+            heard.at = Timestamp::MIN;
+        }
+    }
+
     /// A path was heard of.
     pub fn add(&mut self, path: RelPath, heard: Heard) {
         let have = self.paths.entry(path).or_insert(heard);
@@ -142,7 +151,8 @@ pub enum Surveyed {
         /// work after the next start.
         young: Vec<RelPath>,
     },
-    /// More differs than marks are good for, or there was nothing to compare with: everything is dirty. Its rows are good.
+    /// Of a comparison: more differs than marks are good for. Of any but a look at everything: there are no rows that
+    /// could be compared or added to. All rows are to be made anew.
     Everything,
     /// It could not be made; there are no rows of it.
     Failed(String),

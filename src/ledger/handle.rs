@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::file::Place;
+use super::mounts::Mounts;
 use super::queue::{Act, Queue};
 use super::readers::{Readers, Rows};
 use super::run::Run;
@@ -60,6 +61,7 @@ impl Ledger {
         let writer = Writer::new(WriterParts {
             place,
             connection: start.connection,
+            mounts: Mounts::of(&start.loaded.memory),
             litter: start.loaded.litter,
             queue: Arc::clone(&queue),
             readers: Arc::clone(&readers),
@@ -71,6 +73,12 @@ impl Ledger {
             drop(alive);
         });
         let mut damage = start.damage;
+        if start.mounts_lost {
+            let text = damage.get_or_insert_default();
+            text.push_str(
+                "; mount points below the sources are not known any more: check that they are mounted",
+            );
+        }
         if let Err(error) = spawned {
             // The writer went with the closure and has closed the queue: everything is taken, and nothing kept.
             damage = Some(format!(
@@ -104,7 +112,9 @@ impl Ledger {
 
     /// Nobody will commit this survey: its rows go.
     pub fn forget(&self, survey: SurveyId) {
-        self.0.queue.push(Act::Forget(survey));
+        if !self.0.queue.push(Act::Forget(survey)) {
+            self.crowded("that a survey is over");
+        }
     }
 
     /// Makes a checkpoint, in one transaction or not at all: the rows staged under its survey, all the source's routes,
@@ -126,7 +136,10 @@ impl Ledger {
 
     /// Forgets every source that is not among these.
     pub fn keep_only(&self, sources: impl IntoIterator<Item = SourceName>) {
-        self.0.queue.push(Act::Keep(sources.into_iter().collect()));
+        let sources = sources.into_iter().collect();
+        if !self.0.queue.push(Act::Keep(sources)) {
+            self.crowded("which sources there are");
+        }
     }
 
     /// Adds a transfer to the history.

@@ -26,6 +26,7 @@ mod bytes;
 mod file;
 mod handle;
 mod load;
+mod mounts;
 mod queue;
 mod readers;
 mod record;

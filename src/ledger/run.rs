@@ -40,6 +40,25 @@ pub struct Run {
     pub failed_count: u64,
 }
 
+#[cfg(test)]
+impl Run {
+    /// Some run.
+    pub fn example(route: RouteName) -> Run {
+        Run {
+            at: Timestamp::UNIX_EPOCH,
+            route,
+            trigger: "change".into(),
+            took_ms: 1,
+            lag_ms: 2,
+            result: "done".into(),
+            trouble: None,
+            stats: Stats::default(),
+            failed: Vec::new(),
+            failed_count: 0,
+        }
+    }
+}
+
 /// As it is kept: lists and texts are bounded here, whoever made them.
 pub fn encode(run: &Run) -> Vec<u8> {
     let mut out = Writer::default();

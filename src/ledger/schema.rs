@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub const APPLICATION: i32 = 0x4865_6c69;
 
 /// Counts up when the tables or the records change; a file of another version is set aside, as it is only a cache.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 
 /// Rows of a hundred names have about three thousand bytes: two or more fit into a page.
 pub const PAGE_BYTES: u32 = 8192;

@@ -13,7 +13,7 @@ use super::world::{World, WorldParts};
 use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Reload};
 use crate::ledger::{Ledger, Opened};
-use crate::plan::{Limits, Plan, Target};
+use crate::plan::{self, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
 /// What `run` needs to know.
@@ -62,6 +62,7 @@ pub fn run(options: Options, mut show: impl FnMut(&World)) -> Result<(), Failure
             host: options.host,
             limits: options.limits,
             memory: world.remembered(),
+            watched: true,
         };
         let mut engine = Engine::default();
         send(&mut engine, &mut world, Input::Reload(reload));
@@ -116,7 +117,7 @@ pub async fn open(
     }
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let context = context(options, state.run_dir(), state.owner_tag()).await?;
-    let digest = digest(&options.plan);
+    let digest = plan::digest(&options.plan);
     let watch_limit = options.limits.watches;
     let world = World::new(WorldParts {
         clock: Clock::start(),
@@ -173,22 +174,6 @@ pub async fn context(
         runtime_dir,
         owner_tag,
     })
-}
-
-/// The plan's content as a short hash, independent of comments and order.
-pub fn digest(plan: &Plan) -> String {
-    let mut plan = plan.clone();
-    for source in plan.sources.values_mut() {
-        let filters = source.routes.values_mut().map(|route| &mut route.filter);
-        for filter in filters.chain([&mut source.filter]) {
-            for rule in filter.include.iter_mut().chain(&mut filter.exclude) {
-                rule.origin = None;
-            }
-        }
-    }
-    // Plans are plain data; were one not to serialise, its digest would merely be that of nothing.
-    let text = serde_json::to_vec(&plan).unwrap_or_default();
-    blake3::hash(&text).to_hex()[..12].to_owned()
 }
 
 fn user_watches() -> Option<u64> {

@@ -154,8 +154,19 @@ fn run(script: &str) -> String {
             [at, input @ ..] if at.starts_with('@') => {
                 if !started {
                     started = true;
+<<<<<<< HEAD
                     let reload = world.reload();
                     let effects = world.engine.step(world.now("@0"), reload);
+=======
+                    let reload = Reload {
+                        plan: plan.clone(),
+                        host: "h".into(),
+                        limits,
+                        memory: recall(&plan, &recalled),
+                        watched: true,
+                    };
+                    let effects = world.engine.step(world.now("@0"), Input::Reload(reload));
+>>>>>>> main
                     world.note(&effects);
                 }
                 world.input(at, input, &mut trace);

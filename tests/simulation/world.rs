@@ -221,6 +221,7 @@ impl World {
             host: "h".to_owned(),
             limits: Limits::default(),
             memory: self.remembered(),
+            watched: true,
         };
         self.input(Input::Reload(reload));
     }
