@@ -9,7 +9,8 @@
 //!
 //! Inputs: `ready S`, `waiting S`, `change S PATH DIRT…`, `done [failed=PATH] [again=PATH] [deleted=N] [created=N]
 //! [entries=N]`, `retry CODE`, `permanent CODE`, `hold COUNT OF PATH…`, `guard NAME`, `tick`, `trigger [R]`,
-//! `rescan [R]`, `wait [R]`, `approve R`, `status`, `drain`, `reload`, `cancelled R`. What ends a transfer names its route: `done R …`.
+//! `rescan [R]`, `wait [R]`, `approve R`, `status`, `drain`, `reload`,
+//! `cancelled`. What ends a transfer names its route: `done R …`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -154,19 +155,8 @@ fn run(script: &str) -> String {
             [at, input @ ..] if at.starts_with('@') => {
                 if !started {
                     started = true;
-<<<<<<< HEAD
                     let reload = world.reload();
                     let effects = world.engine.step(world.now("@0"), reload);
-=======
-                    let reload = Reload {
-                        plan: plan.clone(),
-                        host: "h".into(),
-                        limits,
-                        memory: recall(&plan, &recalled),
-                        watched: true,
-                    };
-                    let effects = world.engine.step(world.now("@0"), Input::Reload(reload));
->>>>>>> main
                     world.note(&effects);
                 }
                 world.input(at, input, &mut trace);
@@ -550,6 +540,7 @@ impl World {
             host: "h".into(),
             limits: self.limits,
             memory: recall(&self.plan, &self.recalled),
+            watched: true,
         })
     }
 
