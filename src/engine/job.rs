@@ -216,6 +216,8 @@ pub struct Stats {
     pub files: u64,
     /// Of which new on the target.
     pub created: u64,
+    /// Of which nothing but attributes changed.
+    pub attributes: u64,
     /// Of file content, as far as it went over the wire.
     pub bytes: u64,
     /// Entries deleted.

@@ -6,10 +6,12 @@
 mod commands;
 mod crashes;
 mod deletes;
+mod drift;
 mod failures;
 mod faults;
 mod histories;
 mod lifecycle;
+mod limits;
 mod restart;
 mod schedules;
 mod secrets;

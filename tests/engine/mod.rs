@@ -496,10 +496,18 @@ impl World {
                 )
             }
             ["guard", route, name] => {
-                let guard = ["marker", "lostMount", "empty", "rootMissing"]
-                    .into_iter()
-                    .find(|guard| guard == name)
-                    .unwrap();
+                let guard = [
+                    "marker",
+                    "mount",
+                    "targetMount",
+                    "lostMount",
+                    "empty",
+                    "rootReplaced",
+                    "rootMissing",
+                ]
+                .into_iter()
+                .find(|guard| guard == name)
+                .unwrap();
                 let refusal = GuardRefusal {
                     guard,
                     message: format!("the {guard} guard refused"),
@@ -678,6 +686,8 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             line
         }
         Effect::Tell(event) => match event {
+            Event::Parked(route) => format!("told: {route} parked"),
+            Event::Unparked(route, differ) => format!("told: {route} unparked: {differ:?}"),
             Event::Surveyed(source, differ) => format!("told: {source} surveyed: {differ:?}"),
             Event::SurveyFailed(source, reason) => {
                 format!("told: {source} not surveyed: {reason}")
@@ -698,6 +708,7 @@ fn show(effect: &Effect, shown: &[String]) -> String {
                 trouble,
                 tries,
                 wait,
+                ..
             } => {
                 format!(
                     "told: {route} failed ({}), try {tries}, again in {} ms",
