@@ -364,10 +364,15 @@ impl World {
                     for path in route.failing {
                         let since: jiff::Timestamp = path.since.parse().unwrap();
                         let since = since.duration_since(self.epoch).as_millis();
+                        let next = if path.trying {
+                            "being tried".to_owned()
+                        } else {
+                            format!("next in {:.3}s", path.next_try_seconds)
+                        };
                         writeln!(
                             trace,
-                            "    {}: {}, since @{since}, tries {}, next in {:.3}s",
-                            path.path, path.reason, path.tries, path.next_try_seconds
+                            "    {}: {}, since @{since}, tries {}, {next}",
+                            path.path, path.reason, path.tries
                         )
                         .unwrap();
                     }
