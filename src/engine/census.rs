@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Heard, Mark, Now, RelPath, SurveyId, SurveyScope, Told};
+use crate::plan::RouteName;
 
 /// After the last change, before the touched directories are surveyed: longer than the two seconds for which a change
 /// may bear the time of an earlier one.
@@ -73,6 +74,8 @@ pub struct Surveying {
     pub key: String,
     /// What had been told when it began.
     pub told: Told,
+    /// The parked route for which it is made: it makes no rows.
+    pub release: Option<RouteName>,
     /// When it began.
     pub began: Duration,
 }
@@ -80,7 +83,7 @@ pub struct Surveying {
 impl Surveying {
     /// Whether its rows are all that there are.
     pub fn is_whole(&self) -> bool {
-        self.scope == SurveyScope::Everything && !self.compare
+        self.scope == SurveyScope::Everything && !self.compare && self.release.is_none()
     }
 }
 
@@ -94,6 +97,8 @@ pub enum CensusDue {
         /// Whether it compares.
         compare: bool,
     },
+    /// A survey for a parked route.
+    Release(RouteName),
     /// Only the routes' memories are to be written.
     Save,
     /// Nothing before then.
@@ -175,8 +180,13 @@ impl Census {
         });
     }
 
-    /// What is to be done now. `passes`: full passes of this source run.
-    pub fn due(&self, now: Duration, passes: bool) -> CensusDue {
+    /// The paths that were told since the last survey began.
+    pub fn told(&self) -> Vec<RelPath> {
+        self.told.paths.keys().cloned().collect()
+    }
+
+    /// What is to be done now. `passes`: full passes of this source run. `release`: a parked route that asks for a survey.
+    pub fn due(&self, now: Duration, passes: bool, release: Option<&RouteName>) -> CensusDue {
         if self.surveying.is_some() {
             return CensusDue::Idle;
         }
@@ -196,6 +206,9 @@ impl Census {
                     compare: wanted.compare,
                 }
             };
+        }
+        if let Some(route) = release {
+            return CensusDue::Release(route.clone());
         }
         let (Some(touched), true) = (self.touched, self.base.is_some()) else {
             return CensusDue::Idle;
@@ -237,6 +250,10 @@ impl Census {
 
     /// A survey begins.
     pub fn begin(&mut self, mut survey: Surveying) -> Told {
+        if survey.release.is_some() {
+            self.surveying = Some(survey);
+            return Told::default();
+        }
         let since = self.told.since;
         survey.told = std::mem::take(&mut self.told);
         self.told.since = since;
@@ -252,7 +269,8 @@ impl Census {
     /// Since when a comparison is under way that has not told yet what differs.
     pub fn compares(&self) -> Option<Duration> {
         let survey = self.surveying.as_ref();
-        let survey = survey.filter(|survey| survey.compare && survey.barrier.is_none());
+        let tells = |survey: &&Surveying| survey.barrier.is_none() && survey.release.is_none();
+        let survey = survey.filter(|survey| survey.compare).filter(tells);
         survey.map(|survey| survey.began)
     }
 
@@ -363,6 +381,9 @@ impl Census {
 
     /// What an abandoned survey looked at is to be looked at by another.
     pub fn put_back(&mut self, survey: Surveying, now: Duration) {
+        if survey.release.is_some() {
+            return;
+        }
         self.told.join(survey.told);
         self.bound();
         match survey.scope {

@@ -5,16 +5,14 @@
 //! the rows, and what differs is marked.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::census::{CensusDue, Surveying};
 use super::change_set::ChangeSet;
 use super::core::Engine;
 use super::input::{Effect, Event};
+use super::parked::Parked;
 use super::route::{Load, Route};
 use super::{
-    Commit, Dirt, Mark, Now, RootId, RouteMemory, Stamp, Survey, SurveyId, Surveyed, Told,
-    WatchReport,
+    Commit, Dirt, Mark, Now, Parking, RootId, RouteMemory, Stamp, SurveyId, Surveyed, WatchReport,
 };
 use crate::plan::{
     Compare, DeletePolicy, OnStart, RouteName, SourceName, SourcePlan, Sync, TargetName, route_key,
@@ -50,10 +48,13 @@ impl Route {
             Some(compare) => self.want_pass(compare, stamp, "start"),
             None => self.standing = true,
         }
+        if memory.parked != Parking::No {
+            self.parked = Some(Parked::recalled(stamp));
+        }
     }
 
     /// What is to be remembered of it; `None`: nothing is known of its target.
-    fn memory(&self) -> Option<RouteMemory> {
+    fn memory(&mut self) -> Option<RouteMemory> {
         let loads = || {
             let running = self.running.as_ref().map(|running| &running.load);
             running
@@ -98,6 +99,7 @@ impl Route {
             last_good: self.last_good,
             next_rescan: self.next_rescan,
             next_sync: self.next_sync,
+            parked: self.parking(),
         })
     }
 
@@ -144,6 +146,9 @@ impl Engine {
             source.census.drop_base(now.mono);
         }
         for route in routes_of(&mut self.routes, name) {
+            if !comparable {
+                route.give_up_parking(stamp);
+            }
             // It stands, so who waited for it is looked at again.
             if let Some(held) = route.held.as_mut().filter(|held| held.is_of_root()) {
                 held.next_check = now.mono;
@@ -228,6 +233,16 @@ impl Engine {
         else {
             return; // abandoned
         };
+        let release = source
+            .census
+            .surveying()
+            .and_then(|survey| survey.release.clone());
+        if let Some(route) = release {
+            source.census.abandon();
+            effects.push(Effect::ForgetSurvey(id));
+            self.released(now, &route, found, effects);
+            return;
+        }
         let survey = source.census.surveying();
         let (compared, whole) =
             survey.map_or((false, false), |survey| (survey.compare, survey.is_whole()));
@@ -253,6 +268,7 @@ impl Engine {
                 source.census.abandon();
                 source.census.drop_base(now.mono);
                 effects.push(Effect::ForgetSurvey(id));
+                routes_of(&mut self.routes, &name).for_each(|route| route.give_up_parking(stamp));
                 (Vec::new(), compared)
             }
         };
@@ -286,7 +302,14 @@ impl Engine {
     }
 
     /// The barrier behind which a survey's rows may be kept has come.
-    pub(super) fn settled(&mut self, name: &SourceName, barrier: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn settled(
+        &mut self,
+        name: &SourceName,
+        barrier: u64,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let stamp = self.stamp(now);
         let Some(source) = self.sources.get_mut(name) else {
             return;
         };
@@ -299,6 +322,7 @@ impl Engine {
         };
         let (id, key, whole) = (survey.id, survey.key.clone(), survey.is_whole());
         source.census.committed();
+        self.park(name, now, stamp, effects);
         self.commit(name, id, key, whole, effects);
     }
 
@@ -326,49 +350,6 @@ impl Engine {
         effects.push(Effect::Commit(Box::new(commit)));
     }
 
-    /// Surveys and saves what is due.
-    pub(super) fn take_census(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let names: Vec<SourceName> = self.sources.keys().cloned().collect();
-        for name in names {
-            let due = self.census_due(&name, now);
-            if matches!(due, CensusDue::At(_) | CensusDue::Idle) {
-                continue;
-            }
-            let id = SurveyId(self.next_id());
-            let Some(source) = self.sources.get_mut(&name) else {
-                continue;
-            };
-            let Some(report) = &source.report else {
-                continue;
-            };
-            let key = rows_key(&source.plan, &report.root);
-            match due {
-                CensusDue::Survey { scope, compare } => {
-                    let told = source.census.begin(Surveying {
-                        id,
-                        scope: scope.clone(),
-                        compare,
-                        key,
-                        told: Told::default(),
-                        barrier: None,
-                        began: now.mono,
-                    });
-                    let survey = Survey {
-                        id,
-                        source: source.plan.clone(),
-                        root: report.root.clone(),
-                        scope,
-                        compare,
-                        told,
-                    };
-                    effects.push(Effect::Survey(Box::new(survey)));
-                }
-                CensusDue::Save => self.save(&name, effects),
-                CensusDue::At(_) | CensusDue::Idle => {}
-            }
-        }
-    }
-
     /// Writes the routes' memories, if something about them changed; the rows stay as they are.
     pub(super) fn save(&mut self, name: &SourceName, effects: &mut Vec<Effect>) {
         let id = SurveyId(self.next_id());
@@ -381,65 +362,11 @@ impl Engine {
         source.census.saved();
         self.commit(name, id, key, false, effects);
     }
-
-    /// When the next survey is due.
-    pub(super) fn census_deadline(&self, now: Now) -> Option<Duration> {
-        self.sources
-            .keys()
-            .filter_map(|name| match self.census_due(name, now) {
-                CensusDue::At(at) => Some(at),
-                CensusDue::Survey { .. } | CensusDue::Save => Some(now.mono),
-                CensusDue::Idle => None,
-            })
-            .min()
-    }
-
-    fn census_due(&self, name: &SourceName, now: Now) -> CensusDue {
-        let Some(source) = self.sources.get(name).filter(|source| source.is_ready()) else {
-            return CensusDue::Idle;
-        };
-        let passes = self
-            .routes
-            .range(first_of(name)..)
-            .take_while(|(route, _)| route.source == *name)
-            .filter_map(|(_, route)| route.running.as_ref())
-            .any(|running| running.load.pass.is_some());
-        source.census.due(now.mono, passes)
-    }
-
-    /// The wall clock was set back. A survey that takes facts as told because they are older than what was heard of them
-    /// would take later ones for that.
-    pub(super) fn set_back(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let names: Vec<SourceName> = self.sources.keys().cloned().collect();
-        for name in names {
-            let Some(source) = self.sources.get_mut(&name) else {
-                continue;
-            };
-            let survey = source.census.surveying();
-            if survey.is_some_and(|survey| !survey.compare) {
-                self.break_survey(&name, now, effects);
-            }
-            if let Some(source) = self.sources.get_mut(&name) {
-                source.census.set_back();
-            }
-        }
-    }
-
-    /// The watch broke down under the survey that is under way, or the clock did.
-    pub(super) fn break_survey(&mut self, name: &SourceName, now: Now, effects: &mut Vec<Effect>) {
-        let Some(source) = self.sources.get_mut(name) else {
-            return;
-        };
-        if let Some(survey) = source.census.abandon() {
-            effects.push(Effect::ForgetSurvey(survey.id));
-            source.census.put_back(survey, now.mono);
-        }
-    }
 }
 
 /// Identifies what the rows of a source depend on: also its root's inode, for an unmounted disk leaves another directory
 /// in its place. Not the device, whose number a restart of the machine may change.
-fn rows_key(source: &SourcePlan, root: &RootId) -> String {
+pub(super) fn rows_key(source: &SourcePlan, root: &RootId) -> String {
     let inode = root.0.last().map_or(0, |(_, inode)| *inode);
     format!("{}-{inode:x}", source_key(source))
 }
@@ -455,7 +382,7 @@ fn routes_of<'a>(
         .map(|(_, route)| route)
 }
 
-fn first_of(source: &SourceName) -> RouteName {
+pub(super) fn first_of(source: &SourceName) -> RouteName {
     RouteName {
         source: source.clone(),
         target: TargetName(String::new()),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ask::Waits;
 use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
+use super::parked::PARKED_MARKS;
 use super::route::{Due, Kind, Route, Running, until};
 use super::source::Source;
 use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, Verdict, WatchId};
@@ -15,12 +16,14 @@ use crate::plan::{Limits, Plan, RouteName, SourceName, Sync, Target};
 const CLOCK_LOOK: Duration = Duration::from_secs(60);
 
 /// The engine. Invariant: everything it does follows from its inputs in their order; the same inputs give the same effects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Engine {
     pub(super) sources: BTreeMap<SourceName, Source>,
     pub(super) routes: BTreeMap<RouteName, Route>,
     pub(super) waits: Waits,
     pub(super) generation: u64,
+    /// A route that cannot send is parked above so many marks.
+    pub(super) parked_marks: usize,
     plan: Plan,
     limits: Limits,
     watched: bool,
@@ -32,6 +35,28 @@ pub struct Engine {
     /// What ran was told to end while draining: its time is up, and nothing starts in its place.
     ending: bool,
     drained: bool,
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine {
+            sources: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            waits: Waits::default(),
+            generation: 0,
+            parked_marks: PARKED_MARKS,
+            plan: Plan::default(),
+            limits: Limits::default(),
+            watched: false,
+            transfers: BTreeMap::new(),
+            stepped: None,
+            seq: 0,
+            last_id: 0,
+            draining: false,
+            ending: false,
+            drained: false,
+        }
+    }
 }
 
 impl Engine {
@@ -207,7 +232,7 @@ impl Engine {
             }
             Notice::Barrier(id) => {
                 self.waits.barrier(&name, id, self.seq);
-                self.settled(&name, id, effects);
+                self.settled(&name, id, now, effects);
             }
             Notice::Report(report) => source.report = Some(report),
         }
@@ -267,7 +292,7 @@ impl Engine {
             Ask::Approve(name, id) => match self.routes.get_mut(&name) {
                 None => Answer::NoSuchRoute,
                 Some(route) => match route.approve(&id) {
-                    Err(other) => Answer::NotHeld(other),
+                    Err(answer) => answer,
                     Ok(forget_mounts) => {
                         if let Some(source) =
                             self.sources.get_mut(&name.source).filter(|_| forget_mounts)
@@ -319,6 +344,10 @@ impl Engine {
         }
         due.sort();
         for (_, name, kind) in due {
+            if kind == Kind::Release {
+                self.release(&name);
+                continue;
+            }
             if !self.has_room(&name) {
                 continue;
             }

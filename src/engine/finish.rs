@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::change_set::Pending;
 use super::failing::Failed;
 use super::held::Held;
-use super::input::{Effect, Event, Sent};
+use super::input::{Answer, Effect, Event, Sent};
 use super::route::{Backoff, Load, Route, Running};
 use super::{Dirt, Hold, Now, Outcome, RelPath, Stamp, Trouble, Verdict, backoff};
 use crate::plan::Compare;
@@ -259,23 +259,25 @@ impl Route {
         });
     }
 
-    /// An operator releases the hold with this id. `Err` with the id that is held, if one is. `Ok(true)`: the mounts that
+    /// An operator releases the hold with this id. `Err` with what is said to one who cannot. `Ok(true)`: the mounts that
     /// are gone are meant to be.
-    pub fn approve(&mut self, id: &str) -> Result<bool, Option<String>> {
+    pub fn approve(&mut self, id: &str) -> Result<bool, Answer> {
         let Some(held) = &mut self.held else {
-            return Err(None);
+            return Err(Answer::NotHeld(None));
         };
         if held.id != id {
-            return Err(Some(held.id.clone()));
+            return Err(Answer::NotHeld(Some(held.id.clone())));
         }
-        held.next_check = Duration::ZERO;
-        match &held.hold {
+        let of_mounts = match &held.hold {
             Hold::Deletes(plan) => {
                 held.approved = Some(Arc::clone(plan));
-                Ok(false)
+                false
             }
-            Hold::Guard(refusal) => Ok(refusal.guard == "lostMount"),
-        }
+            Hold::Guard(refusal) if refusal.guard == "lostMount" => true,
+            Hold::Guard(refusal) => return Err(Answer::NotReleasable(refusal.message.clone())),
+        };
+        held.next_check = Duration::ZERO;
+        Ok(of_mounts)
     }
 
     /// Whether it is held and nobody has approved that, be it that the transfer which was approved runs by now.

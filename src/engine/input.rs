@@ -132,6 +132,8 @@ pub enum Answer {
     NoSuchRoute,
     /// The route is not held, or holds another plan: then its id.
     NotHeld(Option<String>),
+    /// The route is held by a guard, which only what it misses releases: its message says what that is.
+    NotReleasable(String),
 }
 
 /// What operators read.
@@ -173,6 +175,11 @@ pub enum Event {
         /// The first, with its reason.
         first: (RelPath, String),
     },
+    /// A route cannot send, and so much has changed that from now on its changes are left to the ledger.
+    Parked(RouteName),
+    /// What was left to the ledger was compared: so many paths differ; `None`: it cannot be told, and all is compared with
+    /// the target.
+    Unparked(RouteName, Option<usize>),
     /// A route waits.
     Held {
         /// Which.

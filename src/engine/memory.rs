@@ -46,6 +46,20 @@ pub struct RouteMemory {
     pub next_rescan: Option<Timestamp>,
     /// When the next gathered send was to be.
     pub next_sync: Option<Timestamp>,
+    /// Whether the ledger keeps rows for it that are replaced.
+    pub parked: Parking,
+}
+
+/// Whether the ledger keeps for a route the rows that are replaced, so that what changed since can be told later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parking {
+    /// None; what was kept goes.
+    #[default]
+    No,
+    /// From this checkpoint's rows on; what was kept goes.
+    Begins,
+    /// As before: of each directory the first that is replaced.
+    Goes,
 }
 
 /// A checkpoint of one source, to be written in one transaction or not at all.

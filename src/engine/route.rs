@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::change_set::{ChangeSet, MARKS_MAX, Pending};
 use super::failing::Failing;
 use super::held::Held;
+use super::parked::Parked;
 use super::{DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble, Work};
 use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync, jitter_key};
 use crate::schedule::{self, Schedule};
@@ -53,6 +54,8 @@ pub struct Route {
     pub settled: bool,
     /// What is older than this may differ, until a survey has told.
     pub suspect: Option<Stamp>,
+    /// Whether its changes are left to the ledger.
+    pub parked: Option<Parked>,
     /// When a transfer last succeeded.
     pub last_good: Option<Timestamp>,
     /// Entries on the target after the last full pass.
@@ -142,6 +145,8 @@ pub enum Kind {
     Pass,
     /// What is held, again.
     Held,
+    /// No transfer yet: what was left to the ledger is to be told first.
+    Release,
 }
 
 impl Route {
@@ -170,6 +175,7 @@ impl Route {
             standing: false,
             settled: false,
             suspect: None,
+            parked: None,
             last_good: None,
             target_entries: None,
             totals: Stats::default(),
@@ -202,6 +208,9 @@ impl Route {
                     Compare::Quick
                 };
                 self.want_pass(compare, stamp, "lost");
+                continue;
+            }
+            if self.leaves_to_rows(&mark.path, stamp) {
                 continue;
             }
             let mut mark = mark.clone();
@@ -335,6 +344,9 @@ impl Route {
             Some(at) if at <= now.mono && !(pass && self.batch_before) => Due::Now(Kind::Batch),
             _ if pass => Due::Now(Kind::Pass),
             Some(at) => Due::At(at),
+            None if sends && self.parked.is_some_and(|parked| !parked.asked) => {
+                Due::Now(Kind::Release)
+            }
             None => Due::Idle,
         }
     }
@@ -358,6 +370,7 @@ impl Route {
                     .min();
                 load.marks = self.pending.take();
             }
+            Kind::Release => {}
             Kind::Held => {
                 if let Some(held) = &mut self.held {
                     load = std::mem::take(&mut held.load);
@@ -366,7 +379,7 @@ impl Route {
             }
         }
         self.batch_before = kind == Kind::Batch;
-        if self.pass.is_none() && self.pending.is_empty() {
+        if self.pass.is_none() && self.pending.is_empty() && self.parked.is_none() {
             self.flush = false;
             self.forced = false;
         }
@@ -425,6 +438,7 @@ impl Route {
             held,
             pass,
             self.suspect,
+            self.parked.and_then(|parked| parked.since),
         ]
         .into_iter()
         .flatten()

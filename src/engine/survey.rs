@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Dirt, Mark, RelPath, RootId};
-use crate::plan::SourcePlan;
+use crate::plan::{RouteName, SourcePlan};
 
 /// Never reused, so that a late end of an abandoned survey falls away.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -36,6 +36,9 @@ pub struct Survey {
     pub compare: bool,
     /// What the engine was told, where it does not compare: what differs is then not marked.
     pub told: Told,
+    /// The parked route for which it is made: it compares with the rows that were kept for that route, where there are such,
+    /// and its own rows are not kept.
+    pub release: Option<RouteName>,
 }
 
 /// What the engine has heard of, and when by the wall clock.

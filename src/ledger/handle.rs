@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::file::Place;
 use super::mounts::Mounts;
+use super::parked::ParkedRows;
 use super::queue::{Act, Queue};
 use super::readers::{Readers, Rows};
 use super::run::Run;
@@ -16,7 +17,7 @@ use super::store;
 use super::trouble::{Kind, Troubles};
 use super::writer::{Writer, WriterParts};
 use crate::engine::{Commit, Memory, RelPath, SurveyId};
-use crate::plan::SourceName;
+use crate::plan::{RouteName, SourceName};
 
 /// How long [`Ledger::flush`] and [`Ledger::close`] wait: a disk that takes longer is not waited for at the service's end.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -101,6 +102,11 @@ impl Ledger {
     /// each row as it is when it is read.
     pub fn rows(&self, source: &SourceName) -> Option<Rows> {
         Rows::of(Arc::clone(&self.0.readers), source)
+    }
+
+    /// A reader of a source's rows as they were when this route was parked; `None` where not all of them are there.
+    pub fn parked(&self, route: &RouteName) -> Option<ParkedRows> {
+        ParkedRows::of(Arc::clone(&self.0.readers), route)
     }
 
     /// Whether anything is kept at present: without a file, making all rows anew would be in vain.

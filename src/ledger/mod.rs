@@ -27,6 +27,7 @@ mod file;
 mod handle;
 mod load;
 mod mounts;
+mod parked;
 mod queue;
 mod readers;
 mod record;
@@ -43,5 +44,6 @@ mod tests;
 
 pub use file::{DAMAGED, NAME};
 pub use handle::{Ledger, Opened};
+pub use parked::ParkedRows;
 pub use readers::Rows;
 pub use run::{FAILED_MAX, Run};

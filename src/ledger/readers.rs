@@ -80,7 +80,8 @@ impl Readers {
             .number
     }
 
-    fn read<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+    /// Reads something; `None`: it cannot be, which was said.
+    pub fn read<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
         let at = file.at.as_ref()?;
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);

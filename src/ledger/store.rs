@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::parked::Keeping;
 use super::record::{self, Generation, Header, RouteRecord, RowPlace, RowSet};
 use super::run::{self, Run};
 use super::seal;
-use crate::engine::{Commit, RelPath};
+use crate::engine::{Commit, Parking, RelPath, RouteMemory};
 use crate::plan::{RouteName, SourceName};
 
 /// Runs that are kept: months of an ordinary host, about 3 MB.
@@ -122,11 +123,13 @@ impl Store<'_> {
         staged: Option<RowSet>,
         settled: bool,
     ) -> Result<Option<RowSet>, Undone> {
+        let mut commit = commit;
         let source = commit.source;
         if commit.routes.keys().any(|route| route.source != source) {
             return Err(Undone::Refused("it names a route of another source"));
         }
         let have = self.header(&source)?;
+        let mut keeping = self.keeping(&mut commit.routes, commit.whole)?;
         let (header, litter) = if commit.whole {
             let Some(rows) = staged else {
                 return Err(Undone::Refused("its survey has told no rows"));
@@ -149,14 +152,15 @@ impl Store<'_> {
             }
             header.generation.0 += 1;
             if let Some(staged) = staged
-                && !self.pour(staged, &header)?
+                && !self.pour(staged, &header, &mut keeping)?
             {
                 return Err(Undone::Refused("its survey's rows were damaged"));
             }
             (header, staged)
         };
         self.put_header(&source, &header)?;
-        self.put_routes(&source, &header, commit.routes)?;
+        self.put_routes((&source, &header), commit.routes, keeping)?;
+        self.let_go_of_others(&source.0)?;
         Ok(litter)
     }
 
@@ -186,7 +190,7 @@ impl Store<'_> {
     }
 
     /// Moves a survey's rows into the source's set; `false` where one is not as it was told.
-    fn pour(&self, from: RowSet, header: &Header) -> rusqlite::Result<bool> {
+    fn pour(&self, from: RowSet, header: &Header, keeping: &mut Keeping) -> rusqlite::Result<bool> {
         let mut gone = self
             .0
             .prepare_cached("SELECT path FROM gone WHERE rowset = ?1")?;
@@ -194,7 +198,10 @@ impl Store<'_> {
         while let Some(row) = found.next()? {
             let path = row.get_ref(0)?.as_blob().unwrap_or_default();
             match super::bytes::path(path) {
-                Some(path) => self.cut(header.rows, &path)?,
+                Some(path) => {
+                    self.keep_below(header, &path, keeping)?;
+                    self.cut(header.rows, &path)?;
+                }
                 None => return Ok(false),
             }
         }
@@ -214,6 +221,7 @@ impl Store<'_> {
             let Some(data) = place.unseal(sealed) else {
                 return Ok(false);
             };
+            self.keep_row(header, (path, data), keeping)?;
             self.put(header.rows, header.generation, path, data.to_vec())?;
         }
         Ok(true)
@@ -222,16 +230,23 @@ impl Store<'_> {
     /// Writes all of a source's routes; those that are not among them go.
     fn put_routes(
         &self,
-        source: &SourceName,
-        header: &Header,
-        routes: BTreeMap<RouteName, crate::engine::RouteMemory>,
+        (source, header): (&SourceName, &Header),
+        routes: BTreeMap<RouteName, RouteMemory>,
+        keeping: Keeping,
     ) -> rusqlite::Result<()> {
         let mut marked = self.marked(source)?;
         self.0
             .prepare_cached("DELETE FROM routes WHERE source = ?1")?
             .execute([&source.0])?;
         for (name, memory) in routes {
+            let parked = memory.parked;
             let (mut record, mut marks) = RouteRecord::part(header, &name, memory);
+            match parked {
+                Parking::No => self.let_go(&name)?,
+                Parking::Begins | Parking::Goes => {
+                    record.kept = Some(keeping.get(&name).copied().unwrap_or_default());
+                }
+            }
             if marks.len() > MARKS_BYTES_MAX {
                 record.owe_pass(&name);
                 marks.clear();
@@ -350,11 +365,12 @@ impl Store<'_> {
 
     /// Forgets every source that is not among these; their row sets are litter.
     pub fn keep(&self, sources: &[SourceName]) -> rusqlite::Result<Vec<RowSet>> {
-        const NAMED: [(&str, &str); 4] = [
+        const NAMED: [(&str, &str); 5] = [
             ("sources", "name"),
             ("mounts", "source"),
             ("routes", "source"),
             ("marks", "source"),
+            ("parked", "source"),
         ];
         let mut litter = Vec::new();
         // Of each table, for any of them may be without the others' records.

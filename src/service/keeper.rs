@@ -16,7 +16,7 @@ use crate::engine::{
     Commit, Event, Hold, Input, RelPath, Stats, Survey, SurveyId, SurveyScope, Surveyed, Trouble,
 };
 use crate::filter::Filter;
-use crate::ledger::{Ledger, Rows, Run};
+use crate::ledger::{Ledger, ParkedRows, Rows, Run};
 use crate::plan::{RouteName, SourceName};
 use crate::survey::{self, Base, Request};
 
@@ -93,11 +93,18 @@ impl Keeper {
 }
 
 /// The ledger's rows of a source, as a survey wants them.
-struct Known(Rows);
+enum Known {
+    Rows(Rows),
+    /// As they were when a route was parked.
+    Parked(ParkedRows),
+}
 
 impl Base for Known {
     fn row(&self, directory: &RelPath) -> Option<Vec<u8>> {
-        self.0.row(directory)
+        match self {
+            Known::Rows(rows) => rows.row(directory),
+            Known::Parked(rows) => rows.row(directory),
+        }
     }
 }
 
@@ -123,7 +130,10 @@ fn look(survey: &Survey, ledger: &Ledger, private: PathBuf, stop: &AtomicBool) -
         Ok(filter) => filter,
         Err(error) => return Surveyed::Failed(format!("filter: {}", error.message)),
     };
-    let known = ledger.rows(&survey.source.name).map(Known);
+    let known = match &survey.release {
+        None => ledger.rows(&survey.source.name).map(Known::Rows),
+        Some(route) => ledger.parked(route).map(Known::Parked),
+    };
     if known.is_none() && survey.scope != SurveyScope::Everything && ledger.keeps() {
         // There is nothing that rows of some places could join: the ledger has lost the others, or never took them. Where
         // it keeps nothing at all, as on a read-only disk, it would only be asked in vain for a look at everything.
@@ -139,7 +149,7 @@ fn look(survey: &Survey, ledger: &Ledger, private: PathBuf, stop: &AtomicBool) -
         now: SystemTime::now,
     };
     let keep = |rows| {
-        if !stop.load(Ordering::Relaxed) {
+        if survey.release.is_none() && !stop.load(Ordering::Relaxed) {
             ledger.stage(survey.id, rows);
         }
     };
@@ -268,6 +278,7 @@ mod tests {
             scope,
             compare: false,
             told: Default::default(),
+            release: None,
         };
         let places = || SurveyScope::Places {
             directories: BTreeSet::from([RelPath::root()]),

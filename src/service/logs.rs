@@ -108,6 +108,15 @@ impl Log {
                     tracing::warn!(%source, again, "cannot be surveyed, tried again: {reason}");
                 }
             }
+            Event::Parked(route) => {
+                tracing::info!(%route, "cannot send, and much changes: the ledger keeps what it was, and what differs is looked up later");
+            }
+            Event::Unparked(route, Some(differ)) => {
+                tracing::info!(%route, differ, "compared with what the ledger kept");
+            }
+            Event::Unparked(route, None) => {
+                tracing::info!(%route, "what changed meanwhile cannot be told: everything is compared with the target");
+            }
             Event::Sent(sent) => tell_sent(sent),
             Event::Failed {
                 route,

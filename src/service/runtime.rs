@@ -176,10 +176,13 @@ pub async fn context(
     })
 }
 
+/// The second file is of this process's user namespace (a container may have one); the first is of the whole host.
 fn user_watches() -> Option<u64> {
-    std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches")
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    [
+        "/proc/sys/fs/inotify/max_user_watches",
+        "/proc/sys/user/max_inotify_watches",
+    ]
+    .iter()
+    .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
+    .min()
 }

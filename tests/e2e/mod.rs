@@ -11,6 +11,7 @@ mod failures;
 mod faults;
 mod histories;
 mod lifecycle;
+mod limits;
 mod restart;
 mod schedules;
 mod secrets;

@@ -77,6 +77,7 @@ fn compared(rows: &Rows) -> (Surveyed, Rows) {
         scope: SurveyScope::Everything,
         compare: true,
         told: Told::default(),
+        release: None,
     };
     let request = Request {
         survey: &survey,

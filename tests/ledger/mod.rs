@@ -7,6 +7,7 @@ mod damage;
 mod disk;
 mod kill;
 mod ordinary;
+mod parked;
 mod speed;
 
 use std::collections::BTreeMap;
@@ -93,6 +94,7 @@ fn memory(number: u64) -> RouteMemory {
         last_good: known(2),
         next_rescan: known(3),
         next_sync: known(5),
+        parked: heliostat::engine::Parking::No,
     }
 }
 

@@ -9,6 +9,8 @@
     reason = "helpers of tests: the panic is the message"
 )]
 
+mod cost;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

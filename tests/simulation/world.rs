@@ -64,6 +64,7 @@ pub struct Figures {
     pub in_sync: u64,
     pub surveys: u64,
     pub checkpoints: u64,
+    pub released: u64,
 }
 
 pub struct World {

@@ -97,7 +97,9 @@ pub async fn run(
     match verdict {
         Ok(Ok(status)) => {
             // rsync's own children (ssh) end with it; should one remain, it must not outlive the run.
-            signal(group, Signal::KILL);
+            if !(invocation.lasts && status.success()) {
+                signal(group, Signal::KILL);
+            }
             End::Exit(status.code())
         }
         Ok(Err(error)) => {
