@@ -43,6 +43,7 @@ impl Route {
         }
         self.last_good = memory.last_good;
         self.target_entries = memory.target_entries;
+        self.target = memory.target;
         self.mark(&memory.marks, stamp);
         match memory.pass {
             Some(compare) => self.want_pass(compare, stamp, "start"),
@@ -99,6 +100,7 @@ impl Route {
             last_good: self.last_good,
             next_rescan: self.next_rescan,
             next_sync: self.next_sync,
+            target: self.target,
             parked: self.parking(),
         })
     }

@@ -245,6 +245,7 @@ impl Engine {
         outcome: Outcome,
         effects: &mut Vec<Effect>,
     ) {
+        let stamp = self.stamp(now);
         let Some(name) = self.transfers.remove(&transfer) else {
             return;
         };
@@ -268,7 +269,12 @@ impl Engine {
             source.census.changed(now.mono);
         }
         self.ending |= self.draining && outcome.verdict == Verdict::Cancelled;
+        let replaced = route.is_replaced(&outcome);
         route.finished(now, outcome, effects);
+        if replaced {
+            route.want_pass(super::START_COMPARE, stamp, "replaced");
+            effects.push(Effect::Tell(Event::Replaced(name)));
+        }
     }
 
     fn ask(&mut self, now: Now, request: RequestId, ask: Ask, effects: &mut Vec<Effect>) {

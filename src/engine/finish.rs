@@ -110,6 +110,26 @@ impl Route {
         }
     }
 
+    /// Takes in which directory its local target was; true where that is another than before, and no pass went through it.
+    pub fn is_replaced(&mut self, outcome: &Outcome) -> bool {
+        let done = outcome.verdict == Verdict::Done;
+        let Some(target) = outcome.target.filter(|_| done) else {
+            return false;
+        };
+        let other = self
+            .target
+            .replace(target)
+            .is_some_and(|before| before != target);
+        let passed = self
+            .running
+            .as_ref()
+            .is_some_and(|running| running.load.pass.is_some());
+        if other && !passed {
+            self.target_entries = None;
+        }
+        other && !passed
+    }
+
     fn done(&mut self, end: End<'_>, load: Load, effects: &mut Vec<Effect>) {
         let outcome = end.outcome;
         self.book(end.now, &outcome.stats, end.approved);

@@ -175,6 +175,8 @@ pub enum Event {
         /// The first, with its reason.
         first: (RelPath, String),
     },
+    /// Another directory is in the place of a route's local target: all is compared with it.
+    Replaced(RouteName),
     /// A route cannot send, and so much has changed that from now on its changes are left to the ledger.
     Parked(RouteName),
     /// What was left to the ledger was compared: so many paths differ; `None`: it cannot be told, and all is compared with
@@ -206,7 +208,7 @@ pub enum Event {
 pub struct Sent {
     /// Which route.
     pub route: RouteName,
-    /// `change`, `start`, `rescan`, `lost`, `retry`, `approve`.
+    /// `change`, `start`, `rescan`, `lost`, `replaced`, `retry`, `approve`.
     pub trigger: &'static str,
     /// What was done.
     pub stats: Stats,

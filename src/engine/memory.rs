@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Mark, RelPath, SurveyId};
+use super::{Mark, RelPath, SurveyId, TargetId};
 use crate::plan::{Compare, RouteName, SourceName};
 
 /// Everything that is remembered. A cache: losing any part of it costs scanning.
@@ -46,6 +46,8 @@ pub struct RouteMemory {
     pub next_rescan: Option<Timestamp>,
     /// When the next gathered send was to be.
     pub next_sync: Option<Timestamp>,
+    /// Which directory its local target was.
+    pub target: Option<TargetId>,
     /// Whether the ledger keeps rows for it that are replaced.
     pub parked: Parking,
 }

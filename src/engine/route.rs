@@ -13,7 +13,9 @@ use super::change_set::{ChangeSet, MARKS_MAX, Pending};
 use super::failing::Failing;
 use super::held::Held;
 use super::parked::Parked;
-use super::{DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble, Work};
+use super::{
+    DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TargetId, TransferId, Trouble, Work,
+};
 use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync, jitter_key};
 use crate::schedule::{self, Schedule};
 
@@ -60,6 +62,8 @@ pub struct Route {
     pub last_good: Option<Timestamp>,
     /// Entries on the target after the last full pass.
     pub target_entries: Option<u64>,
+    /// Which directory its local target was, when it was last written to.
+    pub target: Option<TargetId>,
     /// What was done since the start.
     pub totals: Stats,
     /// Transfers since the start.
@@ -78,7 +82,7 @@ pub struct PassDue {
     pub compare: Compare,
     /// Since when; everything older is covered by it.
     pub since: Stamp,
-    /// `start`, `rescan`, `lost`.
+    /// `start`, `rescan`, `lost`, `replaced`, `trigger`.
     pub trigger: &'static str,
 }
 
@@ -178,6 +182,7 @@ impl Route {
             parked: None,
             last_good: None,
             target_entries: None,
+            target: None,
             totals: Stats::default(),
             transfers: 0,
             spent: VecDeque::new(),

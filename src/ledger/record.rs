@@ -6,7 +6,7 @@
 use super::bytes::{Reader, Writer};
 use super::parked::Kept;
 use super::seal::{self, TAG};
-use crate::engine::{Dirt, MARKS_MAX, Mark, Parking, RelPath, RouteMemory};
+use crate::engine::{Dirt, MARKS_MAX, Mark, Parking, RelPath, RouteMemory, TargetId};
 use crate::plan::{Compare, RouteName, SourceName};
 
 /// Names a set of rows: made by one whole survey and the single ones that followed it. Random, so that a row that was
@@ -162,6 +162,8 @@ impl RouteRecord {
         for at in [memory.last_good, memory.next_rescan, memory.next_sync] {
             out.instant(at);
         }
+        out.maybe(memory.target.map(|target| target.file_system))
+            .number(memory.target.map_or(0, |target| target.inode));
         out.maybe(self.kept.map(|kept| kept.count))
             .number(self.kept.map_or(0, |kept| kept.sum));
         seal::seal(&context(b"route", name), out.done())
@@ -189,9 +191,12 @@ impl RouteRecord {
                 last_good: read.instant()?,
                 next_rescan: read.instant()?,
                 next_sync: read.instant()?,
+                target: None,
                 parked: Parking::No,
             },
         };
+        let (file_system, inode) = (read.maybe()?, read.number()?);
+        record.memory.target = file_system.map(|file_system| TargetId { file_system, inode });
         let (count, sum) = (read.maybe()?, read.number()?);
         if let Some(count) = count {
             record.kept = Some(Kept { count, sum });

@@ -108,6 +108,9 @@ impl Log {
                     tracing::warn!(%source, again, "cannot be surveyed, tried again: {reason}");
                 }
             }
+            Event::Replaced(route) => {
+                tracing::warn!(%route, "another directory is in the target's place: everything is compared with it");
+            }
             Event::Parked(route) => {
                 tracing::info!(%route, "cannot send, and much changes: the ledger keeps what it was, and what differs is looked up later");
             }

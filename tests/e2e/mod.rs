@@ -16,6 +16,7 @@ mod restart;
 mod schedules;
 mod secrets;
 mod short;
+mod supervision;
 
 use std::fs;
 use std::path::{Path, PathBuf};

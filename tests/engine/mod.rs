@@ -22,8 +22,8 @@ use std::time::Duration;
 use heliostat::engine::{
     Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Memory,
     Notice, Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, RouteMemory, Selector,
-    Stats, SurveyId, SurveyScope, Surveyed, TransferId, Trouble, Verdict, WatchId, WatchReport,
-    Work,
+    Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble, Verdict, WatchId,
+    WatchReport, Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
@@ -364,10 +364,15 @@ impl World {
                     for path in route.failing {
                         let since: jiff::Timestamp = path.since.parse().unwrap();
                         let since = since.duration_since(self.epoch).as_millis();
+                        let next = if path.trying {
+                            "being tried".to_owned()
+                        } else {
+                            format!("next in {:.3}s", path.next_try_seconds)
+                        };
                         writeln!(
                             trace,
-                            "    {}: {}, since @{since}, tries {}, next in {:.3}s",
-                            path.path, path.reason, path.tries, path.next_try_seconds
+                            "    {}: {}, since @{since}, tries {}, {next}",
+                            path.path, path.reason, path.tries
                         )
                         .unwrap();
                     }
@@ -456,6 +461,12 @@ impl World {
                         "deleted" => outcome.stats.deleted = value.parse().unwrap(),
                         "created" => outcome.stats.created = value.parse().unwrap(),
                         "entries" => outcome.stats.target_entries = Some(value.parse().unwrap()),
+                        "target" => {
+                            outcome.target = Some(TargetId {
+                                file_system: 1,
+                                inode: value.parse().unwrap(),
+                            })
+                        }
                         "mount" => outcome.mounts = Some(vec![path(value)]),
                         other => panic!("no such option: {other}"),
                     }
@@ -681,6 +692,7 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             line
         }
         Effect::Tell(event) => match event {
+            Event::Replaced(route) => format!("told: {route} replaced"),
             Event::Parked(route) => format!("told: {route} parked"),
             Event::Unparked(route, differ) => format!("told: {route} unparked: {differ:?}"),
             Event::Surveyed(source, differ) => format!("told: {source} surveyed: {differ:?}"),

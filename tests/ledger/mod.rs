@@ -95,6 +95,10 @@ fn memory(number: u64) -> RouteMemory {
         next_rescan: known(3),
         next_sync: known(5),
         parked: heliostat::engine::Parking::No,
+        target: (number % 4 == 1).then_some(heliostat::engine::TargetId {
+            file_system: number,
+            inode: 7,
+        }),
     }
 }
 

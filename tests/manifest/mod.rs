@@ -10,6 +10,7 @@
 )]
 
 mod cost;
+mod explained;
 
 use std::collections::BTreeSet;
 use std::fs;

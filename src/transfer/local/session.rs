@@ -108,7 +108,10 @@ impl<'a> Session<'a> {
             Err(stop) => *stop.0,
         };
         self.report.stats.bytes = self.copier.bytes;
-        self.report.outcome(verdict)
+        Outcome {
+            target: self.target.target_id(),
+            ..self.report.outcome(verdict)
+        }
     }
 
     fn steps(&mut self, batch: &Batch) -> Result<(), Stop> {
