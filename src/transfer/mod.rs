@@ -8,6 +8,7 @@
 
 pub mod batch;
 mod facts;
+mod linked;
 pub mod local;
 pub mod normalise;
 pub mod orphans;
