@@ -103,16 +103,24 @@ pub(super) fn processes(argument: &str) -> Vec<String> {
         .collect()
 }
 
-/// Names that a half-written file has, ours and rsync's (`.name.XXXXXX`).
+/// Names that a half-written file has, ours (`.heliostat-….tmp`) and rsync's (`.name.XXXXXX`).
 pub(super) fn temporaries(root: &Path) -> Vec<String> {
     let look = Look {
         content: false,
         ..Look::default()
     };
     let paths = snapshot(root, &look).into_keys();
+    let temporary = |path: &String| {
+        let name = path.rsplit('/').next().unwrap();
+        let rsyncs = |(name, random): (&str, &str)| {
+            name.len() > 1 && random.len() == 6 && random.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        name.starts_with('.')
+            && (name.starts_with(".heliostat-") || name.rsplit_once('.').is_some_and(rsyncs))
+    };
     paths
         .map(|path| String::from_utf8_lossy(&path).into_owned())
-        .filter(|path| path.rsplit('/').next().unwrap().starts_with('.'))
+        .filter(temporary)
         .collect()
 }
 
