@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::lifecycle::{processes, temporaries};
-use super::{Story, knob, soon};
+use super::{PATIENCE, Story, knob};
 use crate::rig::programs::Kit;
 use crate::rig::swaps::walk;
 use crate::rig::wait_for;
@@ -111,8 +111,7 @@ impl Truth {
         // The daemon's half of a killed transfer ends anywhere, also between a deletion and its line in the log.
         assert!(
             untold.len() <= self.kills,
-            "gone by no deletion: {untold:?}\nDAEMON {}\n{}",
-            story.daemon.log(),
+            "gone by no deletion: {untold:?}\n{}",
             log()
         );
         self.kills = 0;
@@ -253,7 +252,8 @@ fn lives(story: &mut Story, kills: u64, seed: u64, count: &mut Count) {
         story.service.start();
         // Into its work; otherwise into its start.
         if random.bool() || life == kills {
-            soon("it answers", || story.service.status().is_some());
+            let answers = wait_for(PATIENCE, || story.service.status());
+            assert!(answers.is_some(), "no answer:\n{}", story.service.tail());
             let service = story.service.id().unwrap();
             let state = story.service.state().canonicalize().unwrap();
             assert_eq!(strays(&state, service), Vec::<String>::new());

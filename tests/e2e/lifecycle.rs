@@ -197,6 +197,28 @@ fn a_killed_service_leaves_nothing_half_written_behind() {
     }
 }
 
+/// Nothing is deleted, and the file that was being written is no more: nobody would write in its place.
+#[test]
+fn what_a_killed_service_left_is_swept_also_where_its_file_is_gone() {
+    let mut story = Story::with(&json!({"delete": "never", "bandwidth": "256KiB/s"}));
+    story.write("d/e/small", "small");
+    story.start();
+    story.write("d/e/large", &"0123456789abcdef".repeat(1 << 19));
+    for target in [&story.module, &story.copy] {
+        soon("the large file is being written", || {
+            !temporaries(target).is_empty()
+        });
+    }
+    story.service.kill();
+    fs::remove_file(story.source.join("d/e/large")).unwrap();
+    story.start();
+    for target in [&story.module, &story.copy] {
+        soon("nothing half-written is left", || {
+            temporaries(target).is_empty()
+        });
+    }
+}
+
 /// `site` at `path`, and a second source that must not care.
 fn two(scratch: &Scratch, path: &Path) -> Heliostat {
     let mut late = local(&scratch.dir("copy"));

@@ -6,15 +6,18 @@
 mod commands;
 mod crashes;
 mod deletes;
+mod dry_run;
 mod failures;
 mod faults;
 mod histories;
 mod lifecycle;
 mod limits;
+mod logs;
 mod restart;
 mod schedules;
 mod secrets;
 mod short;
+mod socket;
 
 use std::fs;
 use std::path::{Path, PathBuf};
