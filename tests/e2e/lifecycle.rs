@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::restart::{checkpoints, resume, told};
 use super::{PATIENCE, Story, equal, local, site, soon, until, write};
 use crate::rig::Scratch;
 use crate::rig::service::{Heliostat, manifest};
@@ -197,12 +198,17 @@ fn a_killed_service_leaves_nothing_half_written_behind() {
     }
 }
 
-/// Nothing is deleted, and the file that was being written is no more: nobody would write in its place.
+/// No pass is made at the start, nothing is deleted, and the file that was being written is no more: nobody would write in
+/// its place.
 #[test]
 fn what_a_killed_service_left_is_swept_also_where_its_file_is_gone() {
-    let mut story = Story::with(&json!({"delete": "never", "bandwidth": "256KiB/s"}));
+    let keys = json!({"delete": "never", "bandwidth": "256KiB/s"});
+    let mut story = told(Story::with(&keys));
     story.write("d/e/small", "small");
     story.start();
+    soon("the first checkpoint", || {
+        checkpoints(&story, "whole=true") > 0
+    });
     story.write("d/e/large", &"0123456789abcdef".repeat(1 << 19));
     for target in [&story.module, &story.copy] {
         soon("the large file is being written", || {
@@ -211,7 +217,7 @@ fn what_a_killed_service_left_is_swept_also_where_its_file_is_gone() {
     }
     story.service.kill();
     fs::remove_file(story.source.join("d/e/large")).unwrap();
-    story.start();
+    resume(&mut story);
     for target in [&story.module, &story.copy] {
         soon("nothing half-written is left", || {
             temporaries(target).is_empty()

@@ -48,7 +48,7 @@ fn begun(keys: &serde_json::Value) -> Story {
 }
 
 /// Starts it again, to the end, and without a full pass.
-fn resume(story: &mut Story) {
+pub(super) fn resume(story: &mut Story) {
     let before = story.service.log().len();
     story.start();
     let log = story.service.log();
