@@ -24,6 +24,14 @@ const AGAIN_MS: u64 = 100;
 /// most a third of the time, and what was merely in the way of a burst of changes is not late long after it.
 const AGAIN_MAX: Duration = Duration::from_secs(1);
 
+/// A transfer that did not bring things in step.
+#[derive(Clone, Copy)]
+struct Vain {
+    now: Now,
+    took: Duration,
+    trigger: &'static str,
+}
+
 /// How a transfer came to its end.
 #[derive(Clone, Copy)]
 struct End<'a> {
@@ -52,6 +60,11 @@ impl Route {
         if outcome.verdict != Verdict::Done && outcome.stats.deleted > 0 {
             self.spend(now, &outcome.stats, running.approved.is_some());
         }
+        let vain = Vain {
+            now,
+            took,
+            trigger: running.trigger,
+        };
         match outcome.verdict.clone() {
             Verdict::Done => {
                 let lag = running
@@ -62,7 +75,7 @@ impl Route {
                     now,
                     took,
                     outcome: &outcome,
-                    approved: running.trigger == "approve",
+                    approved: running.approved.is_some(),
                 };
                 self.done(end, running.load, effects);
                 effects.extend(held.map(|_| Effect::Tell(Event::Released(name.clone()))));
@@ -76,20 +89,45 @@ impl Route {
                     took,
                     lag,
                     failed: outcome.failed.len(),
+                    failures: outcome
+                        .failed
+                        .into_iter()
+                        .take(Sent::FAILURES_MAX)
+                        .collect(),
                 };
                 effects.push(Effect::Tell(Event::Sent(sent)));
             }
             Verdict::Retry(trouble) => {
-                let wait = self.failed(now, trouble, false, effects);
+                let wait = self.failed(vain, trouble, false, effects);
                 self.keep(running, held, now.mono + wait);
             }
             Verdict::Permanent(trouble) => {
-                let wait = self.failed(now, trouble, true, effects);
+                let wait = self.failed(vain, trouble, true, effects);
                 self.keep(running, held, now.mono + wait);
             }
-            Verdict::Held(hold) => self.hold(now, running.load, hold, held, effects),
+            Verdict::Held(hold) => self.hold(vain, running.load, hold, held, effects),
             Verdict::Cancelled => self.keep(running, held, now.mono),
         }
+    }
+
+    /// Takes in which directory its local target was; true where that is another than before, and no pass went through it.
+    pub fn is_replaced(&mut self, outcome: &Outcome) -> bool {
+        let done = outcome.verdict == Verdict::Done;
+        let Some(target) = outcome.target.filter(|_| done) else {
+            return false;
+        };
+        let other = self
+            .target
+            .replace(target)
+            .is_some_and(|before| before != target);
+        let passed = self
+            .running
+            .as_ref()
+            .is_some_and(|running| running.load.pass.is_some());
+        if other && !passed {
+            self.target_entries = None;
+        }
+        other && !passed
     }
 
     fn done(&mut self, end: End<'_>, load: Load, effects: &mut Vec<Effect>) {
@@ -160,7 +198,7 @@ impl Route {
     /// Books a failure as a whole; the time until the next try.
     fn failed(
         &mut self,
-        now: Now,
+        Vain { now, took, trigger }: Vain,
         trouble: Trouble,
         permanent: bool,
         effects: &mut Vec<Effect>,
@@ -181,6 +219,8 @@ impl Route {
         self.forced = false;
         effects.push(Effect::Tell(Event::Failed {
             route: name,
+            trigger,
+            took,
             trouble,
             tries,
             wait,
@@ -190,7 +230,7 @@ impl Route {
 
     fn hold(
         &mut self,
-        now: Now,
+        Vain { now, took, trigger }: Vain,
         load: Load,
         hold: Hold,
         before: Option<Held>,
@@ -220,6 +260,8 @@ impl Route {
         if !same {
             effects.push(Effect::Tell(Event::Held {
                 route: self.plan.name.clone(),
+                trigger,
+                took,
                 hold: hold.clone(),
                 id: id.clone(),
             }));

@@ -6,6 +6,7 @@
 mod commands;
 mod crashes;
 mod deletes;
+mod drift;
 mod dry_run;
 mod failures;
 mod faults;
@@ -18,6 +19,7 @@ mod schedules;
 mod secrets;
 mod short;
 mod socket;
+mod supervision;
 
 use std::fs;
 use std::path::{Path, PathBuf};

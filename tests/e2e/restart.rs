@@ -245,3 +245,22 @@ fn never_a_pass_at_the_start_and_that_is_shown() {
     stays_drifted(&mut story);
     stays_drifted(&mut drifted("never", false));
 }
+
+#[test]
+fn another_directory_in_the_place_of_a_local_target_is_filled_anew() {
+    let mut story = begun(&json!({"delete": "mirror"}));
+    let aside = story.scratch.path().join("aside");
+    // While it runs: the next change shows it.
+    fs::rename(&story.copy, &aside).unwrap();
+    story.write("d1/new", "new");
+    equal(&story.source, &story.copy, &story.service);
+    story.settle();
+    checkpoint(&story);
+    // While it is down: the start looks.
+    story.service.kill();
+    fs::remove_dir_all(&aside).unwrap();
+    fs::rename(&story.copy, &aside).unwrap();
+    fs::create_dir(&story.copy).unwrap();
+    story.start();
+    story.settle();
+}

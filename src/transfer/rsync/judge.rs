@@ -68,6 +68,7 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
         stats: Stats {
             files: report.files,
             created: report.created,
+            attributes: report.attributes,
             bytes: report.bytes,
             deleted: report.deleted,
             target_entries: target_entries(case, report),
