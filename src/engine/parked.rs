@@ -103,7 +103,7 @@ impl Route {
     /// Nothing was left to the ledger, or all of it is marked.
     fn unpark(&mut self) {
         self.parked = None;
-        if self.pass.is_none() && self.pending.is_empty() && self.failing.is_empty() {
+        if self.pass.is_none() && self.pending.is_empty() {
             self.flush = false;
             self.forced = false;
         }

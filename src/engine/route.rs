@@ -347,10 +347,12 @@ impl Route {
                     at
                 }
             });
+            // Until a parked route has been told what changed, its word is kept, but not for what fails again and again.
+            let at_once = self.forced && self.parked.is_none();
             let retry = self
                 .failing
                 .next()
-                .map(|at| if self.forced { Duration::ZERO } else { at });
+                .map(|at| if at_once { Duration::ZERO } else { at });
             soonest = closes.into_iter().chain(retry).min();
         }
         match soonest {

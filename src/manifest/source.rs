@@ -25,6 +25,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("windows", "a target"),
     ("bandwidth", "a target"),
     ("compress", "a target"),
+    ("warm", "a target"),
     ("attributes", "a target"),
     ("timeout", "a target"),
     ("retry", "a target"),

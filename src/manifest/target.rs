@@ -7,7 +7,7 @@ use super::source::{appended, checked_name, is_list};
 use super::yaml::{Key, Kind, Node};
 use super::{
     Attribute, Compress, DeletePolicy, MaxDelete, Retry, Spanned, Ssh, Target, TargetOptions, Url,
-    access, hooks, timing, unit,
+    Warm, access, hooks, timing, unit,
 };
 use crate::diagnostic::{Code, Diagnostic, Place};
 
@@ -196,6 +196,7 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
     let passwords = ["passwordFile", "passwordCredential", "passwordEnv"]
         .map(|key| limit(Fits::Daemon, fields.take(key)));
     let ssh_field = limit(Fits::Ssh, fields.take("ssh"));
+    let warm_field = limit(Fits::Daemon, fields.take("warm"));
     let compress_field = limit(Fits::Remote, fields.take("compress"));
     let args_field = limit(Fits::Remote, fields.take("rsyncArgs"));
     let guard_field = limit(Fits::Local, fields.take("guard"));
@@ -204,6 +205,10 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
         ssh: ssh_field
             .and_then(|field| access::ssh(reading, field.node))
             .unwrap_or_default(),
+        warm: warm_field.and_then(|field| {
+            let words = [("auto", Warm::Auto), ("off", Warm::Off)];
+            reading.choice("warm", field.node, &words)
+        }),
         compress: compress_field.and_then(|field| compress(reading, field.node)),
         rsync_args: args_field
             .and_then(|field| rsync_args(reading, "rsyncArgs", field.node))
@@ -281,6 +286,7 @@ impl TargetOptions {
             debounce: self.debounce.over(&base.debounce),
             rescan: self.rescan.over(&base.rescan),
             bandwidth: self.bandwidth.or_else(|| base.bandwidth.clone()),
+            warm: self.warm.or_else(|| base.warm.clone()),
             compress: self.compress.or_else(|| base.compress.clone()),
             attributes: self.attributes.or_else(|| base.attributes.clone()),
             timeout_ms: self.timeout_ms.or_else(|| base.timeout_ms.clone()),
@@ -307,6 +313,7 @@ impl TargetOptions {
             } else {
                 Ssh::default()
             },
+            warm: all.warm.filter(|_| fits(Fits::Daemon)),
             compress: all.compress.filter(|_| fits(Fits::Remote)),
             rsync_args: if fits(Fits::Remote) {
                 all.rsync_args

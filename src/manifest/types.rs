@@ -112,6 +112,8 @@ pub struct TargetOptions {
     pub bandwidth: Option<Spanned<u64>>,
     /// On the wire; default none. Not with `file://`.
     pub compress: Option<Spanned<Compress>>,
+    /// Sessions that are begun ahead; default auto. `rsync://` only.
+    pub warm: Option<Spanned<Warm>>,
     /// What of the metadata is kept; `None`: archive.
     pub attributes: Option<Spanned<Vec<Spanned<Attribute>>>>,
     /// Milliseconds without progress; at least one second.
@@ -329,6 +331,16 @@ pub enum OnStart {
     Always,
     /// Never.
     Never,
+}
+
+/// Whether a session with the daemon is begun ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Warm {
+    /// After each transfer one, for 20 seconds, unless the daemon is short of connections.
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// Compression on the wire.

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wire_values::*;
-use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, OnStart};
+use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, OnStart, Warm};
 
 /// A heliostat manifest: directories, and the targets that each is kept reflected on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -182,6 +182,10 @@ pub struct TargetOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "none"))]
     pub compress: Option<Compress>,
+    /// Whether, after a transfer, a session with the daemon is begun ahead: the next small change is then there in half the time. It holds one of the daemon's connections for up to 20 seconds. `rsync://` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "auto"))]
+    pub warm: Option<Warm>,
     /// What of the metadata is kept; `archive` is links, perms, times, owner and group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("uniqueItems" = true, "default" = ["archive"]))]

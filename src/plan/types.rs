@@ -173,6 +173,8 @@ pub struct RoutePlan {
     pub bandwidth: Option<u64>,
     /// On the wire.
     pub compress: Compress,
+    /// Whether a session with its daemon may be begun ahead.
+    pub warm: bool,
     /// What of the metadata is kept.
     pub attributes: Attributes,
     /// Without progress, after which a transfer is ended.

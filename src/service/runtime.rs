@@ -209,6 +209,7 @@ pub async fn context(
         runtime_dir,
         owner_tag,
         orphans: Vec::new(),
+        sessions: Default::default(),
     })
 }
 

@@ -31,7 +31,7 @@ use crate::filter::Filter;
 use crate::plan::{RouteName, Target};
 
 pub use preview::{Preview, preview};
-pub use rsync::{Rsync, RsyncBinary, close, command_lines};
+pub use rsync::{Rsync, RsyncBinary, command_lines};
 
 /// What the host gives to every transfer.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub struct Context {
     pub owner_tag: String,
     /// Children of an earlier service that could not be ended.
     pub orphans: Vec<i32>,
+    /// Sessions that are begun ahead.
+    pub sessions: Arc<rsync::Sessions>,
 }
 
 impl Context {
@@ -74,6 +76,12 @@ pub(crate) struct Prepared {
     pub(crate) batch: Batch,
     /// Whether it is a few small files. Only asked for where a daemon's transfer goes by it.
     pub(crate) small: bool,
+}
+
+/// Ends what is held open between transfers. For the end of the service.
+pub async fn close(context: &Context) {
+    context.sessions.close().await;
+    rsync::close(context).await;
 }
 
 /// Carries a job out. Never fails: whatever happens is in the outcome.

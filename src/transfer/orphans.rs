@@ -69,6 +69,7 @@ mod tests {
             runtime_dir: "/nowhere".into(),
             owner_tag: "/state".into(),
             orphans: vec![i32::try_from(child.id()).unwrap()],
+            sessions: Default::default(),
         };
         let trouble = context.orphaned(&name("a")).unwrap();
         assert_eq!(trouble.code, "busy");

@@ -244,6 +244,7 @@ fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
         },
         bandwidth: None,
         compress: Compress::None,
+        warm: false,
         attributes: Attributes::default(),
         timeout_ms: 60_000,
         retry: Retry {

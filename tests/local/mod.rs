@@ -113,6 +113,7 @@ impl World {
             },
             bandwidth: self.bandwidth,
             compress: Compress::None,
+            warm: false,
             attributes: self.attributes,
             timeout_ms: 60_000,
             retry: Retry {

@@ -365,6 +365,7 @@ pub fn plan(setup: &Setup) -> Plan {
             },
             bandwidth: None,
             compress: Compress::None,
+            warm: false,
             attributes: Attributes {
                 hard_links: route.hard_links,
                 ..Attributes::default()

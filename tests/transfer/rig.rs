@@ -91,6 +91,7 @@ impl Rig {
             runtime_dir: self.at("run"),
             owner_tag: "test".into(),
             orphans: Vec::new(),
+            sessions: Default::default(),
         }
     }
 
@@ -130,6 +131,7 @@ impl Rig {
             },
             bandwidth: None,
             compress: Compress::None,
+            warm: true,
             attributes: Attributes::default(),
             timeout_ms: 20_000,
             retry: Retry {

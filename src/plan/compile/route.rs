@@ -7,7 +7,7 @@ use crate::filter::FilterSpec;
 use crate::manifest::{self, Attribute, MaxDelete, defaults};
 use crate::plan::{
     Attributes, Compress, DeleteBudget, DeletePolicy, Retry, RouteName, RoutePlan, SourceName,
-    TargetName,
+    Target, TargetName,
 };
 
 /// Lowers a target. `None` where it is not known where it leads; everything else that is wrong is left out of it.
@@ -30,6 +30,8 @@ pub(super) fn lower(
     let rescan = timing::rescan(&rescan, out);
     let retry = retry(&options.retry, out);
     let url = place::lower(target, variables, out)?;
+    let off = options.warm.as_ref().map(|warm| warm.value) == Some(manifest::Warm::Off);
+    let warm = !off && matches!(url, Target::Daemon { .. });
     Some(RoutePlan {
         name: RouteName {
             source: SourceName(source.name.value.clone()),
@@ -51,6 +53,7 @@ pub(super) fn lower(
         debounce,
         rescan,
         bandwidth: options.bandwidth.as_ref().map(|bandwidth| bandwidth.value),
+        warm,
         compress: options
             .compress
             .as_ref()

@@ -18,6 +18,7 @@ mod secret;
 mod show;
 mod ssh;
 pub mod steps;
+mod warm;
 
 #[cfg(test)]
 mod tests;
@@ -25,4 +26,5 @@ mod tests;
 pub use binary::{Rsync, RsyncBinary};
 pub(crate) use perform::{preview, run};
 pub use show::command_lines;
-pub use ssh::close;
+pub(crate) use ssh::close;
+pub use warm::Sessions;

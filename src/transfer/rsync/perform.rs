@@ -20,9 +20,10 @@ use super::super::{Context, Prepared, refusal, source_empty};
 use super::invocation::{Leave, Orders};
 use super::judge::{Case, Judged, judge, target_entries};
 use super::kind::{Kind, kind_of};
-use super::process::{self, Deadlines, End};
+use super::process::{self, Deadlines, End, Watched};
 use super::report::Report;
 use super::steps::{Step, steps};
+use super::warm;
 use crate::engine::guard::{self, DeleteCase, DeleteRefusal};
 use crate::engine::{DeleteLeave, Hold, Outcome, RelPath, Trouble, Verdict};
 use crate::plan::{Compare, DeletePolicy};
@@ -64,8 +65,12 @@ pub(crate) async fn run(
         progress,
     };
     let mut outcome = Outcome::bare(Verdict::Done);
-    if let Err(verdict) = performer.perform(&mut outcome).await {
-        outcome.verdict = verdict;
+    match performer.perform(&mut outcome).await {
+        Ok(()) => performer.prepare(),
+        Err(verdict) => outcome.verdict = verdict,
+    }
+    if matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "busy") {
+        context.sessions.refrain();
     }
     tidy(&mut outcome);
     outcome
@@ -330,8 +335,65 @@ impl Performer<'_> {
         }
     }
 
+    /// Begins a session for what most often comes next: a few small files.
+    fn prepare(&self) {
+        let Prepared { job, .. } = self.prepared;
+        if !job.route.warm || self.cancel.is_cancelled() {
+            return;
+        }
+        let deletes = job.route.delete != DeletePolicy::Never;
+        let step = Step {
+            recurse: true,
+            delete: deletes,
+            ..Step::default()
+        };
+        let leave = if deletes { Leave::None } else { Leave::Never };
+        let orders = Orders {
+            small: true,
+            ..self.orders()
+        };
+        let lowered = self.kind.lower(orders, &step, leave, self.context);
+        if let Some(invocation) = lowered.ok().filter(|invocation| invocation.connects) {
+            let sessions = &self.context.sessions;
+            sessions.prepare(&job.route.name, invocation, job.root.clone());
+        }
+    }
+
+    /// One run in the session that was begun for it; `None`: there is none, or it came to nothing.
+    async fn warm(&self, step: &Step, leave: Leave) -> Result<Option<Judged>, Verdict> {
+        let Prepared { job, small, .. } = self.prepared;
+        if !small || !job.route.warm {
+            return Ok(None);
+        }
+        let lowered = self.kind.lower(self.orders(), step, leave, self.context);
+        let invocation = lowered.map_err(Verdict::Permanent)?;
+        let sessions = &self.context.sessions;
+        let Some(session) = sessions.take(&job.route.name, &invocation, &job.root) else {
+            return Ok(None);
+        };
+        let mut report = Report::new(false);
+        let idle = Duration::from_millis(job.route.timeout_ms).min(warm::IDLE);
+        let watched = Watched {
+            deadlines: Deadlines { idle, total: TOTAL },
+            report: &mut report,
+            cancel: self.cancel,
+            progress: self.progress,
+        };
+        match process::attend(session, &invocation, watched).await {
+            End::Exit(code) => {
+                let judged = judge(self.case(step, leave), code, &report);
+                Ok(Some(judged).filter(|judged| judged.verdict == Verdict::Done))
+            }
+            End::Cancelled => Err(Verdict::Cancelled),
+            End::Trouble(_) => Ok(None),
+        }
+    }
+
     /// One run, judged; an error is the whole job's verdict.
     async fn one(&self, step: &Step, leave: Leave) -> Result<Judged, Verdict> {
+        if let Some(judged) = self.warm(step, leave).await? {
+            return Ok(judged);
+        }
         let mut report = Report::new(false);
         let code = self.execute(step, leave, &mut report).await?;
         let judged = judge(self.case(step, leave), code, &report);
@@ -342,20 +404,27 @@ impl Performer<'_> {
         }
     }
 
+    fn orders(&self) -> Orders<'_> {
+        let Prepared {
+            job, filter, small, ..
+        } = self.prepared;
+        Orders {
+            source: &job.source,
+            route: &job.route,
+            filter,
+            bandwidth: job.bandwidth,
+            small: *small,
+        }
+    }
+
     async fn execute(
         &self,
         step: &Step,
         leave: Leave,
         report: &mut Report,
     ) -> Result<Option<i32>, Verdict> {
-        let Prepared { job, filter, .. } = self.prepared;
-        let orders = Orders {
-            source: &job.source,
-            route: &job.route,
-            filter,
-            bandwidth: job.bandwidth,
-            small: self.prepared.small,
-        };
+        let job = &self.prepared.job;
+        let orders = self.orders();
         let lowered = self.kind.lower(orders, step, leave, self.context);
         let invocation = lowered.map_err(Verdict::Permanent)?;
         let timeout = Duration::from_millis(job.route.timeout_ms);
@@ -365,8 +434,13 @@ impl Performer<'_> {
         } else {
             timeout
         };
-        let deadlines = Deadlines { idle, total: TOTAL };
-        match process::run(&invocation, deadlines, report, self.cancel, self.progress).await {
+        let watched = Watched {
+            deadlines: Deadlines { idle, total: TOTAL },
+            report,
+            cancel: self.cancel,
+            progress: self.progress,
+        };
+        match process::run(&invocation, watched).await {
             End::Exit(code) => Ok(code),
             End::Cancelled => Err(Verdict::Cancelled),
             End::Trouble(trouble) if trouble.code == "noRsync" => Err(Verdict::Permanent(trouble)),

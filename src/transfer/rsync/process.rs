@@ -49,17 +49,38 @@ const KILL_WAIT: Duration = Duration::from_secs(3);
 /// For output after the process has ended: somebody else may hold the pipe (a lasting ssh connection).
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
 
-/// Runs it; what it says goes to `report`.
-pub async fn run(
-    invocation: &Invocation,
-    deadlines: Deadlines,
-    report: &mut Report,
-    cancel: &Cancel,
-    progress: &Progress,
-) -> End {
-    if cancel.is_cancelled() {
-        return End::Cancelled;
+/// A process that was started, in a group of its own.
+#[derive(Debug)]
+pub struct Started {
+    child: Child,
+    group: Option<Pid>,
+}
+
+impl Started {
+    /// Whether it has not ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
+
+    /// There is nothing on its standard input, and nothing will be.
+    pub fn close_input(&mut self) {
+        self.child.stdin.take();
+    }
+
+    /// Returns when it has ended.
+    pub async fn wait(&mut self) {
+        // One that cannot be waited for is not waited for.
+        let _ = self.child.wait().await;
+    }
+
+    /// Ends its whole group; whether it is over.
+    pub async fn end(self) -> bool {
+        end_group(self.child, self.group).await
+    }
+}
+
+/// Starts it.
+pub fn start(invocation: &Invocation) -> Result<Started, Trouble> {
     let mut command = Command::new(&invocation.program);
     command.args(&invocation.arguments).env_clear().envs(
         invocation
@@ -70,20 +91,51 @@ pub async fn run(
     if let Some(password) = &invocation.password {
         command.env("RSYNC_PASSWORD", password.expose_secret());
     }
-    command
+    let child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = match command
+        .stderr(Stdio::piped())
         .current_dir("/")
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-    {
-        Ok(child) => child,
-        Err(error) => return End::Trouble(not_started(invocation, &error)),
-    };
+        .map_err(|error| not_started(invocation, &error))?;
     let group = child.id().and_then(|id| Pid::from_raw(id as i32));
+    Ok(Started { child, group })
+}
+
+/// What a run goes by, and what it tells.
+pub struct Watched<'a> {
+    /// When it has lasted too long.
+    pub deadlines: Deadlines,
+    /// What it says.
+    pub report: &'a mut Report,
+    /// Whether it is to end.
+    pub cancel: &'a Cancel,
+    /// How far it is.
+    pub progress: &'a Progress,
+}
+
+/// Starts it and sees it to its end.
+pub async fn run(invocation: &Invocation, watched: Watched<'_>) -> End {
+    if watched.cancel.is_cancelled() {
+        return End::Cancelled;
+    }
+    match start(invocation) {
+        Ok(started) => attend(started, invocation, watched).await,
+        Err(trouble) => End::Trouble(trouble),
+    }
+}
+
+/// Gives it its list and sees it to its end.
+pub async fn attend(started: Started, invocation: &Invocation, watched: Watched<'_>) -> End {
+    let Started { mut child, group } = started;
+    let Watched {
+        deadlines,
+        report,
+        cancel,
+        progress,
+    } = watched;
     let verdict = {
         let talk = talk(&mut child, &invocation.input, report, progress);
         tokio::pin!(talk);

@@ -76,6 +76,7 @@ impl<'a> Bench<'a> {
                 runtime_dir,
                 owner_tag: "model".into(),
                 orphans: Vec::new(),
+                sessions: Default::default(),
             },
         }
     }
