@@ -43,7 +43,7 @@ pub struct Shelf {
     disk: Vec<Ledger>,
     writing: VecDeque<Ledger>,
     surveys: BTreeMap<SurveyId, Surveying>,
-    kept: BTreeMap<SurveyId, Vec<(P, Option<Row>)>>,
+    kept: BTreeMap<SurveyId, (SourceName, Vec<(P, Option<Row>)>)>,
 }
 
 impl Shelf {
@@ -88,17 +88,13 @@ impl World {
     }
 
     pub fn commit(&mut self, mut commit: Commit) {
-        let (kept, blind) = (
-            self.has(Bug::ForgottenRowsKept),
-            self.has(Bug::RowsWithoutMarks),
-        );
+        let blind = self.has(Bug::RowsWithoutMarks);
         self.note(|| format!("commit {commit:?}"));
         let shelf = &mut self.shelf;
-        let mut rows = shelf.kept.remove(&commit.survey).unwrap_or_default();
-        if kept {
-            let all = std::mem::take(&mut shelf.kept);
-            rows = all.into_values().flatten().chain(rows).collect();
-        }
+        let (_, rows) = shelf
+            .kept
+            .remove(&commit.survey)
+            .unwrap_or_else(|| (commit.source.clone(), Vec::new()));
         if blind {
             commit
                 .routes
@@ -141,8 +137,11 @@ impl World {
 
     pub fn forget_survey(&mut self, id: SurveyId) {
         self.shelf.surveys.remove(&id);
-        if !self.has(Bug::ForgottenRowsKept) {
-            self.shelf.kept.remove(&id);
+        let kept = self.shelf.kept.remove(&id);
+        if self.has(Bug::ForgottenRowsKept)
+            && let Some((source, rows)) = kept
+        {
+            self.shelf.ledger.keep(&source, &rows);
         }
     }
 
@@ -163,7 +162,8 @@ impl World {
                 if !matches!(found, Surveyed::Failed(_)) {
                     self.figures.surveys += 1;
                     self.note(|| format!("rows {:?}", surveying.rows));
-                    self.shelf.kept.insert(id, surveying.rows);
+                    let source = surveying.survey.source.name.clone();
+                    self.shelf.kept.insert(id, (source, surveying.rows));
                 }
                 self.input(Input::Surveyed(id, found));
             }
