@@ -194,7 +194,17 @@ fn planted_bugs_are_found() {
         });
         match found {
             Some((seed, why)) => println!("{bug:?}: try {seed}: {why}"),
-            None => missed.push(*bug),
+            None => {
+                if let Some(script) = directed(*bug, 1) {
+                    let how = How {
+                        bug: Some(*bug),
+                        log: true,
+                        ..How::default()
+                    };
+                    println!("{bug:?}\n{}", play(&script, how).log.join("\n"));
+                }
+                missed.push(*bug);
+            }
         }
     }
     println!(

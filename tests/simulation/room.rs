@@ -9,7 +9,7 @@ use heliostat::transfer::batch::Act;
 
 use super::path::P;
 use super::source::Facts;
-use super::transfer::{Phase, Stage, Transfer, trouble};
+use super::transfer::{Phase, Stage, Transfer, Visit, trouble};
 
 impl Transfer {
     /// Whether a directory may go for a file that this act sends. rsync: only in a run that deletes.
@@ -23,6 +23,26 @@ impl Transfer {
             Act::Attributes => false,
             Act::Listing => true,
             Act::Reconcile { delete, .. } => delete,
+        }
+    }
+
+    /// Whether rsync's run with the listed removals sends only when it deletes: they are several.
+    pub(super) fn deletes_along(&self) -> bool {
+        let entries = self.batch.entries.iter();
+        let removals = entries.filter(|entry| entry.act == Act::Remove).count();
+        !self.local && removals > 1
+    }
+
+    /// What such a run would find in the way of what it sends.
+    pub(super) fn see_ways(&mut self, stage: &Stage<'_>) {
+        for visit in &self.along {
+            if let Visit::Leaf { path, .. } = visit
+                && stage.source.get(*path).is_some()
+                && !stage.source.is_directory(*path)
+                && stage.target.is_directory(*path)
+            {
+                self.ways.insert(*path);
+            }
         }
     }
 

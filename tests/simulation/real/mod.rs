@@ -9,7 +9,7 @@ mod bench;
 mod disk;
 mod history;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -231,12 +231,6 @@ impl<'a> Pair<'a> {
         let work = format!("{:?}", model.work);
         let ours = self.in_the_model(model);
         let mut wrong = compare(&self.target.tree, &theirs);
-        if let Verdict::Held(_) = ours.verdict {
-            // What rsync would have sent behind the deletions waits for them; nobody takes it for done.
-            let waits = compare(&before, &theirs);
-            wrong.retain(|path, _| waits.contains_key(path));
-        }
-        let mut wrong: Vec<String> = wrong.into_values().collect();
         let (model, real) = (told(&ours, P::of), told(&outcome, |path| names.here(path)));
         if model != real {
             wrong.push(format!("told\n model {model:?}\n real  {real:?}"));
@@ -290,14 +284,12 @@ fn shelter(target: &mut Target, path: P, now: u64) {
     }
 }
 
-/// What differs, by path.
-fn compare(model: &Tree, real: &Tree) -> BTreeMap<P, String> {
+fn compare(model: &Tree, real: &Tree) -> Vec<String> {
     let facts = |tree: &Tree, path| tree.get(&path).copied().map(disk::comparable);
     let all: BTreeSet<P> = model.keys().chain(real.keys()).copied().collect();
     let line = |path| {
         let (ours, theirs) = (facts(model, path), facts(real, path));
-        let line = format!("`{path:?}`\n model {ours:?}\n real  {theirs:?}");
-        (ours != theirs).then_some((path, line))
+        (ours != theirs).then(|| format!("`{path:?}`\n model {ours:?}\n real  {theirs:?}"))
     };
     all.into_iter().filter_map(line).collect()
 }
