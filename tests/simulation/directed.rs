@@ -112,9 +112,9 @@ pub fn directed(bug: Bug, number: u64) -> Option<Script> {
         // Changes go on, so that the survey meets one that is young; another one bears the same time, and is never told.
         Bug::YoungTrusted => {
             let mut items = vec![(0, op(Op::Burst(a))), (0, op(Op::Write(c, 1)))];
-            items.extend((0..10).map(|at| ((10 + at) * SECOND, op(Op::Write(b, 1)))));
+            items.extend((0..10).map(|at| (10_600 * MS + at * SECOND, op(Op::Write(b, 1)))));
             items.extend([
-                (20 * SECOND + 5 * MS, op(Op::Write(c, 1))),
+                (20 * SECOND + 20 * MS, op(Op::Write(c, 1))),
                 (20_900 * MS + number % 10 * 10 * MS, op(Op::Write(c, 1))),
                 (21_100 * MS, crash(SECOND)),
             ]);
@@ -162,6 +162,7 @@ pub fn directed(bug: Bug, number: u64) -> Option<Script> {
                 (10 * SECOND, op(Op::Write(b, 1))),
                 (10_200 * MS, What::Overflow(0, 3 * SECOND)),
                 (10_201 * MS + number % 10, op(Op::Remove(c))),
+                (20 * SECOND, What::Trigger),
             ],
         ),
         _ => None,
