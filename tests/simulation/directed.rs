@@ -72,6 +72,22 @@ fn crash(down: u64) -> What {
     }
 }
 
+/// Another root for a moment, and a crash before the first checkpoint of it.
+pub fn root_back_after_a_crash() -> Script {
+    let items = vec![
+        (4_637_396, What::Unmount(0, 100 * MS)),
+        (5_681_729, crash(8 * SECOND)),
+    ];
+    script(
+        1,
+        Case {
+            grain: 2 * SECOND,
+            ..PLAIN
+        },
+        items,
+    )
+}
+
 /// The history of this number that leads to a bug; `None`: it shows under chance alone.
 pub fn directed(bug: Bug, number: u64) -> Option<Script> {
     let [a, b, c, in_a] = ["a", "b", "c", "a/a"].map(P::parse);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use heliostat::engine::{self, Commit, Input, RelPath, Survey, SurveyId, Surveyed};
+use heliostat::engine::{self, Commit, Input, Job, RelPath, Survey, SurveyId, Surveyed};
 use heliostat::plan::SourceName;
 
 use super::bugs::Bug;
@@ -33,6 +33,9 @@ impl Default for Down {
     }
 }
 
+/// What a survey has for a directory: its row, or that it has none.
+type Found = (P, Option<Row>);
+
 /// Surveys and checkpoints.
 #[derive(Debug, Default)]
 pub struct Shelf {
@@ -43,10 +46,22 @@ pub struct Shelf {
     disk: Vec<Ledger>,
     writing: VecDeque<Ledger>,
     surveys: BTreeMap<SurveyId, Surveying>,
-    kept: BTreeMap<SurveyId, (SourceName, Vec<(P, Option<Row>)>)>,
+    kept: BTreeMap<SurveyId, (SourceName, Vec<Found>)>,
 }
 
 impl Shelf {
+    /// Whether a checkpoint that a crash may leave has rows of another root than this job's.
+    pub fn has_rows_of_another(&self, job: &Job) -> bool {
+        let number = job.root.as_ref().and_then(|root| root.0.last());
+        let own = number.map(|(_, number)| format!("-{number:x}"));
+        let all = self.disk.iter().chain(&self.writing).chain([&self.ledger]);
+        let mut sources = all.filter_map(|ledger| ledger.memory.sources.get(&job.source.name));
+        sources.any(|source| {
+            let key = source.rows.as_ref();
+            key.is_some_and(|key| own.as_ref().is_none_or(|own| !key.ends_with(own)))
+        })
+    }
+
     pub fn remember(&mut self, source: SourceName, mounts: Vec<RelPath>) {
         self.ledger.memory.sources.entry(source).or_default().mounts = mounts;
     }

@@ -235,7 +235,7 @@ fn file(bytes: &[u8]) -> Result<(u32, u32), String> {
         .and_then(|unit| u32::from_str_radix(text(unit)?, 16).ok());
     let whole = |number: &u32| {
         let unit = format!("{number:0UNIT$x}");
-        bytes.len() % UNIT == 0 && bytes.chunks(UNIT).all(|part| part == unit.as_bytes())
+        bytes.len().is_multiple_of(UNIT) && bytes.chunks(UNIT).all(|part| part == unit.as_bytes())
     };
     let number = number.filter(whole);
     let number = number.ok_or_else(|| format!("neither old nor new: {bytes:?}"))?;
