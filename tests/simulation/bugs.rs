@@ -55,6 +55,7 @@ pub enum Bug {
     OwedPassForgotten,
     ForgottenRowsKept,
     LedgerTorn,
+    ParkedRowsIgnored,
 }
 
 impl Bug {
@@ -99,6 +100,7 @@ impl Bug {
         Bug::ToldIgnored,
         Bug::CtimeIgnored,
         Bug::LedgerTorn,
+        Bug::ParkedRowsIgnored,
         Bug::NoFence,
         Bug::SurveyBarrierEarly,
         Bug::YoungTrusted,
