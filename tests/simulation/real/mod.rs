@@ -22,6 +22,7 @@ use bench::{Bench, Daemon};
 use disk::Tree;
 use history::{Asked, History, ROUNDS, Round, Step};
 
+use super::bugs::Bug;
 use super::number;
 use super::path::P;
 use super::script::{self, filter};
@@ -79,11 +80,13 @@ struct Pair<'a> {
     history: &'a History,
     source: Source,
     target: Target,
+    /// Planted in the model.
+    bug: Option<Bug>,
     now: u64,
 }
 
 impl<'a> Pair<'a> {
-    fn new(bench: &'a Bench<'a>, history: &'a History) -> Pair<'a> {
+    fn new(bench: &'a Bench<'a>, history: &'a History, bug: Option<Bug>) -> Pair<'a> {
         let mut source = Source::new(history.setup.grain);
         source.wall = WALL;
         let root = Facts {
@@ -104,6 +107,7 @@ impl<'a> Pair<'a> {
             history,
             source,
             target,
+            bug,
             now: GAP,
         }
     }
@@ -193,7 +197,7 @@ impl<'a> Pair<'a> {
     fn in_the_model(&mut self, job: Job) -> Outcome {
         let route = Arc::clone(&job.route);
         let local = self.history.setup.routes[0].local;
-        let mut transfer = Transfer::new(Box::new(job), self.now, local, 0, None);
+        let mut transfer = Transfer::new(Box::new(job), self.now, local, 0, self.bug);
         for _ in 0..STEPS_MAX {
             self.now += 1;
             let mut stage = Stage {
@@ -296,8 +300,12 @@ fn compare(model: &Tree, real: &Tree) -> Vec<String> {
 
 /// Plays a history on both sides; the first thing that differs.
 fn play(history: &History, daemon: Option<&Daemon>) -> Option<String> {
+    play_with(history, daemon, None)
+}
+
+fn play_with(history: &History, daemon: Option<&Daemon>, bug: Option<Bug>) -> Option<String> {
     let bench = Bench::new(daemon);
-    let mut pair = Pair::new(&bench, history);
+    let mut pair = Pair::new(&bench, history, bug);
     for (number, round) in history.rounds.iter().enumerate() {
         for step in &round.steps {
             pair.step(*step);
@@ -403,4 +411,24 @@ fn the_model_is_what_rsync_does() {
 fn the_model_is_what_the_local_copier_does() {
     let count = histories(5 * number("HELIOSTAT_MODEL_CASES").unwrap_or(400), None);
     println!("figure: transfers of the model held against the local copier {count}");
+}
+
+/// The comparison is checked as well: a model that is wrong in one thing is seen to be.
+#[test]
+fn a_wrong_model_is_seen() {
+    let bugs = [
+        Bug::ContentTrusted,
+        Bug::SubtreeTrusted,
+        Bug::FilterIgnoredInDeletes,
+        Bug::DeletedBeforeCounted,
+        Bug::SpentForgotten,
+        Bug::EmptyNotSeen,
+    ];
+    for bug in bugs {
+        let seen = (1..=300).find_map(|seed| {
+            let history = history::generate(seed, true);
+            play_with(&history, None, Some(bug))
+        });
+        assert!(seen.is_some(), "{bug:?} is not seen");
+    }
 }
