@@ -101,10 +101,6 @@ impl Bug {
         Bug::CtimeIgnored,
         Bug::LedgerTorn,
         Bug::ParkedRowsIgnored,
-    ];
-
-    /// Hardly ever seen, for other defences make up for them or several rare things must meet: not counted as found.
-    pub const HARD: &[Bug] = &[
         Bug::NoFence,
         Bug::SurveyBarrierEarly,
         Bug::YoungTrusted,
@@ -135,12 +131,8 @@ impl Bug {
             Bug::PartialTakenAsDone | Bug::UnreadableTakenAsEmpty => {
                 bias(&[1, 16], &[0, 8, 13], 30_000, 300)
             }
-            Bug::SurveyBarrierEarly => bias(&[13], &[0, 0, 4], 700_000, 100_000),
-            Bug::YoungTrusted => bias(&[13], &[0, 3, 5], 900_000, 300),
             Bug::ToldIgnored => bias(&[13], &[0, 4, 8], 2_000_000, 3_000),
             Bug::CtimeIgnored => bias(&[13], &[0, 3], 3_000_000, 300),
-            Bug::UnreadableRowKept => bias(&[1, 13], &[0, 3, 5, 8], 2_000_000, 300),
-            Bug::ForgottenRowsKept => bias(&[0, 2, 13], &[0, 4, 8, 13], 900_000, 3_000),
             _ => None,
         }
     }

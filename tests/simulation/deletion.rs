@@ -173,6 +173,7 @@ impl Transfer {
             // The runs that sent have ended, each with the attributes of its directories.
             self.settle(stage);
             self.guard(stage)?;
+            self.see_ways(stage);
             self.doomed(stage)
         };
         let source = stage.source;
@@ -201,10 +202,17 @@ impl Transfer {
         {
             let approved = leave.approved.is_some() && self.has(Bug::AnyPlanApproved);
             if !approved {
-                return Err(Verdict::Held(match refused {
+                let held = Verdict::Held(match refused {
                     DeleteRefusal::Budget(plan) => Hold::Deletes(plan),
                     DeleteRefusal::Empty(refusal) => Hold::Guard(refusal),
-                }));
+                });
+                if self.along.is_empty() {
+                    return Err(held);
+                }
+                self.held = Some(held);
+                self.visits = std::mem::take(&mut self.along);
+                self.phase = Phase::Ways;
+                return Ok(());
             }
         }
         if self.local {
@@ -228,6 +236,8 @@ impl Transfer {
 
     fn begin_ways(&mut self) {
         self.phase = Phase::Ways;
+        self.visits.append(&mut self.along);
+        self.visits.append(&mut self.behind);
         for path in std::mem::take(&mut self.ways) {
             let (trust, room) = (false, false);
             let means = Means { trust, room };

@@ -112,11 +112,10 @@ impl World {
                 self.ask(Ask::Trigger(World::everything()));
             }
             What::Approve => self.approve_all(),
-            What::ClockStep(seconds) => {
-                self.wall_shift += seconds;
-                for source in &mut self.sources {
-                    source.wall = source.wall.saturating_add_signed(seconds * SECOND as i64);
-                }
+            What::ClockStep(seconds) => self.set_clock(seconds),
+            What::Suspend(seconds) => {
+                self.set_clock(seconds);
+                self.targets.iter_mut().for_each(|target| target.epoch += 1);
             }
             What::Reload(source) => {
                 let source = self.plan.sources.values_mut().nth(source).unwrap();
@@ -125,6 +124,14 @@ impl World {
                 }
                 self.reload();
             }
+        }
+    }
+
+    /// The wall clock goes by so many seconds at once.
+    fn set_clock(&mut self, seconds: i64) {
+        self.wall_shift += seconds;
+        for source in &mut self.sources {
+            source.wall = source.wall.saturating_add_signed(seconds * SECOND as i64);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use heliostat::engine::{self, Commit, Input, RelPath, Survey, SurveyId, Surveyed};
+use heliostat::engine::{self, Commit, Input, Job, RelPath, Survey, SurveyId, Surveyed};
 use heliostat::plan::SourceName;
 
 use super::bugs::Bug;
@@ -33,6 +33,9 @@ impl Default for Down {
     }
 }
 
+/// What a survey has for a directory: its row, or that it has none.
+type Found = (P, Option<Row>);
+
 /// Surveys and checkpoints.
 #[derive(Debug, Default)]
 pub struct Shelf {
@@ -43,10 +46,22 @@ pub struct Shelf {
     disk: Vec<Ledger>,
     writing: VecDeque<Ledger>,
     surveys: BTreeMap<SurveyId, Surveying>,
-    kept: BTreeMap<SurveyId, Vec<(P, Option<Row>)>>,
+    kept: BTreeMap<SurveyId, (SourceName, Vec<Found>)>,
 }
 
 impl Shelf {
+    /// Whether a checkpoint that a crash may leave has rows of another root than this job's.
+    pub fn has_rows_of_another(&self, job: &Job) -> bool {
+        let number = job.root.as_ref().and_then(|root| root.0.last());
+        let own = number.map(|(_, number)| format!("-{number:x}"));
+        let all = self.disk.iter().chain(&self.writing).chain([&self.ledger]);
+        let mut sources = all.filter_map(|ledger| ledger.memory.sources.get(&job.source.name));
+        sources.any(|source| {
+            let key = source.rows.as_ref();
+            key.is_some_and(|key| own.as_ref().is_none_or(|own| !key.ends_with(own)))
+        })
+    }
+
     pub fn remember(&mut self, source: SourceName, mounts: Vec<RelPath>) {
         self.ledger.memory.sources.entry(source).or_default().mounts = mounts;
     }
@@ -88,17 +103,13 @@ impl World {
     }
 
     pub fn commit(&mut self, mut commit: Commit) {
-        let (kept, blind) = (
-            self.has(Bug::ForgottenRowsKept),
-            self.has(Bug::RowsWithoutMarks),
-        );
+        let blind = self.has(Bug::RowsWithoutMarks);
         self.note(|| format!("commit {commit:?}"));
         let shelf = &mut self.shelf;
-        let mut rows = shelf.kept.remove(&commit.survey).unwrap_or_default();
-        if kept {
-            let all = std::mem::take(&mut shelf.kept);
-            rows = all.into_values().flatten().chain(rows).collect();
-        }
+        let (_, rows) = shelf
+            .kept
+            .remove(&commit.survey)
+            .unwrap_or_else(|| (commit.source.clone(), Vec::new()));
         if blind {
             commit
                 .routes
@@ -156,8 +167,11 @@ impl World {
 
     pub fn forget_survey(&mut self, id: SurveyId) {
         self.shelf.surveys.remove(&id);
-        if !self.has(Bug::ForgottenRowsKept) {
-            self.shelf.kept.remove(&id);
+        let kept = self.shelf.kept.remove(&id);
+        if self.has(Bug::ForgottenRowsKept)
+            && let Some((source, rows)) = kept
+        {
+            self.shelf.ledger.keep(&source, &rows);
         }
     }
 
@@ -178,7 +192,8 @@ impl World {
                 if !matches!(found, Surveyed::Failed(_)) {
                     self.figures.surveys += 1;
                     self.note(|| format!("rows {:?}", surveying.rows));
-                    self.shelf.kept.insert(id, surveying.rows);
+                    let source = surveying.survey.source.name.clone();
+                    self.shelf.kept.insert(id, (source, surveying.rows));
                 }
                 self.input(Input::Surveyed(id, found));
             }

@@ -7,6 +7,7 @@
 mod bugs;
 mod check;
 mod deletion;
+mod directed;
 mod exhaustive;
 mod fault;
 mod ledger;
@@ -31,12 +32,13 @@ mod world;
 use std::hash::{DefaultHasher, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::Duration;
 
 use heliostat::engine::Engine;
 use heliostat::service::driver::drive;
 
 use bugs::Bug;
+use directed::directed;
 use script::{Script, biased, generate};
 use world::{Figures, World};
 
@@ -56,12 +58,15 @@ pub struct How {
     pub log: bool,
     /// The service ends without a word after so many steps of the engine.
     pub crash_at: Option<u64>,
+    /// Nothing is excused, not even what is known to be wrong: see [`World::excuse_strays`].
+    pub strict: bool,
 }
 
 /// Plays one history.
 pub fn play(script: &Script, how: How) -> Told {
     let mut world = World::new(script.clone(), how.bug);
     world.crash_at = how.crash_at;
+    world.strict = how.strict;
     world.trace = how.trace.then(DefaultHasher::new);
     world.log = how.log.then(Vec::new);
     while !world.over {
@@ -126,48 +131,90 @@ fn report(script: &Script, how: How, why: &str) -> String {
 /// Failing histories that are listed before the first of them is cut down and shown.
 const FAILURES_MAX: usize = 20;
 
-#[test]
-fn histories_converge() {
-    let began = Instant::now();
-    let mut sum = Figures::default();
-    let (first, count) = match number("HELIOSTAT_SEED") {
-        Some(seed) => (seed, 1),
-        None => (1, number("HELIOSTAT_HISTORIES").unwrap_or(20_000)),
-    };
-    let mut failed: Vec<(u64, String)> = Vec::new();
-    for seed in first..first + count {
+/// Histories are played on so many processors at once.
+const PLAYERS: u64 = 2;
+
+/// One history in so many is played twice, and must leave the same trace.
+const TWICE: u64 = 20;
+
+/// What one player found.
+#[derive(Default)]
+struct Played {
+    sum: Figures,
+    failed: Vec<(u64, String)>,
+    /// Of the processor, for a machine may have other things to do.
+    time: Duration,
+}
+
+/// Plays every so many-th history.
+fn play_some(seeds: impl Iterator<Item = u64>) -> Played {
+    let mut played = Played::default();
+    let began = processor_time();
+    for seed in seeds {
         let script = generate(seed);
         let how = How {
-            trace: seed % 50 == 0,
+            trace: seed % TWICE == 0,
             ..How::default()
         };
         let told = play(&script, how);
-        if count == 1 && told.violation.is_none() {
-            let how = How { log: true, ..how };
-            println!("{}", play(&script, how).log.join("\n"));
+        if how.trace {
+            let again = play(&script, how).trace;
+            assert_eq!(told.trace, again, "seed {seed} does not repeat itself");
         }
-        if let Some(why) = &told.violation {
-            failed.push((seed, why.clone()));
-            if failed.len() >= FAILURES_MAX {
+        add(&mut played.sum, told.figures);
+        if let Some(why) = told.violation {
+            played.failed.push((seed, why));
+            if played.failed.len() >= FAILURES_MAX {
                 break;
             }
         }
-        if how.trace {
-            assert_eq!(
-                told.trace,
-                play(&script, how).trace,
-                "seed {seed} does not repeat itself"
-            );
-        }
-        add(&mut sum, told.figures);
     }
+    played.time = processor_time() - began;
+    played
+}
+
+/// What this thread has had of a processor.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+#[test]
+fn histories_converge() {
+    if let Some(seed) = number("HELIOSTAT_SEED") {
+        let script = generate(seed);
+        let how = How {
+            log: true,
+            ..How::default()
+        };
+        let told = play(&script, how);
+        if let Some(why) = &told.violation {
+            panic!("{}", report(&script, How::default(), why));
+        }
+        return println!("{}", told.log.join("\n"));
+    }
+    let count = number("HELIOSTAT_HISTORIES").unwrap_or(25_000);
+    let all = std::thread::scope(|scope| {
+        let seeds = |player| (1 + player..=count).step_by(PLAYERS as usize);
+        let players = (0..PLAYERS).map(|player| scope.spawn(move || play_some(seeds(player))));
+        let players: Vec<_> = players.collect();
+        let played = players.into_iter().map(|player| player.join().unwrap());
+        played.collect::<Vec<Played>>()
+    });
+    let (mut sum, mut failed, mut time) = (Figures::default(), Vec::new(), Duration::ZERO);
+    for played in all {
+        add(&mut sum, played.sum);
+        failed.extend(played.failed);
+        time += played.time;
+    }
+    failed.sort();
     if let Some((seed, why)) = failed.first() {
         let script = generate(*seed);
         panic!("{}\n{failed:#?}", report(&script, How::default(), why));
     }
-    let rate = sum.histories as f64 / began.elapsed().as_secs_f64();
+    let rate = sum.histories as f64 / time.as_secs_f64();
     println!(
-        "figure: simulated histories {}, faults {}, crashes {}, transfers {}, deletions {}, checkpoints {}, parked routes released {}; {rate:.0} a second",
+        "figure: simulated histories {}, faults {}, crashes {}, transfers {}, deletions {}, checkpoints {}, parked routes released {}; {rate:.0} a second of one processor",
         sum.histories,
         sum.faults,
         sum.crashes,
@@ -177,6 +224,31 @@ fn histories_converge() {
         sum.released
     );
 }
+
+/// What fails is made small: nothing is left in it without which it still fails.
+#[test]
+fn failing_histories_shrink() {
+    let how = How {
+        bug: Some(Bug::AttributesDropped),
+        ..How::default()
+    };
+    let long = |seed: &u64| {
+        let script = generate(*seed);
+        script.items.len() > 15 && play(&script, how).violation.is_some()
+    };
+    let seed = (1..200).find(long).expect("it fails soon");
+    let small = shrink::shrink(&generate(seed), how);
+    assert!(play(&small, how).violation.is_some());
+    assert!(small.items.len() <= 6, "{:#?}", small.items);
+    for without in 0..small.items.len() {
+        let mut less = small.clone();
+        less.items.remove(without);
+        assert_eq!(play(&less, how).violation, None, "{:#?}", small.items);
+    }
+}
+
+/// Directed histories of a bug.
+const DIRECTED: u64 = 40;
 
 /// Tries that a planted bug may take to be found.
 const TRIES: u64 = 3000;
@@ -190,9 +262,10 @@ fn planted_bugs_are_found() {
                 bug: Some(*bug),
                 ..How::default()
             };
-            let script = match bug.bias() {
-                Some(bias) => biased(seed, bias),
-                None => generate(seed),
+            let script = match (directed(*bug, seed), bug.bias()) {
+                (Some(script), _) => script,
+                (None, Some(bias)) => biased(seed, bias),
+                (None, None) => generate(seed),
             };
             tries += 1;
             Some((seed, play(&script, how).violation?))
@@ -203,12 +276,38 @@ fn planted_bugs_are_found() {
         }
     }
     println!(
-        "figure: planted bugs found {} of {}, in {tries} histories; so rare that they are not counted: {:?}",
+        "figure: planted bugs found {} of {}, in {tries} histories",
         Bug::ALL.len() - missed.len(),
-        Bug::ALL.len(),
-        Bug::HARD
+        Bug::ALL.len()
     );
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+/// Another root is in the source's place, its pass changes the target, and the service ends before it has forgotten the
+/// rows of the first root, which comes back: nothing seems to have changed.
+#[test]
+#[ignore = "the engine does not take back yet, before a pass over another root, what the ledger says of a route"]
+fn a_root_that_is_back_after_a_crash_is_sent_again() {
+    let script = directed::root_back_after_a_crash();
+    let how = How {
+        strict: true,
+        ..How::default()
+    };
+    if let Some(why) = play(&script, how).violation {
+        panic!("{}", report(&script, how, &why));
+    }
+}
+
+/// What leads right to a bug must hold without it.
+#[test]
+fn directed_histories_converge() {
+    for bug in Bug::ALL {
+        for script in (1..=DIRECTED).filter_map(|number| directed(*bug, number)) {
+            if let Some(why) = play(&script, How::default()).violation {
+                panic!("{bug:?} {}", report(&script, How::default(), &why));
+            }
+        }
+    }
 }
 
 /// What the bias makes more likely must hold as well.

@@ -8,8 +8,8 @@ use heliostat::plan::{Compare, DeletePolicy};
 use heliostat::transfer::batch::Act;
 
 use super::path::P;
-use super::source::Facts;
-use super::transfer::{Phase, Stage, Transfer, trouble};
+use super::source::{Facts, Kind};
+use super::transfer::{Phase, Stage, Transfer, Visit, trouble};
 
 impl Transfer {
     /// Whether a directory may go for a file that this act sends. rsync: only in a run that deletes.
@@ -23,6 +23,26 @@ impl Transfer {
             Act::Attributes => false,
             Act::Listing => true,
             Act::Reconcile { delete, .. } => delete,
+        }
+    }
+
+    /// Whether rsync's run with the listed removals sends only when it deletes: they are several.
+    pub(super) fn deletes_along(&self) -> bool {
+        let entries = self.batch.entries.iter();
+        let removals = entries.filter(|entry| entry.act == Act::Remove).count();
+        !self.local && removals > 1
+    }
+
+    /// What such a run would find in the way of what it sends.
+    pub(super) fn see_ways(&mut self, stage: &Stage<'_>) {
+        for visit in &self.along {
+            if let Visit::Leaf { path, .. } = visit
+                && stage.source.get(*path).is_some()
+                && !stage.source.is_directory(*path)
+                && stage.target.is_directory(*path)
+            {
+                self.ways.insert(*path);
+            }
         }
     }
 
@@ -51,7 +71,9 @@ impl Transfer {
                     self.fail(path, "a directory is in the way");
                     return Ok(());
                 }
-            } else if self.phase == Phase::Ways && stage.target.children(path).is_empty() {
+            } else if (self.phase == Phase::Ways || !room) && stage.target.children(path).is_empty()
+            {
+                // A run without deletions has no fence: it takes an empty directory out.
                 new = 0;
             } else {
                 if room && self.phase != Phase::Ways {
@@ -119,7 +141,8 @@ impl Transfer {
     }
 
     /// Entries on the target that a share is taken of, before anything is deleted. rsync counts them by what it would
-    /// delete and make, and so leaves out directories that only stay for something protected in them.
+    /// delete and make, and so leaves out what stands in the place of another type, and a directory that stays for
+    /// something protected in it, unless it lies in another one that would go: there the attempt is counted.
     pub(super) fn entries_before(&self, stage: &Stage<'_>) -> u64 {
         let known = self.job.deletes.target_entries;
         let pass = matches!(self.batch.pass, Some(Compare::Quick | Compare::Checksum));
@@ -130,13 +153,18 @@ impl Transfer {
             return stage.target.entries();
         }
         let (source, target) = (stage.source, &*stage.target);
-        let stays = |path: P| {
-            let foreign = path != P::ROOT && source.get(path).is_none();
-            foreign && target.is_directory(path) && target.shelters(path)
+        let out = |path: P, there: Kind| match source.get(path).map(|inode| inode.facts.kind) {
+            Some(here) => here != there && !target.shelters(path),
+            None => {
+                let parent = path
+                    .parent()
+                    .is_none_or(|parent| source.is_directory(parent));
+                there == Kind::Directory && target.shelters(path) && parent
+            }
         };
-        // Inside such a directory it counts the attempt.
-        let kept = |path: P| stays(path) && !path.parent().is_some_and(stays);
-        let counts = |path: &&P| **path != P::ROOT && !path.is_excluded() && !kept(**path);
-        target.tree.keys().filter(counts).count() as u64
+        let counts = |(path, facts): &(&P, &Facts)| {
+            **path != P::ROOT && !path.is_excluded() && !out(**path, facts.kind)
+        };
+        target.tree.iter().filter(counts).count() as u64
     }
 }

@@ -28,6 +28,9 @@ impl World {
         if job.work == Work::Pass(Compare::Quick) && self.lossy[source] {
             self.quick[source] = true;
         }
+        if self.shelf.has_rows_of_another(&job) {
+            self.strays.insert(route);
+        }
         let setup = &self.script.setup.routes[route];
         let epoch = self.targets[route].epoch;
         let transfer = Transfer::new(job, self.now, setup.local, epoch, self.bug);

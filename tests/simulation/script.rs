@@ -80,6 +80,8 @@ pub enum What {
     Trigger,
     Approve,
     ClockStep(i64),
+    /// The host sleeps for so many seconds: the wall clock goes on, the other one does not, and connections are lost.
+    Suspend(i64),
     /// A source's routes are changed in the manifest.
     Reload(usize),
 }
@@ -181,13 +183,14 @@ fn fault(random: &mut Random, kind: u64, setup: &Setup) -> What {
         16 => What::Rescan(route),
         17 => What::Trigger,
         18 => What::Approve,
-        20 => What::Reload(source),
-        _ => What::Wait,
+        19 => What::Wait,
+        20 => What::Suspend(random.pick(&[60, 3600, 8 * 3600, 86_400])),
+        _ => What::Reload(source),
     }
 }
 
-/// Kinds of [`fault`].
-const FAULTS: u64 = 20;
+/// Kinds of [`fault`] that meet by chance. Reloads are behind them: the service takes up a plan at its start only.
+const FAULTS: u64 = 21;
 
 /// What a history is made of, where not everything is wanted.
 #[derive(Clone, Copy, Debug)]

@@ -48,6 +48,19 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Takes rows for those that there were.
+    pub fn keep(&mut self, source: &SourceName, found: &[(P, Option<Row>)]) {
+        let rows = self.rows.entry(source.clone()).or_default();
+        for (path, row) in found {
+            match row {
+                Some(row) => {
+                    rows.insert(*path, row.clone());
+                }
+                None => rows.retain(|at, _| !at.within(*path)),
+            }
+        }
+    }
+
     /// Takes a checkpoint.
     pub fn commit(&mut self, commit: &Commit, found: &[(P, Option<Row>)]) {
         let source = self
@@ -86,14 +99,7 @@ impl Ledger {
                 }
             }
         }
-        for (path, row) in found {
-            match row {
-                Some(row) => {
-                    rows.insert(*path, row.clone());
-                }
-                None => rows.retain(|at, _| !at.within(*path)),
-            }
-        }
+        self.keep(&commit.source, found);
         self.memory
             .routes
             .retain(|name, _| name.source != commit.source);

@@ -83,6 +83,11 @@ pub struct Transfer {
     pub(super) phase: Phase,
     pub(super) batch: Batch,
     pub(super) visits: VecDeque<Visit>,
+    /// What rsync sends along with deleting, and what it sends behind that.
+    pub(super) along: VecDeque<Visit>,
+    pub(super) behind: VecDeque<Visit>,
+    /// What is still sent before it is told that the rest is held.
+    pub(super) held: Option<Verdict>,
     pub(super) touched: BTreeMap<P, Facts>,
     pub(super) ways: BTreeSet<P>,
     pub(super) unread: BTreeSet<P>,
@@ -127,6 +132,9 @@ impl Transfer {
             phase: Phase::Prepare,
             batch: Batch::default(),
             visits: VecDeque::new(),
+            along: VecDeque::new(),
+            behind: VecDeque::new(),
+            held: None,
             touched: BTreeMap::new(),
             ways: BTreeSet::new(),
             unread: BTreeSet::new(),
@@ -213,7 +221,7 @@ impl Transfer {
             Phase::Delete => self.delete(stage)?,
             Phase::Settle => {
                 self.settle(stage);
-                return Ok(true);
+                return self.held.take().map_or(Ok(true), Err);
             }
         }
         Ok(false)
@@ -267,13 +275,14 @@ impl Transfer {
             }
         };
         self.batch = normalise(&self.job.work, stage.scope, &look);
+        let late = self.deletes_along();
         for entry in &self.batch.entries {
             let Some(path) = P::of(&entry.path) else {
                 continue;
             };
             let compare = self.batch.pass == Some(Compare::Checksum);
             let room = self.makes_room(entry.act);
-            self.visits.push_back(match entry.act {
+            let visit = match entry.act {
                 Act::Remove => Visit::Gone(path),
                 Act::Send => Visit::Leaf {
                     path,
@@ -291,7 +300,21 @@ impl Transfer {
                         room,
                     },
                 },
-            });
+            };
+            match entry.act {
+                Act::Send
+                | Act::Remove
+                | Act::Reconcile {
+                    trust: false,
+                    delete: true,
+                } if late => {
+                    self.along.push_back(visit);
+                }
+                Act::Attributes | Act::Reconcile { delete: false, .. } if late => {
+                    self.behind.push_back(visit);
+                }
+                _ => self.visits.push_back(visit),
+            }
         }
         self.phase = if self.local && self.job.route.delete != DeletePolicy::Never {
             Phase::Count
