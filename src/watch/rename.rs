@@ -110,3 +110,189 @@ fn are_halves(from: RawKind, to: RawKind) -> bool {
     let is_directory = |half: Move| half.directory == Some(true);
     from.cookie != 0 && from.cookie == to.cookie && is_directory(from) && is_directory(to)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::watch::backend::At;
+    use crate::watch::disk::{Disk, Identity};
+    use crate::watch::inbox::Inbox;
+    use crate::watch::inotify::Inotify;
+    use crate::watch::tests::scope;
+
+    /// A tree on the kernel's own events, each taken in when the test says so.
+    struct Rig {
+        scratch: tempfile::TempDir,
+        inbox: Arc<Inbox>,
+        backend: Box<dyn Backend>,
+        tree: Tree,
+    }
+
+    impl Rig {
+        fn new(directories: &[&str]) -> Rig {
+            let scratch = tempfile::tempdir().unwrap();
+            let root = scratch.path().join("root");
+            fs::create_dir(&root).unwrap();
+            for path in directories {
+                fs::create_dir_all(root.join(path)).unwrap();
+            }
+            let found = fs::metadata(&root).unwrap();
+            let identity = Identity {
+                device: found.dev(),
+                inode: found.ino(),
+            };
+            let inbox = Arc::new(Inbox::default());
+            let mut rig = Rig {
+                backend: Inotify::open(inbox.feed(), false).unwrap(),
+                tree: Tree::new(
+                    Disk::new(root, identity),
+                    scope(scratch.path(), &[]),
+                    Dirt::none(),
+                ),
+                scratch,
+                inbox,
+            };
+            rig.settle();
+            rig
+        }
+
+        fn at(&self, path: &str) -> PathBuf {
+            self.scratch.path().join("root").join(path)
+        }
+
+        fn rename(&self, from: &str, to: &str) {
+            fs::rename(self.at(from), self.at(to)).unwrap();
+        }
+
+        /// What the kernel has to tell by now, but for attributes.
+        fn told(&self) -> Vec<RawEvent> {
+            fs::write(self.at("last"), "").unwrap();
+            fs::remove_file(self.at("last")).unwrap();
+            let is_last =
+                |event: &RawEvent| matches!(&event.at, At::Entry(_, name) if &**name == b"last");
+            let deadline = Instant::now() + Duration::from_secs(30);
+            let mut told = Vec::new();
+            loop {
+                for event in self.inbox.take(1, deadline).events {
+                    match event.kind {
+                        RawKind::Deleted { .. } if is_last(&event) => return told,
+                        RawKind::Attributes => {}
+                        _ if is_last(&event) => {}
+                        _ => told.push(event),
+                    }
+                }
+                assert!(Instant::now() < deadline, "{told:?}");
+            }
+        }
+
+        /// Takes in these events as the worker does, and places nothing yet.
+        fn take_in(&mut self, events: &[RawEvent]) {
+            let mut rest = events;
+            while let Some((event, after)) = rest.split_first() {
+                rest = after;
+                let backend = self.backend.as_mut();
+                match after.split_first() {
+                    Some((next, after)) if self.tree.renamed(backend, event, next) => rest = after,
+                    _ => self.tree.event(backend, event),
+                }
+            }
+        }
+
+        fn settle(&mut self) {
+            while !self.tree.is_settled(self.tree.last_group()) {
+                self.tree.place(self.backend.as_mut(), 1);
+            }
+        }
+
+        /// Whether a new file in this directory is told.
+        fn follows(&mut self, directory: &str) -> bool {
+            self.tree.marks().clear();
+            fs::write(self.at(directory).join("f"), "").unwrap();
+            let told = self.told();
+            self.take_in(&told);
+            let wanted = RelPath::new(format!("{directory}/f").as_bytes()).unwrap();
+            let marks = self.tree.marks().take(usize::MAX);
+            marks.iter().any(|mark| mark.path == wanted)
+        }
+    }
+
+    #[test]
+    fn a_renamed_directory_keeps_its_watches_and_is_marked_under_both_names() {
+        let mut rig = Rig::new(&["a/b/c", "z"]);
+        let before = rig.tree.directories.get(&RelPath::new(b"a/b/c").unwrap());
+        rig.rename("a", "z/y");
+        let told = rig.told();
+        rig.take_in(&told);
+        rig.settle();
+        let after = rig.tree.directories.get(&RelPath::new(b"z/y/b/c").unwrap());
+        assert_eq!(before, after, "the same watch");
+        let marks = rig.tree.marks().take(usize::MAX);
+        let marks: Vec<String> = marks
+            .iter()
+            .map(|mark| format!("{} {}", mark.path, mark.dirt))
+            .collect();
+        assert_eq!(
+            marks,
+            [
+                ". attributes",
+                "a content+gone",
+                "z attributes",
+                "z/y content+subtree+gone"
+            ]
+        );
+        assert!(rig.follows("z/y/b/c"));
+    }
+
+    #[test]
+    fn what_lies_under_the_old_name_by_now_is_not_taken_for_what_was_renamed() {
+        let mut rig = Rig::new(&["a"]);
+        fs::create_dir(rig.at("a/x")).unwrap();
+        rig.rename("a", "b");
+        fs::create_dir_all(rig.at("a/x")).unwrap();
+        for event in rig
+            .told()
+            .chunk_by(|one, other| are_halves(one.kind, other.kind))
+        {
+            rig.take_in(event);
+            rig.settle(); // so that `a/x` is placed before the rename is heard of
+        }
+        assert!(rig.follows("b/x") && rig.follows("a/x"));
+    }
+
+    #[test]
+    fn what_another_directory_hid_for_a_moment_is_found_after_the_rename() {
+        let mut rig = Rig::new(&["a", "o"]);
+        fs::create_dir(rig.at("a/x")).unwrap();
+        rig.rename("a", "t");
+        rig.rename("o", "a");
+        let told = rig.told();
+        rig.take_in(&told[..1]);
+        rig.tree.place(rig.backend.as_mut(), 1); // finds the other one above `a/x`
+        rig.rename("a", "o");
+        rig.rename("t", "a");
+        rig.settle(); // finds what it knows at `a`
+        rig.rename("a", "t");
+        rig.take_in(&told[1..]);
+        let told = rig.told();
+        rig.take_in(&told);
+        rig.settle();
+        assert!(rig.follows("t/x"));
+    }
+
+    #[test]
+    fn what_still_waits_to_be_placed_is_found_after_the_rename() {
+        let mut rig = Rig::new(&["a"]);
+        fs::create_dir_all(rig.at("a/x/y")).unwrap();
+        rig.rename("a", "b");
+        let told = rig.told();
+        rig.take_in(&told);
+        rig.settle();
+        assert!(rig.follows("b/x") && rig.follows("b/x/y"));
+    }
+}

@@ -62,7 +62,8 @@ struct Rig {
     tree: Tree,
 }
 
-fn scope(scratch: &Path, exclude: &[&str]) -> Scope {
+/// Everything but `exclude` below a scratch directory.
+pub(super) fn scope(scratch: &Path, exclude: &[&str]) -> Scope {
     let rule = |pattern: &&str| Rule {
         pattern: pattern.to_string(),
         origin: None,

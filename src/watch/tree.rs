@@ -131,9 +131,10 @@ impl Tree {
             RawKind::Written => self.mark_file(path, on.close_write, Dirt::CONTENT),
             RawKind::Modified => self.mark_file(path, on.modify, Dirt::CONTENT),
             RawKind::Attributes => self.attributes_changed(path),
-            RawKind::MovedFrom(half) => {
+            RawKind::MovedFrom(_) => {
                 self.parent_changed(&path);
-                self.left(backend, path, on.moved_from, half.directory == Some(true));
+                // Whether it was a directory does not count: a file of that name may have stood on the targets before.
+                self.left(backend, path, on.moved_from, false);
             }
             RawKind::Deleted { directory } => {
                 self.parent_changed(&path);
