@@ -84,10 +84,35 @@ impl Bars {
 }
 
 fn style(known: bool) -> ProgressStyle {
-    let template = if known {
+    ProgressStyle::with_template(template(known)).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn template(known: bool) -> &'static str {
+    if known {
         "{prefix} [{bar:30}] {human_pos}/{human_len} files, {msg}, {per_sec}, {eta} left"
     } else {
         "{prefix} {spinner} {human_pos} files, {msg}, {per_sec}"
-    };
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_bar_are_the_ones_meant() {
+        for known in [true, false] {
+            // What cannot be read would be drawn as some other bar, and nobody would know.
+            assert!(ProgressStyle::with_template(template(known)).is_ok());
+        }
+    }
+
+    #[test]
+    fn nothing_runs_and_nothing_is_drawn() {
+        for terminal in [true, false] {
+            let mut bars = Bars::new(terminal);
+            bars.finish();
+            assert!(bars.bars.is_empty());
+        }
+    }
 }

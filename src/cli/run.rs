@@ -12,6 +12,7 @@ use super::exit;
 use super::load::{self, Loaded};
 use super::status::thousands;
 use crate::engine::status::{RouteStatus, Status};
+use crate::plan;
 use crate::service::logs::{self, LogFormat};
 use crate::service::once::{self, Result as Settled};
 use crate::service::protocol::FORMAT_VERSION;
@@ -101,7 +102,7 @@ pub fn run(
             version = env!("CARGO_PKG_VERSION"),
             sources = options.plan.sources.len(),
             routes = options.plan.routes().count(),
-            digest = runtime::digest(&options.plan),
+            digest = plan::digest(&options.plan),
             "starting"
         );
         let mut lines = Bars::new(false);

@@ -224,12 +224,13 @@ fn paths(routes: &[RouteStatus], out: &mut dyn Write) -> io::Result<()> {
         for path in &route.failing {
             let tries = if path.tries == 1 { "try" } else { "tries" };
             let next = match path.next_try_seconds {
-                seconds if seconds < 1.0 => "now".to_owned(),
-                seconds => format!("in {}", span(seconds as u64)),
+                _ if path.trying => "being tried now".to_owned(),
+                seconds if seconds < 1.0 => "next now".to_owned(),
+                seconds => format!("next in {}", span(seconds as u64)),
             };
             writeln!(
                 out,
-                "  {}: {} (since {}, {} {tries}, next {next})",
+                "  {}: {} (since {}, {} {tries}, {next})",
                 path.path, path.reason, path.since, path.tries
             )?;
         }
@@ -256,6 +257,7 @@ mod tests {
             since: "2026-06-01T00:00:00Z".to_owned(),
             tries,
             next_try_seconds,
+            trying: tries > 20,
         };
         let route = |name: &str, failing: Vec<PathStatus>, failing_count| RouteStatus {
             route: name.to_owned(),
@@ -277,6 +279,8 @@ mod tests {
             deleted: 0,
         };
         let few = vec![path("d/one", 1, 0.4), path("d/two\\n", 12, 90.0)];
+        let mut tried = few.clone();
+        tried.push(path("e", 21, 0.0));
         let shown = |routes: &[RouteStatus]| {
             let mut out = Vec::new();
             paths(routes, &mut out).unwrap();
@@ -284,14 +288,15 @@ mod tests {
         };
         assert_eq!(
             shown(&[
-                route("web/a", few.clone(), 2),
+                route("web/a", tried, 3),
                 route("web/b", Vec::new(), 0),
                 route("web/c", few, 2345),
             ]),
             "
-web/a: 2 failing
+web/a: 3 failing
   d/one: mkstemp: permission denied (since 2026-06-01T00:00:00Z, 1 try, next now)
   d/two\\n: mkstemp: permission denied (since 2026-06-01T00:00:00Z, 12 tries, next in 90s)
+  e: mkstemp: permission denied (since 2026-06-01T00:00:00Z, 21 tries, being tried now)
 
 web/c: 2,345 failing
   d/one: mkstemp: permission denied (since 2026-06-01T00:00:00Z, 1 try, next now)

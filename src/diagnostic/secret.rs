@@ -67,13 +67,23 @@ pub fn in_text(text: &str) -> Vec<Range<usize>> {
 
 fn urls_in_line(line: &str, offset: usize, found: &mut Vec<Range<usize>>) {
     let mut from = 0;
+    // Where the word ends that the url is in, and behind its last `@`: found once for all that looks like a url in it.
+    let (mut end, mut last_at) = (0, 0);
     while let Some(at) = line[from..].find("://") {
         let start = from + at;
-        let rest = &line[start..];
-        let end = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
-            .unwrap_or(rest.len());
-        if let Some(range) = may_be_in_url(&rest[..end]) {
+        if start >= end {
+            let rest = &line[start..];
+            end = rest
+                .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`'))
+                .map_or(line.len(), |at| start + at);
+            last_at = rest[..end - start]
+                .rfind('@')
+                .map_or(0, |at| start + at + 1);
+        }
+        // Nothing behind both the authority and the last `@` tells whether there is a password.
+        let authority = line[start + 3..end].find('/');
+        let authority = authority.map_or(end, |at| start + 3 + at + 1);
+        if let Some(range) = may_be_in_url(&line[start..authority.max(last_at)]) {
             found.push(offset + start + range.start..offset + start + range.end);
         }
         from = start + 3;
@@ -107,9 +117,16 @@ fn keys_in_line(line: &str, offset: usize, found: &mut Vec<Range<usize>>) {
 
 /// The text with these ranges replaced by as many asterisks as they have bytes, so that offsets stay right.
 pub fn masked(text: &str, ranges: &[Range<usize>]) -> String {
+    let mut ranges = ranges.to_vec();
+    ranges.sort_by_key(|range| range.start);
+    let mut ranges = ranges.into_iter().peekable();
+    let mut secret_until = 0;
     let mut out = String::with_capacity(text.len());
     for (index, c) in text.char_indices() {
-        if c != '\n' && c != '\r' && ranges.iter().any(|range| range.contains(&index)) {
+        while let Some(range) = ranges.next_if(|range| range.start <= index) {
+            secret_until = secret_until.max(range.end);
+        }
+        if c != '\n' && c != '\r' && index < secret_until {
             out.extend(std::iter::repeat_n('*', c.len_utf8()));
         } else {
             out.push(c);

@@ -1,9 +1,16 @@
 //! For people: source lines with carets, as rustc draws them.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::ops::Range;
+
+use annotate_snippets::{
+    Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet,
+};
 
 use super::report::counted;
-use super::{Diagnostic, Report, Severity, Sources};
+use super::{Diagnostic, Label, Report, Severity, Sources};
+
+/// Of a file so much is drawn at once: the cost of drawing many diagnostics must not grow with the file.
+const DRAWN_MAX: usize = 4096;
 
 /// Draws all diagnostics and a closing line; empty where there are none. With colour, ANSI sequences are in it.
 pub fn terminal(report: Report<'_>, colour: bool) -> String {
@@ -43,11 +50,8 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
     group
 }
 
-/// One snippet a file, the primary label's file first.
-fn snippets<'a>(
-    diagnostic: &'a Diagnostic,
-    sources: &'a Sources,
-) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+/// What is drawn of each file, the primary label's file first.
+fn snippets<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Element<'a>> {
     let mut files: Vec<&str> = diagnostic
         .place()
         .map(|label| &*label.file)
@@ -60,29 +64,65 @@ fn snippets<'a>(
     }
     files
         .into_iter()
-        .map(|file| snippet(diagnostic, sources, file))
+        .flat_map(|file| {
+            let mut labels: Vec<&Label> = diagnostic
+                .labels
+                .iter()
+                .filter(|label| &*label.file == file)
+                .collect();
+            labels.sort_by_key(|label| !label.primary);
+            drawn(&labels, sources, file)
+        })
         .collect()
 }
 
+/// The lines from the first label to the last; where those are too much, each label's own.
+fn drawn<'a>(labels: &[&'a Label], sources: &'a Sources, file: &'a str) -> Vec<Element<'a>> {
+    let starts = labels.iter().map(|label| label.span.start);
+    let ends = labels.iter().map(|label| label.span.end);
+    let (start, end) = (starts.min().unwrap_or(0), ends.max().unwrap_or(0));
+    let lines = sources.lines(file, &(start..end));
+    if lines.len() <= DRAWN_MAX {
+        return vec![snippet(labels, sources, file, lines).into()];
+    }
+    let single = labels.iter().flat_map(|label| {
+        let start = label.span.start;
+        let line = sources.lines(file, &(start..start));
+        if line.len() <= DRAWN_MAX {
+            return vec![snippet(&[label], sources, file, line).into()];
+        }
+        let at = sources.position(file, start);
+        let origin = Origin::path(file).line(at.line).char_column(at.column);
+        let note = (!label.text.is_empty()).then(|| Level::NOTE.message(label.text.as_str()));
+        [origin.into()]
+            .into_iter()
+            .chain(note.map(Element::from))
+            .collect()
+    });
+    single.collect()
+}
+
+/// Whole lines of a text with their labels, each cut to them.
 fn snippet<'a>(
-    diagnostic: &'a Diagnostic,
+    labels: &[&'a Label],
     sources: &'a Sources,
     file: &'a str,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let labels = diagnostic
-        .labels
-        .iter()
-        .filter(|label| &*label.file == file);
-    let annotations = labels.map(|label| {
+    part: Range<usize>,
+) -> Snippet<'a, Annotation<'a>> {
+    let text = sources.text(file).unwrap_or_default();
+    let annotations = labels.iter().map(|label| {
         let kind = if label.primary {
             AnnotationKind::Primary
         } else {
             AnnotationKind::Context
         };
-        let text = (!label.text.is_empty()).then_some(label.text.as_str());
-        kind.span(sources.clamp(file, &label.span)).label(text)
+        let span = sources.clamp(file, &label.span);
+        let within = |byte: usize| byte.clamp(part.start, part.end) - part.start;
+        let note = (!label.text.is_empty()).then_some(label.text.as_str());
+        kind.span(within(span.start)..within(span.end)).label(note)
     });
-    Snippet::source(sources.text(file).unwrap_or_default())
+    Snippet::source(&text[part.clone()])
+        .line_start(sources.position(file, part.start).line)
         .path(file)
         .annotations(annotations)
 }

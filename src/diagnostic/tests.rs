@@ -111,3 +111,46 @@ fn a_diagnostic_without_a_place_or_with_a_wrong_one_is_still_shown() {
         }
     }
 }
+
+#[test]
+fn a_line_too_long_to_draw_is_named_by_its_places() {
+    let text = format!(
+        "{}é: 1, b: 2, {}\nend: 3\n",
+        "x".repeat(3000),
+        "y".repeat(3000)
+    );
+    let at = |what: &str| {
+        let start = text.find(what).unwrap();
+        Place {
+            file: "a".into(),
+            span: start..start + what.len(),
+        }
+    };
+    let mut sources = Sources::new();
+    sources.insert("a", &text);
+    let diagnostics = [Diagnostic::new(Code::DuplicateKey, "`b` is given twice")
+        .primary(&at("b: 2"), "remove one of them")
+        .secondary(&at("end"), "first given here")];
+    let report = Report {
+        sources: &sources,
+        diagnostics: &diagnostics,
+        files: 1,
+    };
+    let out = terminal(report, false);
+    let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+    let drawn = [
+        "error[H0009]: `b` is given twice",
+        "--> a:1:3007",
+        "= note: remove one of them",
+        "::: a:2:1",
+        "2 | end: 3",
+        "first given here",
+    ];
+    for part in drawn {
+        assert!(
+            lines.iter().any(|line| line.contains(part)),
+            "{part}:\n{out}"
+        );
+    }
+    assert!(lines.iter().all(|line| line.len() < 200), "{out}");
+}

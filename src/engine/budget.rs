@@ -38,6 +38,7 @@ impl Route {
         self.totals.files += stats.files;
         self.totals.bytes += stats.bytes;
         self.totals.created += stats.created;
+        self.totals.attributes += stats.attributes;
         self.totals.deleted += stats.deleted;
         match stats.target_entries {
             Some(entries) => self.target_entries = Some(entries),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Heard, Mark, Now, RelPath, SurveyId, SurveyScope, Told};
+use crate::plan::RouteName;
 
 /// After the last change, before the touched directories are surveyed: longer than the two seconds for which a change
 /// may bear the time of an earlier one.
@@ -18,11 +19,14 @@ const QUIET: Duration = Duration::from_millis(2500);
 const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Surveys take at most this part of the time.
 const SHARE: u32 = 20;
-/// A survey that failed, or that nobody answers, is made again after this.
+/// A survey that failed is made again after this.
 const AGAIN: Duration = Duration::from_secs(60);
 /// The survey that first makes the rows waits for full passes, which read the same disks, but not longer than this: a
 /// frozen target must not keep the others from their checkpoint.
 const PASSES_MAX: Duration = Duration::from_secs(600);
+/// Directories that are only looked at again because they were young are looked at ever more seldom, up to this: a log that
+/// is written to for weeks is young at every look.
+const YOUNG_MAX: Duration = Duration::from_secs(60);
 /// Beyond so many touched paths everything is surveyed, and of what changed nothing is known: about 20 MB at the worst.
 const TOLD_MAX: usize = 100_000;
 
@@ -37,6 +41,8 @@ pub struct Census {
     told: Told,
     touched: Option<Touched>,
     not_before: Duration,
+    /// How often in a row young directories were looked at again although nothing was told.
+    young: u32,
 }
 
 /// Everything is to be surveyed.
@@ -68,6 +74,8 @@ pub struct Surveying {
     pub key: String,
     /// What had been told when it began.
     pub told: Told,
+    /// The parked route for which it is made: it makes no rows.
+    pub release: Option<RouteName>,
     /// When it began.
     pub began: Duration,
 }
@@ -75,7 +83,7 @@ pub struct Surveying {
 impl Surveying {
     /// Whether its rows are all that there are.
     pub fn is_whole(&self) -> bool {
-        self.scope == SurveyScope::Everything && !self.compare
+        self.scope == SurveyScope::Everything && !self.compare && self.release.is_none()
     }
 }
 
@@ -89,6 +97,8 @@ pub enum CensusDue {
         /// Whether it compares.
         compare: bool,
     },
+    /// A survey for a parked route.
+    Release(RouteName),
     /// Only the routes' memories are to be written.
     Save,
     /// Nothing before then.
@@ -125,10 +135,9 @@ impl Census {
 
     /// The wall clock was set back: when a file changed can no longer be held against when it was heard of.
     pub fn set_back(&mut self) {
-        self.told.since = None;
-        self.told.below.clear();
-        for heard in self.told.paths.values_mut() {
-            heard.at = Timestamp::MIN;
+        self.told.set_back();
+        if let Some(survey) = &mut self.surveying {
+            survey.told.set_back();
         }
     }
 
@@ -139,12 +148,14 @@ impl Census {
         }
         self.bound();
         if !marks.is_empty() {
-            let first = self.touched.map_or(now.mono, |touched| touched.first);
-            self.touched = Some(Touched {
-                first,
-                last: now.mono,
-            });
+            self.young = 0;
+            self.touch(now.mono);
         }
+    }
+
+    fn touch(&mut self, now: Duration) {
+        let first = self.touched.map_or(now, |touched| touched.first);
+        self.touched = Some(Touched { first, last: now });
     }
 
     /// Beyond its bound everything is surveyed, with nothing heard of it.
@@ -163,15 +174,19 @@ impl Census {
 
     /// Something about a route changed.
     pub fn changed(&mut self, now: Duration) {
-        let before = self.touched;
-        self.touched = Some(before.unwrap_or(Touched {
+        self.touched.get_or_insert(Touched {
             first: now,
             last: now,
-        }));
+        });
     }
 
-    /// What is to be done now. `passes`: full passes of this source run.
-    pub fn due(&self, now: Duration, passes: bool) -> CensusDue {
+    /// The paths that were told since the last survey began.
+    pub fn told(&self) -> Vec<RelPath> {
+        self.told.paths.keys().cloned().collect()
+    }
+
+    /// What is to be done now. `passes`: full passes of this source run. `release`: a parked route that asks for a survey.
+    pub fn due(&self, now: Duration, passes: bool, release: Option<&RouteName>) -> CensusDue {
         if self.surveying.is_some() {
             return CensusDue::Idle;
         }
@@ -192,12 +207,17 @@ impl Census {
                 }
             };
         }
+        if let Some(route) = release {
+            return CensusDue::Release(route.clone());
+        }
         let (Some(touched), true) = (self.touched, self.base.is_some()) else {
             return CensusDue::Idle;
         };
-        let at = (touched.last + QUIET)
-            .min(touched.first + MAX_WAIT)
-            .max(self.not_before);
+        let at = match self.young {
+            0 => (touched.last + QUIET).min(touched.first + MAX_WAIT),
+            again => touched.last + QUIET.saturating_mul(1 << (again - 1).min(8)).min(YOUNG_MAX),
+        };
+        let at = at.max(self.not_before);
         if at > now {
             CensusDue::At(at)
         } else if self.told.paths.is_empty() {
@@ -230,6 +250,10 @@ impl Census {
 
     /// A survey begins.
     pub fn begin(&mut self, mut survey: Surveying) -> Told {
+        if survey.release.is_some() {
+            self.surveying = Some(survey);
+            return Told::default();
+        }
         let since = self.told.since;
         survey.told = std::mem::take(&mut self.told);
         self.told.since = since;
@@ -240,6 +264,25 @@ impl Census {
         let told = survey.told.clone();
         self.surveying = Some(survey);
         told
+    }
+
+    /// Since when a comparison is under way that has not told yet what differs.
+    pub fn compares(&self) -> Option<Duration> {
+        let survey = self.surveying.as_ref();
+        let tells = |survey: &&Surveying| survey.barrier.is_none() && survey.release.is_none();
+        let survey = survey.filter(|survey| survey.compare).filter(tells);
+        survey.map(|survey| survey.began)
+    }
+
+    /// Events were lost, and what is suspect by that is to be compared. Where that broke a comparison off, the next one may
+    /// take as long again as that one did before it begins: in a storm that loses events all the time no comparison ends.
+    pub fn lost(&mut self, broken: Option<Duration>, now: Now) {
+        self.stands(now);
+        self.want(true, now.mono);
+        if let Some(began) = broken {
+            let took = now.mono.saturating_sub(began);
+            self.not_before = self.not_before.max(now.mono + took);
+        }
     }
 
     /// The survey that is under way.
@@ -255,6 +298,7 @@ impl Census {
         };
         self.not_before = now.mono + now.mono.saturating_sub(survey.began) * SHARE;
         if young.is_empty() {
+            self.young = 0;
             return;
         }
         let mut again = Told::default();
@@ -297,11 +341,11 @@ impl Census {
         again.join(heard);
         self.told.join(again);
         self.bound();
-        let first = self.touched.map_or(now.mono, |touched| touched.first);
-        self.touched = Some(Touched {
-            first,
-            last: now.mono,
-        });
+        // What was told while it looked is waited for as ever.
+        if self.touched.is_none() {
+            self.young += 1;
+        }
+        self.touch(now.mono);
     }
 
     /// The routes' memories are written.
@@ -337,6 +381,9 @@ impl Census {
 
     /// What an abandoned survey looked at is to be looked at by another.
     pub fn put_back(&mut self, survey: Surveying, now: Duration) {
+        if survey.release.is_some() {
+            return;
+        }
         self.told.join(survey.told);
         self.bound();
         match survey.scope {

@@ -146,6 +146,11 @@ impl ChangeSet {
         self.marks.len()
     }
 
+    /// Whether this path is marked.
+    pub fn has(&self, path: &RelPath) -> bool {
+        self.marks.contains_key(path)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.marks.is_empty()

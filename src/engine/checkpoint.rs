@@ -5,16 +5,14 @@
 //! the rows, and what differs is marked.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use super::census::{CensusDue, Surveying};
 use super::change_set::ChangeSet;
 use super::core::Engine;
 use super::input::{Effect, Event};
+use super::parked::Parked;
 use super::route::{Load, Route};
 use super::{
-    Commit, Dirt, Mark, Now, RootId, RouteMemory, Stamp, Survey, SurveyId, Surveyed, Told,
-    WatchReport,
+    Commit, Dirt, Mark, Now, Parking, RootId, RouteMemory, Stamp, SurveyId, Surveyed, WatchReport,
 };
 use crate::plan::{
     Compare, DeletePolicy, OnStart, RouteName, SourceName, SourcePlan, Sync, TargetName, route_key,
@@ -45,15 +43,19 @@ impl Route {
         }
         self.last_good = memory.last_good;
         self.target_entries = memory.target_entries;
+        self.target = memory.target;
         self.mark(&memory.marks, stamp);
         match memory.pass {
             Some(compare) => self.want_pass(compare, stamp, "start"),
             None => self.standing = true,
         }
+        if memory.parked != Parking::No {
+            self.parked = Some(Parked::recalled(stamp));
+        }
     }
 
     /// What is to be remembered of it; `None`: nothing is known of its target.
-    fn memory(&self) -> Option<RouteMemory> {
+    fn memory(&mut self) -> Option<RouteMemory> {
         let loads = || {
             let running = self.running.as_ref().map(|running| &running.load);
             running
@@ -64,10 +66,8 @@ impl Route {
             .filter_map(|load| load.pass)
             .chain(self.pass)
             .map(|pass| pass.compare);
-        let suspect = self.suspect.map(|_| Compare::Quick);
-        let pass = passes
-            .chain(suspect)
-            .max_by_key(|compare| *compare == Compare::Checksum);
+        // What is suspect is compared with the rows by the next start as by this one.
+        let pass = passes.max_by_key(|compare| *compare == Compare::Checksum);
         let taken_as_right = self.plan.rescan.on_start == OnStart::Never;
         if pass.is_none() && !self.standing && !self.compared && !taken_as_right {
             return None;
@@ -100,18 +100,24 @@ impl Route {
             last_good: self.last_good,
             next_rescan: self.next_rescan,
             next_sync: self.next_sync,
+            target: self.target,
+            parked: self.parking(),
         })
     }
 
-    /// Nothing is known of what is older than this, or a full pass is wanted where nothing was known anyway.
+    /// What is older than this may differ: a comparison tells where the route stands, else only a full pass.
     fn doubt(&mut self, stamp: Stamp, trigger: &'static str) {
         if self.standing {
             self.suspect = self.suspect.or(Some(stamp));
         } else {
-            // No comparison comes for what was suspect: the pass covers that as well.
-            let since = self.suspect.take().unwrap_or(stamp);
-            self.want_pass(super::START_COMPARE, since, trigger);
+            self.despair(stamp, trigger);
         }
+    }
+
+    /// No comparison comes for what is suspect: a full pass makes up for that as well.
+    fn despair(&mut self, stamp: Stamp, trigger: &'static str) {
+        let since = self.suspect.take().unwrap_or(stamp);
+        self.want_pass(super::START_COMPARE, since, trigger);
     }
 }
 
@@ -129,7 +135,7 @@ impl Engine {
         let Some(source) = self.sources.get_mut(name) else {
             return;
         };
-        let first = !source.seen;
+        let first = source.report.is_none();
         let key = rows_key(&source.plan, &report.root);
         source.ready(report.clone());
         effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
@@ -142,6 +148,9 @@ impl Engine {
             source.census.drop_base(now.mono);
         }
         for route in routes_of(&mut self.routes, name) {
+            if !comparable {
+                route.give_up_parking(stamp);
+            }
             // It stands, so who waited for it is looked at again.
             if let Some(held) = route.held.as_mut().filter(|held| held.is_of_root()) {
                 held.next_check = now.mono;
@@ -175,7 +184,9 @@ impl Engine {
         // A survey tells what differs, but not for one that distrusts equal facts.
         let lost =
             all.is_some_and(|all| !all.dirt.has(Dirt::CONTENT)) && source.census.base.is_some();
+        let mut broken = None;
         if all.is_some() {
+            broken = source.census.compares();
             // Events were lost: what was surveyed meanwhile may have in it what nobody was told.
             self.break_survey(name, now, effects);
         }
@@ -187,13 +198,16 @@ impl Engine {
         };
         source.census.touched(&marks, now);
         if lost {
-            source.census.stands(now);
-            source.census.want(true, now.mono);
+            source.census.lost(broken, now);
         }
         for route in routes_of(&mut self.routes, name) {
-            if lost {
+            // Where losses overtake the comparisons, only a pass comes to an end.
+            if lost && broken.is_some() {
+                route.despair(stamp, "lost");
+            } else if lost {
                 route.doubt(stamp, "lost");
             }
+            route.heard(&marks, now);
             route.mark(&marks, stamp);
         }
     }
@@ -221,10 +235,19 @@ impl Engine {
         else {
             return; // abandoned
         };
-        let compared = source
+        let release = source
             .census
             .surveying()
-            .is_some_and(|survey| survey.compare);
+            .and_then(|survey| survey.release.clone());
+        if let Some(route) = release {
+            source.census.abandon();
+            effects.push(Effect::ForgetSurvey(id));
+            self.released(now, &route, found, effects);
+            return;
+        }
+        let survey = source.census.surveying();
+        let (compared, whole) =
+            survey.map_or((false, false), |survey| (survey.compare, survey.is_whole()));
         let name = name.clone();
         let failed = matches!(found, Surveyed::Failed(_));
         let (marks, everything) = match found {
@@ -238,16 +261,17 @@ impl Engine {
                 source.census.looked(&marks, &young, now);
                 (marks, false)
             }
-            Surveyed::Everything if compared => {
-                // There may have been nothing to compare with any more; all rows are made anew, once the passes are over.
+            Surveyed::Everything if whole => {
+                source.census.looked(&[], &[], now);
+                (Vec::new(), false)
+            }
+            Surveyed::Everything => {
+                // The ledger may have no rows any more; all are made anew, once the passes are over.
                 source.census.abandon();
                 source.census.drop_base(now.mono);
                 effects.push(Effect::ForgetSurvey(id));
-                (Vec::new(), true)
-            }
-            Surveyed::Everything => {
-                source.census.looked(&[], &[], now);
-                (Vec::new(), false)
+                routes_of(&mut self.routes, &name).for_each(|route| route.give_up_parking(stamp));
+                (Vec::new(), compared)
             }
         };
         if let Some(survey) = source.census.surveying() {
@@ -258,14 +282,18 @@ impl Engine {
             return;
         }
         for route in routes_of(&mut self.routes, &name) {
-            let since = route.suspect.take();
             if everything {
                 route.standing &= failed;
-                route.want_pass(super::START_COMPARE, since.unwrap_or(stamp), "lost");
+                // Where nothing is suspect, a pass was wanted for it before.
+                if route.suspect.is_some() {
+                    route.despair(stamp, "lost");
+                }
             } else {
-                // Also where a pass is under way: it may have passed by what changed since.
+                let since = route.suspect.take();
                 route.compared |= since.is_some();
-                // As old as the doubt that they answer: whoever waits since then waits for them.
+                // As old as the doubt that they answer: whoever waits since then waits for them. Also where a pass is under
+                // way: it may have passed by what changed since.
+                route.heard(&marks, now);
                 route.mark(&marks, since.unwrap_or(stamp));
             }
         }
@@ -276,7 +304,14 @@ impl Engine {
     }
 
     /// The barrier behind which a survey's rows may be kept has come.
-    pub(super) fn settled(&mut self, name: &SourceName, barrier: u64, effects: &mut Vec<Effect>) {
+    pub(super) fn settled(
+        &mut self,
+        name: &SourceName,
+        barrier: u64,
+        now: Now,
+        effects: &mut Vec<Effect>,
+    ) {
+        let stamp = self.stamp(now);
         let Some(source) = self.sources.get_mut(name) else {
             return;
         };
@@ -289,6 +324,7 @@ impl Engine {
         };
         let (id, key, whole) = (survey.id, survey.key.clone(), survey.is_whole());
         source.census.committed();
+        self.park(name, now, stamp, effects);
         self.commit(name, id, key, whole, effects);
     }
 
@@ -316,49 +352,6 @@ impl Engine {
         effects.push(Effect::Commit(Box::new(commit)));
     }
 
-    /// Surveys and saves what is due.
-    pub(super) fn take_census(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let names: Vec<SourceName> = self.sources.keys().cloned().collect();
-        for name in names {
-            let due = self.census_due(&name, now);
-            if matches!(due, CensusDue::At(_) | CensusDue::Idle) {
-                continue;
-            }
-            let id = SurveyId(self.next_id());
-            let Some(source) = self.sources.get_mut(&name) else {
-                continue;
-            };
-            let Some(report) = &source.report else {
-                continue;
-            };
-            let key = rows_key(&source.plan, &report.root);
-            match due {
-                CensusDue::Survey { scope, compare } => {
-                    let told = source.census.begin(Surveying {
-                        id,
-                        scope: scope.clone(),
-                        compare,
-                        key,
-                        told: Told::default(),
-                        barrier: None,
-                        began: now.mono,
-                    });
-                    let survey = Survey {
-                        id,
-                        source: source.plan.clone(),
-                        root: report.root.clone(),
-                        scope,
-                        compare,
-                        told,
-                    };
-                    effects.push(Effect::Survey(Box::new(survey)));
-                }
-                CensusDue::Save => self.save(&name, effects),
-                CensusDue::At(_) | CensusDue::Idle => {}
-            }
-        }
-    }
-
     /// Writes the routes' memories, if something about them changed; the rows stay as they are.
     pub(super) fn save(&mut self, name: &SourceName, effects: &mut Vec<Effect>) {
         let id = SurveyId(self.next_id());
@@ -371,47 +364,11 @@ impl Engine {
         source.census.saved();
         self.commit(name, id, key, false, effects);
     }
-
-    /// When the next survey is due.
-    pub(super) fn census_deadline(&self, now: Now) -> Option<Duration> {
-        self.sources
-            .keys()
-            .filter_map(|name| match self.census_due(name, now) {
-                CensusDue::At(at) => Some(at),
-                CensusDue::Survey { .. } | CensusDue::Save => Some(now.mono),
-                CensusDue::Idle => None,
-            })
-            .min()
-    }
-
-    fn census_due(&self, name: &SourceName, now: Now) -> CensusDue {
-        let Some(source) = self.sources.get(name).filter(|source| source.is_ready()) else {
-            return CensusDue::Idle;
-        };
-        let passes = self
-            .routes
-            .range(first_of(name)..)
-            .take_while(|(route, _)| route.source == *name)
-            .filter_map(|(_, route)| route.running.as_ref())
-            .any(|running| running.load.pass.is_some());
-        source.census.due(now.mono, passes)
-    }
-
-    /// The watch broke down under the survey that is under way.
-    pub(super) fn break_survey(&mut self, name: &SourceName, now: Now, effects: &mut Vec<Effect>) {
-        let Some(source) = self.sources.get_mut(name) else {
-            return;
-        };
-        if let Some(survey) = source.census.abandon() {
-            effects.push(Effect::ForgetSurvey(survey.id));
-            source.census.put_back(survey, now.mono);
-        }
-    }
 }
 
 /// Identifies what the rows of a source depend on: also its root's inode, for an unmounted disk leaves another directory
 /// in its place. Not the device, whose number a restart of the machine may change.
-fn rows_key(source: &SourcePlan, root: &RootId) -> String {
+pub(super) fn rows_key(source: &SourcePlan, root: &RootId) -> String {
     let inode = root.0.last().map_or(0, |(_, inode)| *inode);
     format!("{}-{inode:x}", source_key(source))
 }
@@ -427,7 +384,7 @@ fn routes_of<'a>(
         .map(|(_, route)| route)
 }
 
-fn first_of(source: &SourceName) -> RouteName {
+pub(super) fn first_of(source: &SourceName) -> RouteName {
     RouteName {
         source: source.clone(),
         target: TargetName(String::new()),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ask::Waits;
-use super::census::Census;
 use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
+use super::parked::PARKED_MARKS;
 use super::route::{Due, Kind, Route, Running, until};
 use super::source::Source;
 use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, Verdict, WatchId};
@@ -16,14 +16,17 @@ use crate::plan::{Limits, Plan, RouteName, SourceName, Sync, Target};
 const CLOCK_LOOK: Duration = Duration::from_secs(60);
 
 /// The engine. Invariant: everything it does follows from its inputs in their order; the same inputs give the same effects.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Engine {
     pub(super) sources: BTreeMap<SourceName, Source>,
     pub(super) routes: BTreeMap<RouteName, Route>,
     pub(super) waits: Waits,
     pub(super) generation: u64,
+    /// A route that cannot send is parked above so many marks.
+    pub(super) parked_marks: usize,
     plan: Plan,
     limits: Limits,
+    watched: bool,
     transfers: BTreeMap<TransferId, RouteName>,
     stepped: Option<Now>,
     seq: u64,
@@ -32,6 +35,28 @@ pub struct Engine {
     /// What ran was told to end while draining: its time is up, and nothing starts in its place.
     ending: bool,
     drained: bool,
+}
+
+impl Default for Engine {
+    fn default() -> Engine {
+        Engine {
+            sources: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            waits: Waits::default(),
+            generation: 0,
+            parked_marks: PARKED_MARKS,
+            plan: Plan::default(),
+            limits: Limits::default(),
+            watched: false,
+            transfers: BTreeMap::new(),
+            stepped: None,
+            seq: 0,
+            last_id: 0,
+            draining: false,
+            ending: false,
+            drained: false,
+        }
+    }
 }
 
 impl Engine {
@@ -55,15 +80,16 @@ impl Engine {
         let before = self.stepped.replace(now);
         let set_back = before.is_some_and(|before| now.wall < before.wall);
         if set_back {
-            let censuses = self.sources.values_mut().map(|source| &mut source.census);
-            censuses.for_each(Census::set_back);
+            self.set_back(now, &mut effects);
         }
         for route in self.routes.values_mut() {
             route.clock(now, set_back, stamp);
         }
         if !self.drained && !self.ending {
             self.start(now, &mut effects);
-            self.take_census(now, &mut effects);
+            if self.watched {
+                self.take_census(now, &mut effects);
+            }
         }
         self.answer_waits(&mut effects);
         if self.draining && !self.drained && self.transfers.is_empty() {
@@ -96,7 +122,7 @@ impl Engine {
                 consider(at.max(now.mono));
             }
         }
-        if !self.drained && !self.ending {
+        if self.watched && !self.drained && !self.ending {
             self.census_deadline(now)
                 .into_iter()
                 .for_each(&mut consider);
@@ -139,6 +165,7 @@ impl Engine {
         self.generation += 1;
         let stamp = self.stamp(now);
         self.limits = reload.limits;
+        self.watched = reload.watched;
         let old = std::mem::replace(&mut self.plan, reload.plan);
         let gone: Vec<SourceName> = old
             .sources
@@ -205,7 +232,7 @@ impl Engine {
             }
             Notice::Barrier(id) => {
                 self.waits.barrier(&name, id, self.seq);
-                self.settled(&name, id, effects);
+                self.settled(&name, id, now, effects);
             }
             Notice::Report(report) => source.report = Some(report),
         }
@@ -218,6 +245,7 @@ impl Engine {
         outcome: Outcome,
         effects: &mut Vec<Effect>,
     ) {
+        let stamp = self.stamp(now);
         let Some(name) = self.transfers.remove(&transfer) else {
             return;
         };
@@ -241,7 +269,12 @@ impl Engine {
             source.census.changed(now.mono);
         }
         self.ending |= self.draining && outcome.verdict == Verdict::Cancelled;
+        let replaced = route.is_replaced(&outcome);
         route.finished(now, outcome, effects);
+        if replaced {
+            route.want_pass(super::START_COMPARE, stamp, "replaced");
+            effects.push(Effect::Tell(Event::Replaced(name)));
+        }
     }
 
     fn ask(&mut self, now: Now, request: RequestId, ask: Ask, effects: &mut Vec<Effect>) {
@@ -249,15 +282,23 @@ impl Engine {
         let answer = match ask {
             Ask::Status => Answer::Status(Box::new(self.status(now))),
             Ask::Trigger(selector) => self.each(&selector, |route| route.force()),
-            Ask::Rescan(selector, compare) => self.each(&selector, |route| {
-                route.want_pass(compare, stamp, "trigger");
-                route.force();
-            }),
+            Ask::Rescan(selector, compare) => {
+                // What was accepted is done, also by another process if this one ends before.
+                for (name, source) in &mut self.sources {
+                    if selector.source.as_ref().is_none_or(|source| source == name) {
+                        source.census.changed(now.mono);
+                    }
+                }
+                self.each(&selector, |route| {
+                    route.want_pass(compare, stamp, "rescan");
+                    route.force();
+                })
+            }
             Ask::Wait(selector) => return self.begin_wait(request, selector, effects),
             Ask::Approve(name, id) => match self.routes.get_mut(&name) {
                 None => Answer::NoSuchRoute,
                 Some(route) => match route.approve(&id) {
-                    Err(other) => Answer::NotHeld(other),
+                    Err(answer) => answer,
                     Ok(forget_mounts) => {
                         if let Some(source) =
                             self.sources.get_mut(&name.source).filter(|_| forget_mounts)
@@ -309,6 +350,10 @@ impl Engine {
         }
         due.sort();
         for (_, name, kind) in due {
+            if kind == Kind::Release {
+                self.release(&name);
+                continue;
+            }
             if !self.has_room(&name) {
                 continue;
             }

@@ -85,11 +85,6 @@ impl Failing {
         self.0.values().map(|failed| failed.pending.since).min()
     }
 
-    /// The first that is a fault.
-    pub fn first_fault(&self) -> Option<(&RelPath, &Failed)> {
-        self.0.iter().find(|(_, failed)| !failed.changing)
-    }
-
     /// How many.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::change_set::Pending;
 use super::failing::Failed;
 use super::held::Held;
-use super::input::{Effect, Event, Sent};
+use super::input::{Answer, Effect, Event, Sent};
 use super::route::{Backoff, Load, Route, Running};
 use super::{Dirt, Hold, Now, Outcome, RelPath, Stamp, Trouble, Verdict, backoff};
 use crate::plan::Compare;
@@ -23,6 +23,14 @@ const AGAIN_MS: u64 = 100;
 /// The doubling ends here, or at twice what the transfer took if that is more: what is looked at again in vain costs at
 /// most a third of the time, and what was merely in the way of a burst of changes is not late long after it.
 const AGAIN_MAX: Duration = Duration::from_secs(1);
+
+/// A transfer that did not bring things in step.
+#[derive(Clone, Copy)]
+struct Vain {
+    now: Now,
+    took: Duration,
+    trigger: &'static str,
+}
 
 /// How a transfer came to its end.
 #[derive(Clone, Copy)]
@@ -52,6 +60,11 @@ impl Route {
         if outcome.verdict != Verdict::Done && outcome.stats.deleted > 0 {
             self.spend(now, &outcome.stats, running.approved.is_some());
         }
+        let vain = Vain {
+            now,
+            took,
+            trigger: running.trigger,
+        };
         match outcome.verdict.clone() {
             Verdict::Done => {
                 let lag = running
@@ -62,7 +75,7 @@ impl Route {
                     now,
                     took,
                     outcome: &outcome,
-                    approved: running.trigger == "approve",
+                    approved: running.approved.is_some(),
                 };
                 self.done(end, running.load, effects);
                 effects.extend(held.map(|_| Effect::Tell(Event::Released(name.clone()))));
@@ -76,20 +89,45 @@ impl Route {
                     took,
                     lag,
                     failed: outcome.failed.len(),
+                    failures: outcome
+                        .failed
+                        .into_iter()
+                        .take(Sent::FAILURES_MAX)
+                        .collect(),
                 };
                 effects.push(Effect::Tell(Event::Sent(sent)));
             }
             Verdict::Retry(trouble) => {
-                let wait = self.failed(now, trouble, false, effects);
+                let wait = self.failed(vain, trouble, false, effects);
                 self.keep(running, held, now.mono + wait);
             }
             Verdict::Permanent(trouble) => {
-                let wait = self.failed(now, trouble, true, effects);
+                let wait = self.failed(vain, trouble, true, effects);
                 self.keep(running, held, now.mono + wait);
             }
-            Verdict::Held(hold) => self.hold(now, running.load, hold, held, effects),
+            Verdict::Held(hold) => self.hold(vain, running.load, hold, held, effects),
             Verdict::Cancelled => self.keep(running, held, now.mono),
         }
+    }
+
+    /// Takes in which directory its local target was; true where that is another than before, and no pass went through it.
+    pub fn is_replaced(&mut self, outcome: &Outcome) -> bool {
+        let done = outcome.verdict == Verdict::Done;
+        let Some(target) = outcome.target.filter(|_| done) else {
+            return false;
+        };
+        let other = self
+            .target
+            .replace(target)
+            .is_some_and(|before| before != target);
+        let passed = self
+            .running
+            .as_ref()
+            .is_some_and(|running| running.load.pass.is_some());
+        if other && !passed {
+            self.target_entries = None;
+        }
+        other && !passed
     }
 
     fn done(&mut self, end: End<'_>, load: Load, effects: &mut Vec<Effect>) {
@@ -160,7 +198,7 @@ impl Route {
     /// Books a failure as a whole; the time until the next try.
     fn failed(
         &mut self,
-        now: Now,
+        Vain { now, took, trigger }: Vain,
         trouble: Trouble,
         permanent: bool,
         effects: &mut Vec<Effect>,
@@ -181,6 +219,8 @@ impl Route {
         self.forced = false;
         effects.push(Effect::Tell(Event::Failed {
             route: name,
+            trigger,
+            took,
             trouble,
             tries,
             wait,
@@ -190,7 +230,7 @@ impl Route {
 
     fn hold(
         &mut self,
-        now: Now,
+        Vain { now, took, trigger }: Vain,
         load: Load,
         hold: Hold,
         before: Option<Held>,
@@ -220,6 +260,8 @@ impl Route {
         if !same {
             effects.push(Effect::Tell(Event::Held {
                 route: self.plan.name.clone(),
+                trigger,
+                took,
                 hold: hold.clone(),
                 id: id.clone(),
             }));
@@ -237,23 +279,25 @@ impl Route {
         });
     }
 
-    /// An operator releases the hold with this id. `Err` with the id that is held, if one is. `Ok(true)`: the mounts that
+    /// An operator releases the hold with this id. `Err` with what is said to one who cannot. `Ok(true)`: the mounts that
     /// are gone are meant to be.
-    pub fn approve(&mut self, id: &str) -> Result<bool, Option<String>> {
+    pub fn approve(&mut self, id: &str) -> Result<bool, Answer> {
         let Some(held) = &mut self.held else {
-            return Err(None);
+            return Err(Answer::NotHeld(None));
         };
         if held.id != id {
-            return Err(Some(held.id.clone()));
+            return Err(Answer::NotHeld(Some(held.id.clone())));
         }
-        held.next_check = Duration::ZERO;
-        match &held.hold {
+        let of_mounts = match &held.hold {
             Hold::Deletes(plan) => {
                 held.approved = Some(Arc::clone(plan));
-                Ok(false)
+                false
             }
-            Hold::Guard(refusal) => Ok(refusal.guard == "lostMount"),
-        }
+            Hold::Guard(refusal) if refusal.guard == "lostMount" => true,
+            Hold::Guard(refusal) => return Err(Answer::NotReleasable(refusal.message.clone())),
+        };
+        held.next_check = Duration::ZERO;
+        Ok(of_mounts)
     }
 
     /// Whether it is held and nobody has approved that, be it that the transfer which was approved runs by now.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::status::Status;
 use super::{
-    Commit, Hold, Job, Memory, Notice, Outcome, PathNote, RelPath, Stats, Survey, SurveyId,
-    Surveyed, TransferId, Trouble, WatchId, WatchReport,
+    Commit, Hold, Job, Memory, Notice, Outcome, PathFailure, PathNote, RelPath, Stats, Survey,
+    SurveyId, Surveyed, TransferId, Trouble, WatchId, WatchReport,
 };
 use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName};
 
@@ -42,6 +42,9 @@ pub struct Reload {
     pub limits: Limits,
     /// What was remembered before; a cache.
     pub memory: Memory,
+    /// Whether sources are watched; else each is taken as it is, once, and there are no checkpoints: of what changes after
+    /// it nothing would be heard.
+    pub watched: bool,
 }
 
 /// Names an answer.
@@ -129,6 +132,8 @@ pub enum Answer {
     NoSuchRoute,
     /// The route is not held, or holds another plan: then its id.
     NotHeld(Option<String>),
+    /// The route is held by a guard, which only what it misses releases: its message says what that is.
+    NotReleasable(String),
 }
 
 /// What operators read.
@@ -138,7 +143,7 @@ pub enum Event {
     Ready(SourceName, WatchReport),
     /// A source's root is not there.
     Waiting(SourceName, String),
-    /// Events of a source were lost; the marks that make up for it are set.
+    /// Events of a source were lost, and why; what makes up for it comes as changes, or when the watch stands again.
     Lost(SourceName, String),
     /// A source was compared with what the ledger knows of it: so many paths differ; `None`: too many to count.
     Surveyed(SourceName, Option<usize>),
@@ -150,7 +155,11 @@ pub enum Event {
     Failed {
         /// Which route.
         route: RouteName,
-        /// Why.
+        /// Why it was made: see [`Sent::trigger`].
+        trigger: &'static str,
+        /// How long it took.
+        took: Duration,
+        /// Why it failed.
         trouble: Trouble,
         /// Tries so far.
         tries: u32,
@@ -166,11 +175,22 @@ pub enum Event {
         /// The first, with its reason.
         first: (RelPath, String),
     },
+    /// Another directory is in the place of a route's local target: all is compared with it.
+    Replaced(RouteName),
+    /// A route cannot send, and so much has changed that from now on its changes are left to the ledger.
+    Parked(RouteName),
+    /// What was left to the ledger was compared: so many paths differ; `None`: it cannot be told, and all is compared with
+    /// the target.
+    Unparked(RouteName, Option<usize>),
     /// A route waits.
     Held {
         /// Which.
         route: RouteName,
-        /// Why.
+        /// Why the transfer was made that is held: see [`Sent::trigger`].
+        trigger: &'static str,
+        /// How long it took.
+        took: Duration,
+        /// Why it waits.
         hold: Hold,
         /// For `approve`.
         id: String,
@@ -188,7 +208,7 @@ pub enum Event {
 pub struct Sent {
     /// Which route.
     pub route: RouteName,
-    /// `change`, `start`, `rescan`, `lost`, `retry`, `trigger`, `approve`.
+    /// `change`, `start`, `rescan`, `lost`, `replaced`, `retry`, `approve`.
     pub trigger: &'static str,
     /// What was done.
     pub stats: Stats,
@@ -198,4 +218,11 @@ pub struct Sent {
     pub lag: Duration,
     /// Paths that failed.
     pub failed: usize,
+    /// The first of them, at most [`Sent::FAILURES_MAX`].
+    pub failures: Vec<PathFailure>,
+}
+
+impl Sent {
+    /// So many failing paths are told by name: what fails is seldom more than one thing, and `status` lists all that fail now.
+    pub const FAILURES_MAX: usize = 20;
 }

@@ -140,6 +140,17 @@ pub struct Outcome {
     pub stats: Stats,
     /// The mount points below the source's root, where they were looked at.
     pub mounts: Option<Vec<RelPath>>,
+    /// Which directory a local target was.
+    pub target: Option<TargetId>,
+}
+
+/// Identifies the directory that is a local target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TargetId {
+    /// The file system's own id.
+    pub file_system: u64,
+    /// The directory's inode.
+    pub inode: u64,
 }
 
 /// What follows from a transfer's end.
@@ -216,6 +227,8 @@ pub struct Stats {
     pub files: u64,
     /// Of which new on the target.
     pub created: u64,
+    /// Of which nothing but attributes changed.
+    pub attributes: u64,
     /// Of file content, as far as it went over the wire.
     pub bytes: u64,
     /// Entries deleted.
@@ -234,6 +247,7 @@ impl Outcome {
             notes: Vec::new(),
             stats: Stats::default(),
             mounts: None,
+            target: None,
         }
     }
 }

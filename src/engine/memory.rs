@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Mark, RelPath, SurveyId};
+use super::{Mark, RelPath, SurveyId, TargetId};
 use crate::plan::{Compare, RouteName, SourceName};
 
 /// Everything that is remembered. A cache: losing any part of it costs scanning.
@@ -46,6 +46,22 @@ pub struct RouteMemory {
     pub next_rescan: Option<Timestamp>,
     /// When the next gathered send was to be.
     pub next_sync: Option<Timestamp>,
+    /// Which directory its local target was.
+    pub target: Option<TargetId>,
+    /// Whether the ledger keeps rows for it that are replaced.
+    pub parked: Parking,
+}
+
+/// Whether the ledger keeps for a route the rows that are replaced, so that what changed since can be told later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parking {
+    /// None; what was kept goes.
+    #[default]
+    No,
+    /// From this checkpoint's rows on; what was kept goes.
+    Begins,
+    /// As before: of each directory the first that is replaced.
+    Goes,
 }
 
 /// A checkpoint of one source, to be written in one transaction or not at all.

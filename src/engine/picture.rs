@@ -76,6 +76,7 @@ fn route_status(route: &Route, source: Option<&Source>, now: Now) -> RouteStatus
                 since: failed.since.to_string(),
                 tries: failed.tries,
                 next_try_seconds: seconds(failed.next),
+                trying: is_tried(route, path),
             })
             .collect(),
         transfers: route.transfers,
@@ -92,6 +93,12 @@ fn failing(route: &Route) -> BTreeMap<&RelPath, &Failed> {
     let held = route.held.iter().map(|held| &held.load.retried);
     let tried = running.chain(held).flat_map(Failing::iter);
     tried.chain(route.failing.iter()).collect()
+}
+
+/// Whether the transfer that runs tries this path again.
+fn is_tried(route: &Route, path: &RelPath) -> bool {
+    let running = route.running.as_ref();
+    running.is_some_and(|running| running.load.retried.get(path).is_some())
 }
 
 /// The state with its code and reason, worst first.
@@ -154,18 +161,24 @@ fn state_of(
         );
         return (state, Some(backoff.trouble.code.to_owned()), Some(why));
     }
-    if let Some((path, failed)) = route.failing.first_fault() {
-        let many = route.failing.len();
+    let all = failing(route);
+    // Also while it is tried again: who asks twice a minute would else hear that all is well, every other time.
+    if let Some((path, failed)) = all.iter().find(|(_, failed)| !failed.changing) {
+        let many = all.len();
         let (paths, verb) = if many == 1 {
             ("path", "fails")
         } else {
             ("paths", "fail")
         };
+        let next = if is_tried(route, path) {
+            "now".to_owned()
+        } else {
+            format!("in {}", seconds(failed.next))
+        };
         let why = format!(
-            "{many} {paths} {verb}: {path}: {}; try {} in {}",
+            "{many} {paths} {verb}: {path}: {}; try {} {next}",
             failed.reason,
             failed.tries + 1,
-            seconds(failed.next)
         );
         return (State::Failing, Some("paths".to_owned()), Some(why));
     }
@@ -221,6 +234,9 @@ fn pending_reason(route: &Route, now: Now) -> String {
         return route
             .next_sync
             .map_or("gathered".to_owned(), |at| format!("gathered, sent {at}"));
+    }
+    if route.parked.is_some_and(|parked| parked.asked) {
+        return "what changed while it could not be sent is looked up".to_owned();
     }
     match route.due(now) {
         Due::Now(_) => "waits for its turn".to_owned(),

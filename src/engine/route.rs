@@ -12,7 +12,10 @@ use jiff::Timestamp;
 use super::change_set::{ChangeSet, MARKS_MAX, Pending};
 use super::failing::Failing;
 use super::held::Held;
-use super::{DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TransferId, Trouble, Work};
+use super::parked::Parked;
+use super::{
+    DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TargetId, TransferId, Trouble, Work,
+};
 use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync, jitter_key};
 use crate::schedule::{self, Schedule};
 
@@ -43,7 +46,8 @@ pub struct Route {
     pub next_rescan: Option<Timestamp>,
     /// The next gathered send.
     pub next_sync: Option<Timestamp>,
-    /// Whether a full pass has succeeded since the start, so that "in sync" is known.
+    /// Whether what the target has was compared since the start, by a full pass or by a survey of the source where the route
+    /// stands, so that "in sync" is known.
     pub compared: bool,
     /// Whether what the target has is known relative to the rows in the ledger and the marks of this route.
     pub standing: bool,
@@ -52,10 +56,14 @@ pub struct Route {
     pub settled: bool,
     /// What is older than this may differ, until a survey has told.
     pub suspect: Option<Stamp>,
+    /// Whether its changes are left to the ledger.
+    pub parked: Option<Parked>,
     /// When a transfer last succeeded.
     pub last_good: Option<Timestamp>,
     /// Entries on the target after the last full pass.
     pub target_entries: Option<u64>,
+    /// Which directory its local target was, when it was last written to.
+    pub target: Option<TargetId>,
     /// What was done since the start.
     pub totals: Stats,
     /// Transfers since the start.
@@ -74,7 +82,7 @@ pub struct PassDue {
     pub compare: Compare,
     /// Since when; everything older is covered by it.
     pub since: Stamp,
-    /// `start`, `rescan`, `lost`, `trigger`.
+    /// `start`, `rescan`, `lost`, `replaced`, `trigger`.
     pub trigger: &'static str,
 }
 
@@ -141,6 +149,8 @@ pub enum Kind {
     Pass,
     /// What is held, again.
     Held,
+    /// No transfer yet: what was left to the ledger is to be told first.
+    Release,
 }
 
 impl Route {
@@ -169,8 +179,10 @@ impl Route {
             standing: false,
             settled: false,
             suspect: None,
+            parked: None,
             last_good: None,
             target_entries: None,
+            target: None,
             totals: Stats::default(),
             transfers: 0,
             spent: VecDeque::new(),
@@ -183,11 +195,15 @@ impl Route {
         route
     }
 
+    /// Something changed: what is held is looked at again soon.
+    pub fn heard(&mut self, marks: &[Mark], now: Now) {
+        if let Some(held) = self.held.as_mut().filter(|_| !marks.is_empty()) {
+            held.changed(now.mono);
+        }
+    }
+
     /// Look here.
     pub fn mark(&mut self, marks: &[Mark], stamp: Stamp) {
-        if let Some(held) = &mut self.held {
-            held.changed(stamp.at);
-        }
         let mut here = Vec::with_capacity(marks.len());
         for mark in marks {
             if mark.path.is_root() && mark.dirt.has(Dirt::SUBTREE) {
@@ -197,6 +213,9 @@ impl Route {
                     Compare::Quick
                 };
                 self.want_pass(compare, stamp, "lost");
+                continue;
+            }
+            if self.leaves_to_rows(&mark.path, stamp) {
                 continue;
             }
             let mut mark = mark.clone();
@@ -330,6 +349,9 @@ impl Route {
             Some(at) if at <= now.mono && !(pass && self.batch_before) => Due::Now(Kind::Batch),
             _ if pass => Due::Now(Kind::Pass),
             Some(at) => Due::At(at),
+            None if sends && self.parked.is_some_and(|parked| !parked.asked) => {
+                Due::Now(Kind::Release)
+            }
             None => Due::Idle,
         }
     }
@@ -353,6 +375,7 @@ impl Route {
                     .min();
                 load.marks = self.pending.take();
             }
+            Kind::Release => {}
             Kind::Held => {
                 if let Some(held) = &mut self.held {
                     load = std::mem::take(&mut held.load);
@@ -361,7 +384,7 @@ impl Route {
             }
         }
         self.batch_before = kind == Kind::Batch;
-        if self.pass.is_none() && self.pending.is_empty() {
+        if self.pass.is_none() && self.pending.is_empty() && self.parked.is_none() {
             self.flush = false;
             self.forced = false;
         }
@@ -420,6 +443,7 @@ impl Route {
             held,
             pass,
             self.suspect,
+            self.parked.and_then(|parked| parked.since),
         ]
         .into_iter()
         .flatten()

@@ -18,8 +18,6 @@ pub struct Source {
     pub report: Option<WatchReport>,
     /// Why the root is not watched now, if it is not.
     pub waiting: Option<String>,
-    /// Whether the watch ever stood.
-    pub seen: bool,
     /// Mount points that were seen below the root.
     pub mounts: BTreeSet<RelPath>,
     /// Its part in the checkpoint.
@@ -34,7 +32,6 @@ impl Source {
             watch,
             report: None,
             waiting: None,
-            seen: false,
             mounts: memory.mounts.into_iter().collect(),
             census: Census::new(memory.rows),
         }
@@ -49,7 +46,6 @@ impl Source {
     pub fn ready(&mut self, report: WatchReport) {
         self.report = Some(report);
         self.waiting = None;
-        self.seen = true;
     }
 
     /// The root is not there; true if that is news.

@@ -153,6 +153,9 @@ pub struct PathStatus {
     pub tries: u32,
     /// Seconds until the next.
     pub next_try_seconds: f64,
+    /// Whether that one is under way.
+    #[serde(default)]
+    pub trying: bool,
 }
 
 /// Failing paths in one answer.

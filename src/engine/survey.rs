@@ -15,7 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Dirt, Mark, RelPath, RootId};
-use crate::plan::SourcePlan;
+use crate::plan::{RouteName, SourcePlan};
 
 /// Never reused, so that a late end of an abandoned survey falls away.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -36,6 +36,9 @@ pub struct Survey {
     pub compare: bool,
     /// What the engine was told, where it does not compare: what differs is then not marked.
     pub told: Told,
+    /// The parked route for which it is made: it compares with the rows that were kept for that route, where there are such,
+    /// and its own rows are not kept.
+    pub release: Option<RouteName>,
 }
 
 /// What the engine has heard of, and when by the wall clock.
@@ -73,6 +76,15 @@ impl Told {
         // A mark that trusts size and time does not tell of all that changed below.
         if mark.dirt.has(Dirt::SUBTREE | Dirt::CONTENT) {
             self.below.insert(mark.path.clone(), now);
+        }
+    }
+
+    /// The wall clock was set back: it is not known any more what was heard of when.
+    pub fn set_back(&mut self) {
+        self.since = None;
+        self.below.clear();
+        for heard in self.paths.values_mut() {
+            heard.at = Timestamp::MIN;
         }
     }
 
@@ -142,7 +154,8 @@ pub enum Surveyed {
         /// work after the next start.
         young: Vec<RelPath>,
     },
-    /// More differs than marks are good for, or there was nothing to compare with: everything is dirty. Its rows are good.
+    /// Of a comparison: more differs than marks are good for. Of any but a look at everything: there are no rows that
+    /// could be compared or added to. All rows are to be made anew.
     Everything,
     /// It could not be made; there are no rows of it.
     Failed(String),

@@ -7,8 +7,10 @@
 mod identity;
 mod mounts;
 mod root;
+mod target;
 pub mod temporary;
 
 pub use identity::{identify, shown, why};
 pub use mounts::{Mount, below, mounts};
 pub use root::{Identity, Look, Root};
+pub use target::{target_id, target_id_at};

@@ -26,7 +26,7 @@ const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Somebody who looks into the file with a tool of their own holds it up for a moment.
 const BUSY_MAX: Duration = Duration::from_secs(2);
-/// Looking through a file at the start takes milliseconds; one whose pages point in circles would take for ever.
+/// Looking through a file at the start takes milliseconds; a disk on which it takes so long keeps the service no longer.
 const OPEN_MAX: Duration = Duration::from_secs(20);
 /// Up to this size the whole file is checked at the start, in about 20 ms; the records of a larger one have their tags.
 const CHECK_BYTES_MAX: u64 = 8 << 20;
@@ -48,8 +48,9 @@ impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Fault {
         let text = error.to_string();
         match Kind::of(&error) {
-            Kind::Full | Kind::Busy => Fault::Hindered(text),
-            _ => Fault::Damaged(text),
+            Kind::Damaged | Kind::ReadOnly => Fault::Damaged(text),
+            // A disk that fails, a machine that is slow: the checkpoint may be good again in a minute.
+            _ => Fault::Hindered(text),
         }
     }
 }
@@ -79,7 +80,7 @@ impl Place {
         let metadata = match fs::symlink_metadata(&at) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Fault::Damaged(error.to_string())),
+            Err(error) => return Err(Fault::Hindered(error.to_string())),
         };
         // Before anything is opened: opening a pipe would wait for its other end.
         if !metadata.is_file() {
@@ -182,7 +183,7 @@ fn build(at: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let connection = Connection::open_with_flags(at, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // Without a journal: one that is not finished is thrown away.
     connection.execute_batch(&format!(
-        "PRAGMA page_size = {}; PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL;
+        "PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL;
          BEGIN; PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};",
         schema::PAGE_BYTES
     ))?;
@@ -221,4 +222,45 @@ fn prepare(connection: &Connection) -> Result<(), Fault> {
         return Err(Fault::Damaged("its tables are not a ledger's".into()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Error, ffi};
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_damaged_or_cannot_be_written_is_set_aside() {
+        let fault = |code| Fault::from(Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [
+            ffi::SQLITE_CORRUPT,
+            ffi::SQLITE_NOTADB,
+            ffi::SQLITE_IOERR_SHORT_READ,
+            ffi::SQLITE_ERROR,
+            ffi::SQLITE_READONLY,
+        ] {
+            assert!(matches!(fault(code), Fault::Damaged(_)), "{code}");
+        }
+        for code in [
+            ffi::SQLITE_IOERR,
+            ffi::SQLITE_IOERR_READ,
+            ffi::SQLITE_IOERR_FSTAT,
+            ffi::SQLITE_CANTOPEN,
+            ffi::SQLITE_INTERRUPT,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_NOMEM,
+        ] {
+            assert!(matches!(fault(code), Fault::Hindered(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_said_to_be_damaged() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs::write(scratch.path().join("file"), "").unwrap();
+        let place = Place::new(&scratch.path().join("file"));
+        assert!(matches!(place.open(), Err(Fault::Hindered(_))));
+    }
 }

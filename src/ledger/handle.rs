@@ -7,6 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::file::Place;
+use super::mounts::Mounts;
+use super::parked::ParkedRows;
 use super::queue::{Act, Queue};
 use super::readers::{Readers, Rows};
 use super::run::Run;
@@ -15,7 +17,7 @@ use super::store;
 use super::trouble::{Kind, Troubles};
 use super::writer::{Writer, WriterParts};
 use crate::engine::{Commit, Memory, RelPath, SurveyId};
-use crate::plan::SourceName;
+use crate::plan::{RouteName, SourceName};
 
 /// How long [`Ledger::flush`] and [`Ledger::close`] wait: a disk that takes longer is not waited for at the service's end.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -60,6 +62,7 @@ impl Ledger {
         let writer = Writer::new(WriterParts {
             place,
             connection: start.connection,
+            mounts: Mounts::of(&start.loaded.memory),
             litter: start.loaded.litter,
             queue: Arc::clone(&queue),
             readers: Arc::clone(&readers),
@@ -71,6 +74,12 @@ impl Ledger {
             drop(alive);
         });
         let mut damage = start.damage;
+        if start.mounts_lost {
+            let text = damage.get_or_insert_default();
+            text.push_str(
+                "; mount points below the sources are not known any more: check that they are mounted",
+            );
+        }
         if let Err(error) = spawned {
             // The writer went with the closure and has closed the queue: everything is taken, and nothing kept.
             damage = Some(format!(
@@ -95,6 +104,16 @@ impl Ledger {
         Rows::of(Arc::clone(&self.0.readers), source)
     }
 
+    /// A reader of a source's rows as they were when this route was parked; `None` where not all of them are there.
+    pub fn parked(&self, route: &RouteName) -> Option<ParkedRows> {
+        ParkedRows::of(Arc::clone(&self.0.readers), route)
+    }
+
+    /// Whether anything is kept at present: without a file, making all rows anew would be in vain.
+    pub fn keeps(&self) -> bool {
+        self.0.readers.have_file()
+    }
+
     /// Takes rows of a survey: of `None`, the directory is gone, with all rows below it. Waits where the writer is behind.
     pub fn stage(&self, survey: SurveyId, rows: store::Rows) {
         if !rows.is_empty() {
@@ -104,7 +123,9 @@ impl Ledger {
 
     /// Nobody will commit this survey: its rows go.
     pub fn forget(&self, survey: SurveyId) {
-        self.0.queue.push(Act::Forget(survey));
+        if !self.0.queue.push(Act::Forget(survey)) {
+            self.crowded("that a survey is over");
+        }
     }
 
     /// Makes a checkpoint, in one transaction or not at all: the rows staged under its survey, all the source's routes,
@@ -126,7 +147,10 @@ impl Ledger {
 
     /// Forgets every source that is not among these.
     pub fn keep_only(&self, sources: impl IntoIterator<Item = SourceName>) {
-        self.0.queue.push(Act::Keep(sources.into_iter().collect()));
+        let sources = sources.into_iter().collect();
+        if !self.0.queue.push(Act::Keep(sources)) {
+            self.crowded("which sources there are");
+        }
     }
 
     /// Adds a transfer to the history.

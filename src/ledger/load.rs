@@ -4,16 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Error, OptionalExtension, Row, ffi, params};
 
 use super::record::{Header, RouteRecord, RowSet, unseal_mounts};
+use super::store::MARKS_BYTES_MAX;
 use crate::engine::{Memory, RelPath};
 use crate::plan::{RouteName, SourceName, TargetName};
 
 /// More of a kind are not read: far beyond what a manifest holds, and so many records without marks are some megabytes.
 const RECORDS_MAX: i64 = 100_000;
-/// Longer marks are not read; none so long are written.
-const MARKS_BYTES_MAX: i64 = 64 << 20;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -22,6 +21,8 @@ pub struct Loaded {
     pub memory: Memory,
     /// Records that were left out.
     pub damaged: usize,
+    /// Mount points are among them.
+    pub mounts_lost: bool,
     /// Row sets that belong to no source.
     pub litter: Vec<RowSet>,
 }
@@ -37,6 +38,13 @@ pub fn load(connection: &Connection) -> rusqlite::Result<Loaded> {
         connection.prepare("SELECT rowset FROM rows WHERE rowset > ?1 ORDER BY rowset LIMIT 1")?;
     let mut last = i64::MIN;
     while let Some(rows) = next.query_row([last], |row| row.get(0)).optional()? {
+        if rows <= last {
+            // An index out of order: looking on would go round in it for ever.
+            return Err(Error::SqliteFailure(
+                ffi::Error::new(ffi::SQLITE_CORRUPT),
+                Some("the index of its rows is not in order".into()),
+            ));
+        }
         last = rows;
         if !used.contains(&RowSet(rows)) {
             loaded.litter.push(RowSet(rows));
@@ -81,7 +89,10 @@ fn mounts(connection: &Connection, loaded: &mut Loaded) -> rusqlite::Result<()> 
             Some((name, mounts)) => {
                 loaded.memory.sources.entry(name).or_default().mounts = mounts;
             }
-            None => loaded.damaged += 1,
+            None => {
+                loaded.damaged += 1;
+                loaded.mounts_lost = true;
+            }
         }
     }
     Ok(())
@@ -117,7 +128,7 @@ fn routes(
             0 => None,
             _ => marks
                 .query_row(
-                    params![name.source.0, name.target.0, MARKS_BYTES_MAX],
+                    params![name.source.0, name.target.0, MARKS_BYTES_MAX as i64],
                     |row| row.get(0),
                 )
                 .optional()?,

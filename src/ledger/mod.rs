@@ -26,6 +26,8 @@ mod bytes;
 mod file;
 mod handle;
 mod load;
+mod mounts;
+mod parked;
 mod queue;
 mod readers;
 mod record;
@@ -42,5 +44,6 @@ mod tests;
 
 pub use file::{DAMAGED, NAME};
 pub use handle::{Ledger, Opened};
-pub use readers::{Below, Rows};
+pub use parked::ParkedRows;
+pub use readers::Rows;
 pub use run::{FAILED_MAX, Run};

@@ -2,7 +2,7 @@
 //!
 //! Who stages rows waits for room, as nothing else holds a survey of millions of directories back. Nobody else waits: a
 //! run that finds no room is lost to the history, and a checkpoint is as good as never made, which the older one is
-//! there for.
+//! there for. Mount points guard deletions and are never refused: where it is full, a source's last ones stay alone.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Sender;
@@ -22,8 +22,10 @@ const ROW_BYTES_SOON: usize = 2 << 20;
 const ROW_BYTES: usize = 64;
 /// Checkpoints on the way: more than sources that end a survey within one write. Each may hold megabytes of marks.
 const COMMITS_MAX: usize = 64;
-/// Small things on the way.
+/// Small things on the way, before no run is taken any more.
 const ACTS_MAX: usize = 10_000;
+/// Beyond them there is room for what is rare and would be missed: that a survey is over, which sources there are.
+const ACTS_SPARE: usize = 10_000;
 /// So long small things wait for company, to share one transaction.
 const GATHER: Duration = Duration::from_millis(150);
 
@@ -118,7 +120,7 @@ impl Queue {
         if room {
             state.commits += 1;
             state.push(Act::Commit(Box::new(commit)), true);
-        } else {
+        } else if state.acts.len() < ACTS_MAX + ACTS_SPARE {
             state.push(Act::Forget(commit.survey), false);
         }
         self.work.notify_one();
@@ -129,8 +131,17 @@ impl Queue {
     pub fn push(&self, act: Act) -> bool {
         let urgent = matches!(act, Act::Flush(_));
         let mut state = self.state();
-        if state.closed || state.acts.len() >= ACTS_MAX {
-            return false;
+        let full = state.acts.len() >= ACTS_MAX;
+        let crowded = state.acts.len() >= ACTS_MAX + ACTS_SPARE;
+        match &act {
+            _ if state.closed => return false,
+            Act::Mounts(source, _) if full => state
+                .acts
+                .retain(|act| !matches!(act, Act::Mounts(of, _) if of == source)),
+            Act::Mounts(..) => {}
+            Act::Book(_) if full => return false,
+            _ if crowded => return false,
+            _ => {}
         }
         state.push(act, urgent);
         self.work.notify_one();
@@ -197,6 +208,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::plan::{RouteName, TargetName};
 
     fn rows(bytes: usize) -> Rows {
         vec![(RelPath::root(), Some(vec![0; bytes]))]
@@ -241,8 +253,35 @@ mod tests {
             .filter(|_| queue.commit(commit()))
             .count();
         assert_eq!(taken, COMMITS_MAX);
-        let mounts = || Act::Mounts(SourceName("site".into()), Vec::new());
-        let taken = (0..ACTS_MAX * 2).filter(|_| queue.push(mounts())).count();
+        let book = || {
+            let route = RouteName {
+                source: SourceName("site".into()),
+                target: TargetName("copy".into()),
+            };
+            Act::Book(Box::new(Run::example(route)))
+        };
+        let taken = (0..ACTS_MAX * 2).filter(|_| queue.push(book())).count();
         assert_eq!(taken, ACTS_MAX - COMMITS_MAX * 2);
+        // What may not be lost still finds room, each source once.
+        let mounts = |at: usize| {
+            let source = SourceName(format!("s{}", at % 2));
+            Act::Mounts(
+                source,
+                vec![RelPath::root().join(at.to_string().as_bytes())],
+            )
+        };
+        assert!((0..ACTS_MAX).all(|at| queue.push(mounts(at))));
+        assert!(queue.push(Act::Forget(SurveyId(9))));
+        let taken = (0..ACTS_SPARE * 2)
+            .filter(|_| queue.push(Act::Keep(Vec::new())))
+            .count();
+        assert_eq!(taken, ACTS_SPARE - 3);
+        let acts = queue.take(false).unwrap();
+        let kept = acts.iter().filter_map(|act| match act {
+            Act::Mounts(source, paths) => Some(format!("{source} {}", paths[0])),
+            _ => None,
+        });
+        let last = [ACTS_MAX - 2, ACTS_MAX - 1].map(|at| format!("s{} {at}", at % 2));
+        assert_eq!(kept.collect::<Vec<_>>(), last);
     }
 }

@@ -5,7 +5,6 @@
 //! checkpoints may so be read within one survey, which is as good as one: every one of them is true (see
 //! [`Generation`](super::record::Generation)).
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -15,14 +14,12 @@ use super::queue::Queue;
 use super::record::{Header, RowPlace};
 use super::run::{self, Run};
 use super::trouble::{Kind, Troubles};
-use super::{bytes, file, seal, store};
+use super::{file, seal, store};
 use crate::engine::RelPath;
 use crate::plan::SourceName;
 
 /// Connections that are kept for the next reading; each has up to a megabyte of pages.
 const IDLE_MAX: usize = 4;
-/// Rows that are looked through at once by [`Rows::below`].
-const PAGE_ROWS: i64 = 256;
 /// Runs in one answer.
 const RUNS_ASKED_MAX: usize = store::RUNS_MAX as usize;
 
@@ -69,6 +66,12 @@ impl Readers {
         file.number += 1;
     }
 
+    /// Whether there is a file.
+    pub fn have_file(&self) -> bool {
+        let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        file.at.is_some()
+    }
+
     /// Which file it is now.
     pub fn number(&self) -> u64 {
         self.file
@@ -77,7 +80,8 @@ impl Readers {
             .number
     }
 
-    fn read<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
+    /// Reads something; `None`: it cannot be, which was said.
+    pub fn read<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Option<T> {
         let file = self.file.read().unwrap_or_else(PoisonError::into_inner);
         let at = file.at.as_ref()?;
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,11 +169,6 @@ impl Rows {
         })
     }
 
-    /// The key of the plan under which they were made.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
     /// The row of one directory; `None` where there is none, or none that can be read: then nothing is known of it, as of
     /// a new directory.
     pub fn row(&self, path: &RelPath) -> Option<Vec<u8>> {
@@ -214,79 +213,5 @@ impl Rows {
             path,
         };
         place.unseal(sealed).map(<[u8]>::len)
-    }
-
-    /// The directories at or below this one that have rows, in the order of their paths' bytes. Reads their rows as it
-    /// goes, some hundred at a time.
-    pub fn below(&self, path: &RelPath) -> Below {
-        let top = self.row(path).is_some().then(|| path.clone());
-        let (from, to) = match path.is_root() {
-            true => (Vec::new(), None),
-            false => {
-                let (from, to) = store::below(path);
-                (from, Some(to))
-            }
-        };
-        Below {
-            rows: self.clone(),
-            page: top.into_iter().collect(),
-            last: Some(from),
-            to,
-        }
-    }
-
-    /// One page of paths after `last`, and the last that was looked at; `None` where that is all.
-    fn page(&self, last: &[u8], to: Option<&[u8]>) -> (Vec<RelPath>, Option<Vec<u8>>) {
-        let found = self.readers.read(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT s.sealed, r.generation, r.path, r.sealed FROM sources s
-                     JOIN rows r ON r.rowset = s.rowset AND r.path > ?2
-                     WHERE s.name = ?1 AND (?3 IS NULL OR r.path < ?3) ORDER BY r.path LIMIT ?4",
-                )?
-                .query_map(params![self.source.0, last, to, PAGE_ROWS], |row| {
-                    let header = row.get_ref(0)?.as_blob()?;
-                    let path = row.get_ref(2)?.as_blob()?;
-                    let sealed = row.get_ref(3)?.as_blob()?;
-                    let good = self.open(header, row.get(1)?, path, sealed).is_some();
-                    Ok((path.to_vec(), good))
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()
-        });
-        let found = found.unwrap_or_default();
-        let more = found.len() as i64 == PAGE_ROWS;
-        // Where the index is out of order, the last may not be beyond the one before: it ends there.
-        let next = found
-            .last()
-            .map(|(path, _)| path.clone())
-            .filter(|next| more && next.as_slice() > last);
-        let good = found
-            .iter()
-            .filter(|(_, good)| *good)
-            .filter_map(|(path, _)| bytes::path(path))
-            .collect();
-        (good, next)
-    }
-}
-
-/// The directories that have rows, one after the other.
-#[derive(Debug)]
-pub struct Below {
-    rows: Rows,
-    page: VecDeque<RelPath>,
-    last: Option<Vec<u8>>,
-    to: Option<Vec<u8>>,
-}
-
-impl Iterator for Below {
-    type Item = RelPath;
-
-    fn next(&mut self) -> Option<RelPath> {
-        while self.page.is_empty() {
-            let last = self.last.take()?;
-            let (page, next) = self.rows.page(&last, self.to.as_deref());
-            (self.page, self.last) = (page.into(), next);
-        }
-        self.page.pop_front()
     }
 }

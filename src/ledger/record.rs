@@ -4,8 +4,9 @@
 //! change, and need not be written again with every checkpoint.
 
 use super::bytes::{Reader, Writer};
+use super::parked::Kept;
 use super::seal::{self, TAG};
-use crate::engine::{Dirt, MARKS_MAX, Mark, RelPath, RouteMemory};
+use crate::engine::{Dirt, MARKS_MAX, Mark, Parking, RelPath, RouteMemory, TargetId};
 use crate::plan::{Compare, RouteName, SourceName};
 
 /// Names a set of rows: made by one whole survey and the single ones that followed it. Random, so that a row that was
@@ -90,6 +91,8 @@ pub struct RouteRecord {
     pub marks: u64,
     /// Their tag.
     pub marks_tag: [u8; TAG],
+    /// What is kept for it, where it is parked.
+    pub kept: Option<Kept>,
     /// The rest; its marks are empty.
     pub memory: RouteMemory,
 }
@@ -115,6 +118,7 @@ impl RouteRecord {
             generation: header.generation,
             marks: marks.len() as u64,
             marks_tag: marks_tag(name, &blob),
+            kept: None,
             memory,
         };
         (record, blob)
@@ -158,17 +162,22 @@ impl RouteRecord {
         for at in [memory.last_good, memory.next_rescan, memory.next_sync] {
             out.instant(at);
         }
+        out.maybe(memory.target.map(|target| target.file_system))
+            .number(memory.target.map_or(0, |target| target.inode));
+        out.maybe(self.kept.map(|kept| kept.count))
+            .number(self.kept.map_or(0, |kept| kept.sum));
         seal::seal(&context(b"route", name), out.done())
     }
 
     /// What was kept, if it is as it was.
     pub fn unseal(name: &RouteName, sealed: &[u8]) -> Option<RouteRecord> {
         let mut read = Reader(seal::unseal(&context(b"route", name), sealed)?);
-        let record = RouteRecord {
+        let mut record = RouteRecord {
             rows: RowSet(read.number()? as i64),
             generation: Generation(read.number()? as i64),
             marks: read.number()?,
             marks_tag: read.bytes()?.try_into().ok()?,
+            kept: None,
             memory: RouteMemory {
                 key: read.text()?,
                 marks: Vec::new(),
@@ -182,8 +191,17 @@ impl RouteRecord {
                 last_good: read.instant()?,
                 next_rescan: read.instant()?,
                 next_sync: read.instant()?,
+                target: None,
+                parked: Parking::No,
             },
         };
+        let (file_system, inode) = (read.maybe()?, read.number()?);
+        record.memory.target = file_system.map(|file_system| TargetId { file_system, inode });
+        let (count, sum) = (read.maybe()?, read.number()?);
+        if let Some(count) = count {
+            record.kept = Some(Kept { count, sum });
+            record.memory.parked = Parking::Goes;
+        }
         read.end()?;
         Some(record)
     }

@@ -4,12 +4,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::bytes::{Reader, Writer};
-use crate::engine::{PathFailure, Stats};
+use crate::engine::{PathFailure, Sent, Stats};
 use crate::plan::{RouteName, SourceName, TargetName};
 
-/// So many failing paths of one transfer are kept by name; what fails is seldom more than one thing, and `status` lists
-/// all that fail now.
-pub const FAILED_MAX: usize = 20;
+/// So many failing paths of one transfer are kept by name: as many as are told.
+pub const FAILED_MAX: usize = Sent::FAILURES_MAX;
 
 /// Longer messages and reasons are cut: they are one line for people.
 const TEXT_BYTES_MAX: usize = 1000;
@@ -22,22 +21,42 @@ pub struct Run {
     pub at: Timestamp,
     /// Which route's.
     pub route: RouteName,
-    /// Why it was made: `change`, `start`, `rescan`, `lost`, `retry`, `trigger`, `approve`.
+    /// Why it was made: `change`, `start`, `rescan`, `lost`, `retry`, `approve`.
     pub trigger: String,
     /// How long it took.
     pub took_ms: u64,
-    /// The age of its oldest change when it ended.
+    /// The age of its oldest change when it ended; of one that failed or is held, 0: its changes are still to come.
     pub lag_ms: u64,
-    /// `done`, `partial`, `retry`, `permanent`, `held`, `cancelled`.
+    /// `done`: everything is in step. `partial`: all but the paths that failed. `failed`: as a whole, and is tried again.
+    /// `held`: it waits for an operator, or for its guard to be content. What was told to end leaves no run.
     pub result: String,
     /// Why it failed as a whole, or is held.
     pub trouble: Option<String>,
-    /// What was done.
+    /// What was done: of a rescan, what was repaired. Of one that failed or is held, nothing is told.
     pub stats: Stats,
     /// The first paths that failed, at most [`FAILED_MAX`].
     pub failed: Vec<PathFailure>,
     /// How many failed.
     pub failed_count: u64,
+}
+
+#[cfg(test)]
+impl Run {
+    /// Some run.
+    pub fn example(route: RouteName) -> Run {
+        Run {
+            at: Timestamp::UNIX_EPOCH,
+            route,
+            trigger: "change".into(),
+            took_ms: 1,
+            lag_ms: 2,
+            result: "done".into(),
+            trouble: None,
+            stats: Stats::default(),
+            failed: Vec::new(),
+            failed_count: 0,
+        }
+    }
 }
 
 /// As it is kept: lists and texts are bounded here, whoever made them.
@@ -56,6 +75,7 @@ pub fn encode(run: &Run) -> Vec<u8> {
         run.lag_ms,
         stats.files,
         stats.created,
+        stats.attributes,
         stats.bytes,
         stats.deleted,
     ] {
@@ -84,6 +104,7 @@ pub fn decode(data: &[u8]) -> Option<Run> {
     let stats = Stats {
         files: read.number()?,
         created: read.number()?,
+        attributes: read.number()?,
         bytes: read.number()?,
         deleted: read.number()?,
         target_entries: read.maybe()?,

@@ -15,6 +15,8 @@ pub struct Start {
     pub loaded: Loaded,
     /// What is wrong, for people.
     pub damage: Option<String>,
+    /// What was known of mount points is lost, or some of it.
+    pub mounts_lost: bool,
 }
 
 /// Opens what is there, or something in its place.
@@ -47,6 +49,7 @@ pub fn start(place: &Place) -> Start {
             };
             return Start {
                 connection: Some(connection),
+                mounts_lost: loaded.mounts_lost,
                 loaded,
                 damage,
             };
@@ -57,10 +60,12 @@ pub fn start(place: &Place) -> Start {
             let damage = format!("cannot use `{}`: {why}; going on without it", at.display());
             return Start {
                 damage: Some(damage),
+                mounts_lost: true,
                 ..Start::default()
             };
         }
     };
+    let mounts_lost = why.is_some();
     let (connection, hindrance) = match renew(place) {
         Ok(connection) => (Some(connection), None),
         Err(error) => (None, Some(error)),
@@ -76,6 +81,7 @@ pub fn start(place: &Place) -> Start {
         connection,
         loaded: Loaded::default(),
         damage,
+        mounts_lost,
     }
 }
 

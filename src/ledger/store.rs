@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::parked::Keeping;
 use super::record::{self, Generation, Header, RouteRecord, RowPlace, RowSet};
 use super::run::{self, Run};
 use super::seal;
-use crate::engine::{Commit, RelPath};
+use crate::engine::{Commit, Parking, RelPath, RouteMemory};
 use crate::plan::{RouteName, SourceName};
 
 /// Runs that are kept: months of an ordinary host, about 3 MB.
@@ -22,18 +23,33 @@ const RUNS_KEPT_SECONDS: i64 = 30 * 24 * 3600;
 const RUNS_PRUNED: i64 = 16;
 /// Rows that are cleared away in one step, which takes some milliseconds.
 const LITTER_STEP: i64 = 256;
-/// Longer marks become a full pass: 200,000 paths of three hundred bytes.
-const MARKS_BYTES_MAX: usize = 64 << 20;
+/// Longer marks become a full pass, and are not read: 200,000 paths of three hundred bytes.
+pub const MARKS_BYTES_MAX: usize = 64 << 20;
 /// The generation of a survey's rows before they are committed, and of those of a whole set.
 const FIRST: Generation = Generation(0);
 
-/// How a commit ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Committed {
-    /// It stands; the rows of this set are litter.
-    Done(Option<RowSet>),
-    /// It does not fit what is in the file; nothing was changed.
+/// Pages that stay in the file though nothing is in them, 4 MB: the next rows need not make it grow again.
+const FREE_PAGES_KEPT: i64 = 512;
+/// Nor is the file made smaller where less than one page in so many is free: a survey of everything needs as much again.
+const FREE_PART_KEPT: i64 = 3;
+/// Pages that are given back in one step, which takes some milliseconds.
+const SHRINK_STEP: i64 = 256;
+
+/// Why a transaction is to leave nothing behind.
+#[derive(Debug)]
+pub enum Undone {
+    /// It does not fit what is in the file.
     Refused(&'static str),
+    /// SQLite says so.
+    Failed(rusqlite::Error),
+    /// There is none to write to.
+    NoFile,
+}
+
+impl From<rusqlite::Error> for Undone {
+    fn from(error: rusqlite::Error) -> Undone {
+        Undone::Failed(error)
+    }
 }
 
 /// Rows as a survey tells them: of `None`, the directory is gone with all below it.
@@ -99,22 +115,24 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// Makes a checkpoint. `staged`: the set with the survey's rows, where it has told any. `settled`: no row of the
-    /// source is younger than its header, as commits of this process have seen to it.
+    /// Makes a checkpoint; the rows of the set that it gives are litter. `staged`: the set with the survey's rows, where it
+    /// has told any. `settled`: no row of the source is younger than its header, as commits of this process have seen to it.
     pub fn commit(
         &self,
         commit: Commit,
         staged: Option<RowSet>,
         settled: bool,
-    ) -> rusqlite::Result<Committed> {
+    ) -> Result<Option<RowSet>, Undone> {
+        let mut commit = commit;
         let source = commit.source;
         if commit.routes.keys().any(|route| route.source != source) {
-            return Ok(Committed::Refused("it names a route of another source"));
+            return Err(Undone::Refused("it names a route of another source"));
         }
         let have = self.header(&source)?;
+        let mut keeping = self.keeping(&mut commit.routes, commit.whole)?;
         let (header, litter) = if commit.whole {
             let Some(rows) = staged else {
-                return Ok(Committed::Refused("its survey has told no rows"));
+                return Err(Undone::Refused("its survey has told no rows"));
             };
             self.0
                 .prepare_cached("DELETE FROM gone WHERE rowset = ?1")?
@@ -127,22 +145,23 @@ impl Store<'_> {
             (header, have.map(|have| have.rows))
         } else {
             let Some(mut header) = have.filter(|have| have.key == commit.key) else {
-                return Ok(Committed::Refused("there are no rows that it could join"));
+                return Err(Undone::Refused("there are no rows that it could join"));
             };
             if !settled {
                 self.drop_younger(&header)?;
             }
             header.generation.0 += 1;
             if let Some(staged) = staged
-                && !self.pour(staged, &header)?
+                && !self.pour(staged, &header, &mut keeping)?
             {
-                return Ok(Committed::Refused("its survey's rows were damaged"));
+                return Err(Undone::Refused("its survey's rows were damaged"));
             }
             (header, staged)
         };
         self.put_header(&source, &header)?;
-        self.put_routes(&source, &header, commit.routes)?;
-        Ok(Committed::Done(litter))
+        self.put_routes((&source, &header), commit.routes, keeping)?;
+        self.let_go_of_others(&source.0)?;
+        Ok(litter)
     }
 
     fn header(&self, source: &SourceName) -> rusqlite::Result<Option<Header>> {
@@ -171,7 +190,7 @@ impl Store<'_> {
     }
 
     /// Moves a survey's rows into the source's set; `false` where one is not as it was told.
-    fn pour(&self, from: RowSet, header: &Header) -> rusqlite::Result<bool> {
+    fn pour(&self, from: RowSet, header: &Header, keeping: &mut Keeping) -> rusqlite::Result<bool> {
         let mut gone = self
             .0
             .prepare_cached("SELECT path FROM gone WHERE rowset = ?1")?;
@@ -179,7 +198,10 @@ impl Store<'_> {
         while let Some(row) = found.next()? {
             let path = row.get_ref(0)?.as_blob().unwrap_or_default();
             match super::bytes::path(path) {
-                Some(path) => self.cut(header.rows, &path)?,
+                Some(path) => {
+                    self.keep_below(header, &path, keeping)?;
+                    self.cut(header.rows, &path)?;
+                }
                 None => return Ok(false),
             }
         }
@@ -199,6 +221,7 @@ impl Store<'_> {
             let Some(data) = place.unseal(sealed) else {
                 return Ok(false);
             };
+            self.keep_row(header, (path, data), keeping)?;
             self.put(header.rows, header.generation, path, data.to_vec())?;
         }
         Ok(true)
@@ -207,16 +230,23 @@ impl Store<'_> {
     /// Writes all of a source's routes; those that are not among them go.
     fn put_routes(
         &self,
-        source: &SourceName,
-        header: &Header,
-        routes: BTreeMap<RouteName, crate::engine::RouteMemory>,
+        (source, header): (&SourceName, &Header),
+        routes: BTreeMap<RouteName, RouteMemory>,
+        keeping: Keeping,
     ) -> rusqlite::Result<()> {
         let mut marked = self.marked(source)?;
         self.0
             .prepare_cached("DELETE FROM routes WHERE source = ?1")?
             .execute([&source.0])?;
         for (name, memory) in routes {
+            let parked = memory.parked;
             let (mut record, mut marks) = RouteRecord::part(header, &name, memory);
+            match parked {
+                Parking::No => self.let_go(&name)?,
+                Parking::Begins | Parking::Goes => {
+                    record.kept = Some(keeping.get(&name).copied().unwrap_or_default());
+                }
+            }
             if marks.len() > MARKS_BYTES_MAX {
                 record.owe_pass(&name);
                 marks.clear();
@@ -313,14 +343,41 @@ impl Store<'_> {
         Ok(false)
     }
 
+    /// Gives some pages in which nothing is back to the disk; `true`: so many may stay.
+    pub fn shrink(&self) -> rusqlite::Result<bool> {
+        let number = |name: &str| -> rusqlite::Result<i64> {
+            let pragma = format!("PRAGMA {name}");
+            self.0.query_row(&pragma, [], |row| row.get(0))
+        };
+        let free = number("freelist_count")?;
+        if free <= FREE_PAGES_KEPT.max(number("page_count")? / FREE_PART_KEPT) {
+            return Ok(true);
+        }
+        // Each row of the answer is a page; it has no columns.
+        let mut step = self
+            .0
+            .prepare(&format!("PRAGMA incremental_vacuum({SHRINK_STEP})"))?;
+        let mut pages = step.query([])?;
+        while pages.next()?.is_some() {}
+        // A file that does not get smaller is not asked again.
+        Ok(number("freelist_count")? >= free)
+    }
+
     /// Forgets every source that is not among these; their row sets are litter.
     pub fn keep(&self, sources: &[SourceName]) -> rusqlite::Result<Vec<RowSet>> {
+        const NAMED: [(&str, &str); 5] = [
+            ("sources", "name"),
+            ("mounts", "source"),
+            ("routes", "source"),
+            ("marks", "source"),
+            ("parked", "source"),
+        ];
         let mut litter = Vec::new();
-        for table in ["sources", "mounts"] {
-            let column = if table == "sources" { "name" } else { "source" };
+        // Of each table, for any of them may be without the others' records.
+        for (table, column) in NAMED {
             let mut names = self
                 .0
-                .prepare_cached(&format!("SELECT {column} FROM {table}"))?;
+                .prepare_cached(&format!("SELECT DISTINCT {column} FROM {table}"))?;
             let names: Vec<String> = names
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
@@ -329,12 +386,7 @@ impl Store<'_> {
                     continue;
                 }
                 litter.extend(self.header(&name)?.map(|header| header.rows));
-                for (table, column) in [
-                    ("sources", "name"),
-                    ("mounts", "source"),
-                    ("routes", "source"),
-                    ("marks", "source"),
-                ] {
+                for (table, column) in NAMED {
                     self.0
                         .prepare_cached(&format!("DELETE FROM {table} WHERE {column} = ?1"))?
                         .execute([&name.0])?;

@@ -94,7 +94,6 @@ fn a_row_that_is_younger_than_the_routes_is_not_read_nor_ever_again() {
     assert_eq!(opened.memory.routes[&route()].marks, [mark("a1")]);
     let rows = opened.ledger.rows(&source()).unwrap();
     assert_eq!(rows.row(&path("a")), None);
-    assert_eq!(rows.below(&RelPath::root()).count(), 0);
     // The next commit comes of the row's age; it must not come back by that.
     opened
         .ledger
@@ -143,7 +142,7 @@ fn a_row_in_anothers_place_is_absent() {
     let opened = Ledger::open(directory.path());
     let rows = opened.ledger.rows(&source()).unwrap();
     assert_eq!(rows.row(&path("b")), None);
-    assert_eq!(rows.below(&RelPath::root()).count(), 0);
+    assert_eq!(rows.row(&path("a")), None);
 }
 
 #[test]
@@ -219,18 +218,7 @@ fn damage_that_is_met_while_it_runs_begins_an_empty_one() {
         .execute_batch("PRAGMA writable_schema = ON; DROP TABLE runs")
         .unwrap();
     drop(spoil);
-    let run = Run {
-        at: jiff::Timestamp::UNIX_EPOCH,
-        route: route(),
-        trigger: "change".into(),
-        took_ms: 1,
-        lag_ms: 2,
-        result: "done".into(),
-        trouble: None,
-        stats: Default::default(),
-        failed: Vec::new(),
-        failed_count: 0,
-    };
+    let run = Run::example(route());
     ledger.book(run.clone());
     assert!(ledger.flush());
     assert!(directory.path().join(DAMAGED).exists());
@@ -248,4 +236,116 @@ fn damage_that_is_met_while_it_runs_begins_an_empty_one() {
     let rows = ledger.rows(&source()).unwrap();
     assert_eq!(rows.row(&path("a")), Some(b"a4".into()));
     assert_eq!(ledger.runs(5), [run]);
+}
+
+#[test]
+fn a_refused_commit_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = twice(directory.path());
+    let staged = ["b", "c", "d"].map(|at| (path(at), Some(at.into())));
+    ledger.stage(SurveyId(3), vec![(path("a"), None)]);
+    ledger.stage(SurveyId(3), staged.into());
+    assert!(ledger.flush());
+    let spoiled = meddle(
+        directory.path(),
+        "UPDATE rows SET sealed = x'00' WHERE path = x'64'",
+    );
+    assert_eq!(spoiled, 1);
+    ledger.commit(commit(3, false, vec![mark("refused")]));
+    // The next one is of the generation that the refused one would have been of.
+    ledger.commit(commit(4, false, vec![mark("after")]));
+    assert!(ledger.flush());
+    let rows = ledger.rows(&source()).unwrap();
+    assert_eq!(rows.row(&path("a")), Some(b"a2".into()));
+    assert_eq!(rows.row(&path("b")), None);
+    assert!(ledger.close());
+    let opened = Ledger::open(directory.path());
+    assert_eq!(opened.memory.routes[&route()].marks, [mark("after")]);
+}
+
+#[test]
+fn mount_points_outlive_the_file_that_they_were_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = twice(directory.path());
+    let other = SourceName("other".into());
+    ledger.remember_mounts(&source(), vec![path("m")]);
+    assert!(ledger.close());
+    let ledger = Ledger::open(directory.path()).ledger;
+    ledger.remember_mounts(&other, vec![path("n")]);
+    assert!(ledger.flush());
+    let spoil = Connection::open(directory.path().join(NAME)).unwrap();
+    spoil
+        .execute_batch("PRAGMA writable_schema = ON; DROP TABLE runs")
+        .unwrap();
+    drop(spoil);
+    ledger.book(Run::example(route()));
+    assert!(ledger.flush());
+    assert!(directory.path().join(DAMAGED).exists());
+    assert!(ledger.close());
+    let memory = Ledger::open(directory.path()).memory;
+    assert_eq!(memory.sources[&source()].mounts, [path("m")]);
+    assert_eq!(memory.sources[&other].mounts, [path("n")]);
+}
+
+#[test]
+fn mount_points_that_are_lost_are_said_to_be() {
+    let said = |damage: Option<String>| damage.unwrap().contains("mount points");
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = twice(directory.path());
+    ledger.remember_mounts(&source(), vec![path("m")]);
+    assert!(ledger.close());
+    meddle(directory.path(), "UPDATE routes SET sealed = x'00'");
+    assert!(!said(Ledger::open(directory.path()).damage));
+    meddle(directory.path(), "UPDATE mounts SET sealed = x'00'");
+    assert!(said(Ledger::open(directory.path()).damage));
+    std::fs::write(directory.path().join(NAME), "none").unwrap();
+    assert!(said(Ledger::open(directory.path()).damage));
+}
+
+#[test]
+fn records_without_their_sources_go_with_the_source() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(twice(directory.path()).close());
+    meddle(directory.path(), "DELETE FROM sources");
+    let ledger = Ledger::open(directory.path()).ledger;
+    ledger.keep_only([SourceName("other".into())]);
+    assert!(ledger.close());
+    let look = Connection::open(directory.path().join(NAME)).unwrap();
+    let left = "SELECT (SELECT count(*) FROM routes) + (SELECT count(*) FROM marks)";
+    let left: i64 = look.query_row(left, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn rows_that_are_gone_give_the_file_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = twice(directory.path());
+    for part in 0..100 {
+        let rows = (0..1000).map(|at| (path(&format!("{part}/{at}")), Some(vec![7; 100])));
+        ledger.stage(SurveyId(3), rows.collect());
+    }
+    assert!(ledger.flush());
+    let look = Connection::open(directory.path().join(NAME)).unwrap();
+    let bytes = || -> i64 {
+        let pages: i64 = look
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .unwrap();
+        pages * i64::from(schema::PAGE_BYTES)
+    };
+    assert!(bytes() > 15 << 20, "{}", bytes());
+    ledger.forget(SurveyId(3));
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while bytes() > 5 << 20 && std::time::Instant::now() < end {
+        std::thread::yield_now();
+    }
+    assert!(bytes() <= 5 << 20, "{}", bytes());
+    drop(look);
+    assert!(ledger.close());
+    let file = directory.path().join(NAME);
+    assert!(std::fs::metadata(&file).unwrap().len() <= 5 << 20);
+    let rows = Ledger::open(directory.path())
+        .ledger
+        .rows(&source())
+        .unwrap();
+    assert_eq!(rows.row(&path("a")), Some(b"a2".into()));
 }

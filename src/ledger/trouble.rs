@@ -16,7 +16,7 @@ pub enum Kind {
     Damaged,
     /// No room; the older checkpoint stands.
     Full,
-    /// Somebody else holds the file.
+    /// Somebody else holds the file, or it took too long.
     Busy,
     /// It cannot be written.
     ReadOnly,
@@ -41,9 +41,12 @@ impl Kind {
             ErrorCode::DiskFull | ErrorCode::OutOfMemory => Kind::Full,
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Kind::Busy,
             ErrorCode::FileLockingProtocolFailed => Kind::Busy,
+            // It took longer than it may, or something came in between.
+            ErrorCode::OperationInterrupted | ErrorCode::OperationAborted => Kind::Busy,
+            ErrorCode::SchemaChanged => Kind::Busy,
             ErrorCode::ReadOnly | ErrorCode::PermissionDenied => Kind::ReadOnly,
             // Also how too many open files show.
-            ErrorCode::CannotOpen => Kind::Disk,
+            ErrorCode::CannotOpen | ErrorCode::NoLargeFileSupport => Kind::Disk,
             ErrorCode::TooBig => Kind::Refused,
             ErrorCode::SystemIoFailure => match failure.extended_code {
                 // The journal's index is given its room at once; this is how its lack shows.

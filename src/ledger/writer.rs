@@ -4,7 +4,8 @@
 //! - **A checkpoint is one transaction, or nothing.** After one that failed the file holds the older one, which is still
 //!   true.
 //! - **A survey of which a row was lost is never committed**: it is *spoilt*, and its commit is refused.
-//! - Mount points that could not be written are owed, and written with the next transaction: they guard deletions.
+//! - Mount points that could not be written, or were in a file that is no more, are [owed](Mounts), and written with the
+//!   next transaction: they guard deletions.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -14,13 +15,15 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::file::Place;
+use super::mounts::Mounts;
 use super::queue::{Act, Queue};
 use super::readers::Readers;
 use super::record::RowSet;
+use super::run::Run;
 use super::start::{self, renew};
-use super::store::{Committed, Store};
+use super::store::{Rows, Store, Undone};
 use super::trouble::{Kind, Troubles};
-use crate::engine::{Commit, RelPath, SurveyId};
+use crate::engine::{Commit, SurveyId};
 use crate::plan::SourceName;
 
 /// Surveys with rows on the way to a checkpoint: more than any host's sources. Those beyond are spoilt.
@@ -37,6 +40,8 @@ pub struct WriterParts {
     pub place: Place,
     /// What was found there.
     pub connection: Option<Connection>,
+    /// The mount points in it.
+    pub mounts: Mounts,
     /// Row sets to be cleared away.
     pub litter: Vec<RowSet>,
     /// Where its work comes from.
@@ -56,13 +61,21 @@ enum Staged {
     Spoilt,
 }
 
+/// One of the small things that share a transaction.
+enum Work {
+    Stage(RowSet, Rows),
+    Book(Box<Run>),
+    Keep(Vec<SourceName>),
+}
+
 /// The writer.
 #[derive(Debug)]
 pub struct Writer {
     parts: WriterParts,
     surveys: BTreeMap<SurveyId, Staged>,
     ended: VecDeque<SurveyId>,
-    mounts: BTreeMap<SourceName, Vec<RelPath>>,
+    /// There may be more free pages in the file than need be.
+    slack: bool,
     /// Sources in which no row is younger than the header.
     settled: Vec<SourceName>,
     looked: Instant,
@@ -75,7 +88,7 @@ impl Writer {
             parts,
             surveys: BTreeMap::new(),
             ended: VecDeque::new(),
-            mounts: BTreeMap::new(),
+            slack: true,
             settled: Vec::new(),
             looked: Instant::now(),
         }
@@ -84,12 +97,13 @@ impl Writer {
     /// Works until the queue is closed and empty.
     pub fn run(mut self) {
         loop {
-            let litter = self.parts.connection.is_some() && !self.parts.litter.is_empty();
-            let Some(acts) = self.parts.queue.take(litter) else {
+            let untidy = self.slack || !self.parts.litter.is_empty();
+            let idle = self.parts.connection.is_some() && untidy;
+            let Some(acts) = self.parts.queue.take(idle) else {
                 break;
             };
             if acts.is_empty() {
-                self.clear_litter();
+                self.tidy();
             } else {
                 self.look_again();
                 self.carry_out(acts);
@@ -120,6 +134,10 @@ impl Writer {
             }
         }
         self.gathered(gathered);
+        if self.parts.mounts.owes() {
+            // The file that they went into was no good: there may be another by now.
+            self.gathered(Vec::new());
+        }
         for sender in asked {
             // Who asked may have given up by now.
             let _ = sender.send(());
@@ -128,61 +146,27 @@ impl Writer {
 
     /// One transaction of small things.
     fn gathered(&mut self, acts: Vec<Act>) {
-        if acts.is_empty() && self.mounts.is_empty() {
-            return;
-        }
-        let staged: Vec<SurveyId> = acts
-            .iter()
-            .filter_map(|act| match act {
-                Act::Stage(survey, _) if !self.ended.contains(survey) => Some(*survey),
-                _ => None,
-            })
-            .collect();
-        for survey in &staged {
-            let room = self.surveys.len() < SURVEYS_MAX && self.parts.connection.is_some();
-            self.surveys.entry(*survey).or_insert(match room {
-                true => Staged::Whole(RowSet(fastrand::i64(1..))),
-                false => Staged::Spoilt,
-            });
-        }
-        let surveys = self.surveys.clone();
-        let (mut mounts, mut litter, mut forgotten) =
-            (std::mem::take(&mut self.mounts), Vec::new(), Vec::new());
-        let mut work = Vec::new();
+        let (mut works, mut staged, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
         for act in acts {
             match act {
-                Act::Mounts(source, paths) => {
-                    mounts.insert(source, paths);
+                Act::Stage(survey, rows) => {
+                    if let Some(set) = self.set_of(survey) {
+                        staged.push(survey);
+                        works.push(Work::Stage(set, rows));
+                    }
                 }
+                Act::Mounts(source, paths) => self.parts.mounts.set(source, paths),
+                Act::Keep(sources) => {
+                    self.parts.mounts.keep(&sources);
+                    works.push(Work::Keep(sources));
+                }
+                Act::Book(run) => works.push(Work::Book(run)),
                 Act::Forget(survey) => forgotten.push(survey),
-                act => work.push(act),
+                // Done by who gathers.
+                Act::Commit(_) | Act::Flush(_) | Act::Suspect(..) => {}
             }
         }
-        let done = self.transact(|store| {
-            for act in work {
-                match act {
-                    Act::Stage(survey, rows) => {
-                        if let Some(Staged::Whole(set)) = surveys.get(&survey) {
-                            store.stage(*set, rows)?;
-                        }
-                    }
-                    Act::Book(run) => store.book(&run)?,
-                    Act::Keep(sources) => {
-                        mounts.retain(|source, _| sources.contains(source));
-                        litter.extend(store.keep(&sources)?);
-                    }
-                    _ => {}
-                }
-            }
-            for (source, paths) in &mounts {
-                store.put_mounts(source, paths)?;
-            }
-            Ok(())
-        });
-        if done.is_some() {
-            self.parts.litter.extend(litter);
-        } else {
-            self.mounts = mounts;
+        if !self.write(works) {
             for survey in staged {
                 self.spoil(survey);
             }
@@ -190,6 +174,49 @@ impl Writer {
         for survey in forgotten {
             self.forget(survey);
         }
+    }
+
+    /// The set that a survey's rows go into; `None`: they are nobody's, or some of them were lost.
+    fn set_of(&mut self, survey: SurveyId) -> Option<RowSet> {
+        if self.ended.contains(&survey) {
+            return None;
+        }
+        let room = self.surveys.len() < SURVEYS_MAX && self.parts.connection.is_some();
+        let begun = match room {
+            true => Staged::Whole(RowSet(fastrand::i64(1..))),
+            false => Staged::Spoilt,
+        };
+        match self.surveys.entry(survey).or_insert(begun) {
+            Staged::Whole(set) => Some(*set),
+            Staged::Spoilt => None,
+        }
+    }
+
+    /// Writes small things, and the mount points that are owed, which are what is true after all of them; `false`: nothing
+    /// of it was written.
+    fn write(&mut self, works: Vec<Work>) -> bool {
+        if works.is_empty() && !self.parts.mounts.owes() {
+            return true;
+        }
+        let owed = self.parts.mounts.owed();
+        let done = self.transact(|store| {
+            let mut litter = Vec::new();
+            for work in works {
+                match work {
+                    Work::Stage(set, rows) => store.stage(set, rows)?,
+                    Work::Book(run) => store.book(&run)?,
+                    Work::Keep(sources) => litter.extend(store.keep(&sources)?),
+                }
+            }
+            for (source, paths) in owed {
+                store.put_mounts(&source, &paths)?;
+            }
+            Ok(litter)
+        });
+        let Ok(litter) = done else { return false };
+        self.parts.mounts.written();
+        self.parts.litter.extend(litter);
+        true
     }
 
     fn spoil(&mut self, survey: SurveyId) {
@@ -222,25 +249,23 @@ impl Writer {
             None => None,
         };
         let settled = self.settled.contains(&source);
-        // What the transaction has to say outlives it only where it stands.
-        match self.transact(|store| match store.commit(commit, staged, settled)? {
-            Committed::Done(litter) => Ok(Ok(litter)),
-            Committed::Refused(why) => Ok(Err(why)),
-        }) {
-            Some(Ok(litter)) => {
+        match self.transact(|store| store.commit(commit, staged, settled)) {
+            Ok(litter) => {
                 self.surveys.remove(&survey);
                 self.ended(survey);
                 self.parts.litter.extend(litter);
+                self.slack = true;
                 if whole || !settled {
                     self.settled.retain(|settled| *settled != source);
                     self.settled.push(source);
                 }
             }
-            Some(Err(why)) => {
-                self.refused(&source, why);
+            Err(undone) => {
+                if let Undone::Refused(why) = undone {
+                    self.refused(&source, why);
+                }
                 self.forget(survey);
             }
-            None => self.forget(survey),
         }
     }
 
@@ -251,39 +276,45 @@ impl Writer {
         );
     }
 
-    /// One transaction, or nothing: then it was said why, and what follows from it has been done.
-    fn transact<T>(&mut self, act: impl FnOnce(&Store<'_>) -> rusqlite::Result<T>) -> Option<T> {
-        let connection = self.parts.connection.as_mut()?;
+    /// One transaction, or nothing. Where it failed, that was said, and what follows from it has been done.
+    fn transact<T>(
+        &mut self,
+        act: impl FnOnce(&Store<'_>) -> Result<T, Undone>,
+    ) -> Result<T, Undone> {
+        let Some(connection) = self.parts.connection.as_mut() else {
+            return Err(Undone::NoFile);
+        };
         let done = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(Undone::from)
             .and_then(|transaction| {
+                // What is dropped without its commit is rolled back.
                 let done = act(&Store(&transaction))?;
                 transaction.commit()?;
                 Ok(done)
             });
-        match done {
-            Ok(done) => Some(done),
-            Err(error) => {
-                let kind = Kind::of(&error);
-                let at = self.parts.place.file();
-                let what = format!("cannot write `{}`: {error}", at.display());
-                match kind {
-                    Kind::Damaged => self.begin_anew(&what),
-                    _ => self.parts.troubles.say(kind, &what),
-                }
-                None
+        if let Err(Undone::Failed(error)) = &done {
+            let kind = Kind::of(error);
+            let at = self.parts.place.file();
+            let what = format!("cannot write `{}`: {error}", at.display());
+            match kind {
+                Kind::Damaged => self.begin_anew(&what),
+                _ => self.parts.troubles.say(kind, &what),
             }
         }
+        done
     }
 
-    /// Some milliseconds of tidying, while nothing else is to do.
-    fn clear_litter(&mut self) {
-        let Some(set) = self.parts.litter.last().copied() else {
-            return;
-        };
-        // What could not be cleared is found again at the next start.
-        if self.transact(|store| store.clear(set)).unwrap_or(true) {
-            self.parts.litter.retain(|other| *other != set);
+    /// Some milliseconds of tidying, while nothing else is to do. What cannot be done now is done after the next start.
+    fn tidy(&mut self) {
+        if let Some(set) = self.parts.litter.last().copied() {
+            let cleared = self.transact(|store| Ok(store.clear(set)?));
+            if cleared.unwrap_or(true) {
+                self.parts.litter.retain(|other| *other != set);
+                self.slack = true;
+            }
+        } else if self.transact(|store| Ok(store.shrink()?)).unwrap_or(true) {
+            self.slack = false;
         }
     }
 
@@ -294,6 +325,7 @@ impl Writer {
             self.spoil(survey);
         }
         self.parts.litter.clear();
+        self.parts.mounts.owe_all();
         self.settled.clear();
         let old = self.parts.connection.take();
         let place = self.parts.place.clone();
@@ -333,6 +365,10 @@ impl Writer {
         }
         let file: Option<PathBuf> = start.connection.as_ref().map(|_| self.parts.place.file());
         self.parts.litter = start.loaded.litter;
+        // What was said meanwhile is younger than what is in it.
+        self.parts.mounts.join(&start.loaded.memory);
+        self.parts.mounts.owe_all();
+        self.slack = true;
         self.parts.connection = start.connection;
         self.parts.readers.exchange(|| file);
     }
@@ -342,5 +378,45 @@ impl Drop for Writer {
     /// However it ends, nobody waits for it any more.
     fn drop(&mut self) {
         self.parts.queue.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::RelPath;
+    use crate::ledger::load;
+
+    #[test]
+    fn a_file_that_is_found_later_is_owed_the_mount_points() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::new(directory.path());
+        let (queue, troubles) = (Arc::new(Queue::default()), Arc::new(Troubles::default()));
+        let mut writer = Writer::new(WriterParts {
+            place: place.clone(),
+            connection: None,
+            mounts: Mounts::default(),
+            litter: Vec::new(),
+            readers: Arc::new(Readers::new(
+                None,
+                Arc::clone(&queue),
+                Arc::clone(&troubles),
+            )),
+            queue,
+            troubles,
+        });
+        let (source, mounts) = (SourceName("site".into()), vec![RelPath::root().join(b"m")]);
+        writer.carry_out([Act::Mounts(source.clone(), mounts.clone())].into());
+        writer.parts.mounts.written(); // into a file that is no more
+        let Some(looked) = Instant::now().checked_sub(LOOK_AGAIN) else {
+            return; // the machine has only just been started
+        };
+        writer.looked = looked;
+        writer.look_again();
+        writer.carry_out(VecDeque::new());
+        drop(writer);
+        let file = place.open().unwrap().unwrap();
+        let memory = load::load(&file).unwrap().memory;
+        assert_eq!(memory.sources[&source].mounts, mounts);
     }
 }

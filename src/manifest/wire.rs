@@ -175,7 +175,7 @@ pub struct TargetOptions {
     /// Full passes; overrides the source's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rescan: Option<Rescan>,
-    /// At most so many bytes a second.
+    /// At most so many bytes a second in each transfer of the route. It takes the place of the agent's `limits.bandwidth`, which is for every transfer whose route has none, and may be more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Rate>,
     /// On the wire. Not with `file://`.
@@ -237,13 +237,13 @@ pub struct TargetGuard {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1))]
 pub struct Ssh {
-    /// A private key.
+    /// A private key, for the jump hosts too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_file: Option<AbsolutePath>,
-    /// The host keys that are trusted.
+    /// The host keys that are trusted, the jump hosts' among them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub known_hosts_file: Option<AbsolutePath>,
-    /// A jump host, `user@host:port`; several with commas.
+    /// A jump host, `user@host:port`; several with commas, each reached by way of those before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Za-z0-9\\[][^ /]*$"), extend("examples" = ["bastion"]))]
     pub jump: Option<String>,

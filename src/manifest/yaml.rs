@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
-use super::yaml_error;
+use super::{MAX_PROBLEMS, yaml_error};
 use crate::diagnostic::{Code, Diagnostic, Place};
 
 /// More is a mistake or an attack; the largest fleets that were looked at need a tenth.
@@ -182,7 +182,9 @@ impl<'a> Builder<'a> {
             }
             Event::MappingStart(..) => self.mapping(range, depth)?,
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.problems.push(yaml_error::alias(&at, self.text));
+                // Its value is looked for along the whole line, which is not done for what nobody is shown.
+                let text = (self.problems.len() < MAX_PROBLEMS).then_some(self.text);
+                self.problems.push(yaml_error::alias(&at, text));
                 Node {
                     at,
                     kind: Kind::Broken,

@@ -63,8 +63,12 @@ pub(super) fn too_deep(at: &Place) -> Diagnostic {
     Diagnostic::new(Code::TooDeep, "values are nested more than 64 deep").primary(at, "")
 }
 
-/// An alias, which is nearly always an unquoted glob or cron expression.
-pub(super) fn alias(at: &Place, text: &str) -> Diagnostic {
+/// An alias, which is nearly always an unquoted glob or cron expression. Without the text nothing is proposed.
+pub(super) fn alias(at: &Place, text: Option<&str>) -> Diagnostic {
+    let Some(text) = text else {
+        return Diagnostic::new(Code::YamlAlias, "aliases are not part of manifests")
+            .primary(at, "a value that begins with `*` needs quotes");
+    };
     unquoted(
         &Place {
             file: at.file.clone(),

@@ -13,5 +13,5 @@ mod types;
 
 pub use compile::{Compiled, HostFacts, check, compile};
 pub use explain::{Explain, NextTime, What, jitter_key, next_times};
-pub use standing::{route_key, source_key};
+pub use standing::{digest, route_key, source_key};
 pub use types::*;

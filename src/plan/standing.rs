@@ -3,7 +3,7 @@
 //! Windows, schedules, budgets, bandwidth and the like may change freely; what decides *which* paths belong to a route,
 //! *where* they go or *what of them* is kept may not.
 
-use super::{RoutePlan, SourcePlan, Target};
+use super::{Plan, RoutePlan, SourcePlan, Target};
 use crate::filter::FilterSpec;
 
 /// Identifies what a source's rows depend on.
@@ -29,6 +29,18 @@ pub fn route_key(source: &SourcePlan, route: &RoutePlan) -> String {
         // A policy that deletes more must find what an earlier one left.
         route.delete,
     ))
+}
+
+/// The plan's content as a short hash, independent of comments and order.
+pub fn digest(plan: &Plan) -> String {
+    let mut plan = plan.clone();
+    for source in plan.sources.values_mut() {
+        for route in source.routes.values_mut() {
+            route.filter = without_origins(&route.filter);
+        }
+        source.filter = without_origins(&source.filter);
+    }
+    key(&plan)[..12].to_owned()
 }
 
 fn without_origins(filter: &FilterSpec) -> FilterSpec {

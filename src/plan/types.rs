@@ -424,7 +424,7 @@ pub struct Limits {
     pub transfers: u32,
     /// Transfers to one host at once, default 4.
     pub transfers_per_host: u32,
-    /// Bytes a second for each transfer that has no limit of its own.
+    /// Bytes a second of each transfer whose route has no limit of its own, which may be more. Not of all together.
     pub bandwidth: Option<u64>,
     /// Watches; `None`: the kernel's limit.
     pub watches: Option<u64>,

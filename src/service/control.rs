@@ -195,6 +195,12 @@ impl Server {
                     "the route holds another plan by now, `{id}`: look at `heliostat status` and approve that one"
                 ),
             ),
+            Ok(Answer::NotReleasable(why)) => refuse(
+                StatusCode::CONFLICT,
+                format!(
+                    "approving does not release this hold, it ends by itself when its reason does: {why}"
+                ),
+            ),
             Ok(other) => unexpected(&other),
             Err(response) => response,
         }

@@ -108,12 +108,25 @@ impl Log {
                     tracing::warn!(%source, again, "cannot be surveyed, tried again: {reason}");
                 }
             }
+            Event::Replaced(route) => {
+                tracing::warn!(%route, "another directory is in the target's place: everything is compared with it");
+            }
+            Event::Parked(route) => {
+                tracing::info!(%route, "cannot send, and much changes: the ledger keeps what it was, and what differs is looked up later");
+            }
+            Event::Unparked(route, Some(differ)) => {
+                tracing::info!(%route, differ, "compared with what the ledger kept");
+            }
+            Event::Unparked(route, None) => {
+                tracing::info!(%route, "what changed meanwhile cannot be told: everything is compared with the target");
+            }
             Event::Sent(sent) => tell_sent(sent),
             Event::Failed {
                 route,
                 trouble,
                 tries,
                 wait,
+                ..
             } => {
                 let message = &trouble.message;
                 if let Some(again) = self.repeats(format!("{route} {message}")) {
@@ -130,7 +143,9 @@ impl Log {
                     tracing::warn!(%route, count, again, "paths fail, the first: {path}: {reason}");
                 }
             }
-            Event::Held { route, hold, id } => match hold {
+            Event::Held {
+                route, hold, id, ..
+            } => match hold {
                 Hold::Deletes(plan) => {
                     let (count, of) = (plan.count, plan.of);
                     tracing::warn!(%route, %id, count, of, "held: would delete {count} of {of}: heliostat approve {route} --id {id}");
@@ -183,6 +198,7 @@ fn tell_sent(sent: &Sent) {
         took,
         lag,
         failed,
+        failures: _,
     } = sent;
     let (files, bytes, deleted) = (stats.files, stats.bytes, stats.deleted);
     let (took, lag) = (span(*took), span(*lag));

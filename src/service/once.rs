@@ -46,6 +46,7 @@ pub fn run(options: Options, mut show: impl FnMut(&World)) -> std::result::Resul
             host: options.host,
             limits: options.limits,
             memory: world.remembered(),
+            watched: false,
         };
         runtime::send(&mut engine, &mut world, Input::Reload(reload));
         let all = Ask::Rescan(Selector::default(), Compare::Quick);

@@ -1,6 +1,6 @@
 //! `run`: the service from its start to its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
@@ -11,9 +11,10 @@ use super::signals::Signals;
 use super::state::StateDir;
 use super::world::{World, WorldParts};
 use super::{Failure, orphans};
-use crate::engine::{Engine, Input, Reload};
+use crate::engine::{Engine, Input, Memory, Reload};
+use crate::host;
 use crate::ledger::{Ledger, Opened};
-use crate::plan::{Limits, Plan, Target};
+use crate::plan::{self, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
 /// What `run` needs to know.
@@ -37,6 +38,9 @@ pub struct Options {
 const SHOW_EVERY: Duration = Duration::from_secs(5);
 /// …and a single pass, which somebody may look at, so often.
 const SHOW_ONCE_EVERY: Duration = Duration::from_millis(100);
+
+/// A target's file system that does not answer is not waited for longer at the start.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 
 /// At the end, threads that still block get so long: one that waits for a frozen file system would hold the end up for ever.
 const BLOCKED_MAX: Duration = Duration::from_secs(1);
@@ -62,6 +66,7 @@ pub fn run(options: Options, mut show: impl FnMut(&World)) -> Result<(), Failure
             host: options.host,
             limits: options.limits,
             memory: world.remembered(),
+            watched: true,
         };
         let mut engine = Engine::default();
         send(&mut engine, &mut world, Input::Reload(reload));
@@ -105,6 +110,8 @@ pub async fn open(
     if let Some(damage) = damage {
         tracing::warn!("{damage}");
     }
+    let (plan, remembered) = (options.plan.clone(), std::mem::take(&mut memory));
+    memory = known_targets(plan, remembered).await?;
     if watched {
         ledger.keep_only(options.plan.sources.keys().cloned());
     } else {
@@ -116,7 +123,7 @@ pub async fn open(
     }
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let context = context(options, state.run_dir(), state.owner_tag()).await?;
-    let digest = digest(&options.plan);
+    let digest = plan::digest(&options.plan);
     let watch_limit = options.limits.watches;
     let world = World::new(WorldParts {
         clock: Clock::start(),
@@ -143,6 +150,34 @@ pub async fn open(
         None => None,
     };
     Ok((world, control))
+}
+
+/// Of a local target that is another directory than it was, nothing is known any more.
+async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
+    let look = move |mut memory: Memory| {
+        for (_, route) in plan.routes() {
+            let Target::Local { path } = &route.target else {
+                continue;
+            };
+            if let Some(remembered) = memory.routes.get_mut(&route.name)
+                && remembered.target.is_some()
+                && remembered.target != host::target_id_at(Path::new(path))
+            {
+                // As after a change of its plan: its schedules go on.
+                remembered.key.clear();
+            }
+        }
+        memory
+    };
+    let as_it_was = memory.clone();
+    let looked = tokio::task::spawn_blocking(move || look(memory));
+    match tokio::time::timeout(LOOK_MAX, looked).await {
+        Ok(looked) => {
+            looked.map_err(|error| Failure::Setup(format!("cannot look at the targets: {error}")))
+        }
+        // The first transfer to it sees which it is.
+        Err(_) => Ok(as_it_was),
+    }
 }
 
 /// What the host gives to every transfer.
@@ -175,26 +210,13 @@ pub async fn context(
     })
 }
 
-/// The plan's content as a short hash, independent of comments and order.
-pub fn digest(plan: &Plan) -> String {
-    let mut plan = plan.clone();
-    for source in plan.sources.values_mut() {
-        let filters = source.routes.values_mut().map(|route| &mut route.filter);
-        for filter in filters.chain([&mut source.filter]) {
-            for rule in filter.include.iter_mut().chain(&mut filter.exclude) {
-                rule.origin = None;
-            }
-        }
-    }
-    // Plans are plain data; were one not to serialise, its digest would merely be that of nothing.
-    let text = serde_json::to_vec(&plan).unwrap_or_default();
-    blake3::hash(&text).to_hex()[..12].to_owned()
-}
-
+/// The second file is of this process's user namespace (a container may have one); the first is of the whole host.
 fn user_watches() -> Option<u64> {
-    std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches")
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    [
+        "/proc/sys/fs/inotify/max_user_watches",
+        "/proc/sys/user/max_inotify_watches",
+    ]
+    .iter()
+    .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
+    .min()
 }

@@ -318,8 +318,6 @@ impl Shell for World {
                 }
             }
             Effect::Remember(source, mounts) => self.keeper.remember(&source, mounts),
-            // Without a watch no change since would be heard of, so nothing can be said of later.
-            Effect::Survey(_) if !self.watched => {}
             Effect::Survey(survey) => self.keeper.survey(*survey, self.sender.clone()),
             Effect::ForgetSurvey(id) => self.keeper.forget(id),
             Effect::Commit(commit) => self.keeper.commit(*commit),

@@ -2,7 +2,9 @@
 //!
 //! Invariant: a row is only trusted where the row of the directory above lists this very directory. Below one that is
 //! new or another, nothing is compared (one mark covers it), so a row that was left behind by a directory long gone is
-//! never taken for what is there now.
+//! never taken for what is there now. The places of a survey that does not compare stand for themselves: their rows mark
+//! nothing, and only say which facts are those of the last checkpoint. That holds also where the row is of another
+//! directory, for facts that are equal then (inode, and the time of the last change) are of the same object.
 //!
 //! Invariant: that the rows at and below a place go reaches the sink before any new row at or below it does.
 

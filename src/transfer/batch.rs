@@ -58,6 +58,14 @@ impl Act {
         }
     }
 
+    /// Whether equal size and time is taken for equal content in it.
+    pub fn trusts(self) -> bool {
+        match self {
+            Act::Attributes | Act::Listing | Act::Reconcile { trust: true, .. } => true,
+            Act::Remove | Act::Send | Act::Reconcile { trust: false, .. } => false,
+        }
+    }
+
     /// Whether names that the batch does not list are looked at for it.
     pub fn looks_inside(self) -> bool {
         matches!(self, Act::Listing | Act::Reconcile { .. })

@@ -84,8 +84,9 @@ impl Look for Disk<'_> {
     }
 }
 
-/// Whether something below has several names. What cannot be read may have.
+/// Whether something below has several names. What cannot be looked at may have; what is gone has none.
 fn several_names_below(root: &Path, directory: &RelPath) -> bool {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     let mut waiting = vec![directory.under(root)];
     let mut entered = 0;
     while let Some(directory) = waiting.pop() {
@@ -93,16 +94,18 @@ fn several_names_below(root: &Path, directory: &RelPath) -> bool {
         if entered > SEARCH_MAX {
             return true;
         }
-        let Ok(entries) = std::fs::read_dir(directory) else {
-            return true;
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if gone(&error) => continue,
+            Err(_) => return true,
         };
-        for entry in entries.flatten() {
-            match entry.metadata() {
-                Ok(info) if info.is_dir() => waiting.push(entry.path()),
-                Ok(info) if info.nlink() == 1 => {}
-                Ok(_) => return true,
-                // Gone meanwhile.
-                Err(_) => {}
+        for entry in entries {
+            let found = entry.and_then(|entry| Ok((entry.metadata()?, entry)));
+            match found {
+                Ok((info, entry)) if info.is_dir() => waiting.push(entry.path()),
+                Ok((info, _)) if info.nlink() == 1 => {}
+                Err(error) if gone(&error) => {}
+                Ok(_) | Err(_) => return true,
             }
         }
     }
@@ -113,9 +116,10 @@ fn several_names_below(root: &Path, directory: &RelPath) -> bool {
 const SMALL_ENTRIES: usize = 64;
 const SMALL_BYTES: u64 = 256 << 10;
 
-/// Whether a batch is a few small files, and no directory is looked through.
+/// Whether a batch is a few small files: no directory is looked through, and nothing goes that may be a directory with
+/// millions of names in it, of whose deletion the far side says nothing for minutes.
 pub fn is_small(root: &Path, batch: &Batch) -> bool {
-    let leaf = |entry: &Entry| !entry.act.looks_inside();
+    let leaf = |entry: &Entry| !entry.act.looks_inside() && !entry.act.deletes();
     let size = |entry: &Entry| {
         entry
             .path
@@ -155,4 +159,48 @@ pub fn is_empty(root: &Path, filter: &Filter) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::transfer::batch::Act;
+
+    fn p(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_searched_may_hold_several_names_and_what_is_gone_does_not() {
+        let scratch = tempfile::tempdir().unwrap();
+        let root = scratch.path();
+        std::fs::create_dir_all(root.join("d/e")).unwrap();
+        std::fs::write(root.join("d/e/f"), "1").unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        let several = |at| several_names_below(root, &p(at));
+        assert!(!several("d"));
+        assert!(!several("gone"));
+        assert!(several("loop") && several("d/e/f"));
+        std::fs::hard_link(root.join("d/e/f"), root.join("other")).unwrap();
+        assert!(several("d"));
+    }
+
+    #[test]
+    fn what_is_deleted_may_be_of_any_size() {
+        let scratch = tempfile::tempdir().unwrap();
+        let small = |act| {
+            let entries = vec![Entry { path: p("d"), act }];
+            is_small(
+                scratch.path(),
+                &Batch {
+                    entries,
+                    pass: None,
+                },
+            )
+        };
+        assert!(small(Act::Send) && small(Act::Attributes));
+        assert!(!small(Act::Remove) && !small(Act::Listing));
+    }
 }

@@ -67,7 +67,7 @@ pub(crate) struct Prepared {
     pub(crate) filter: Filter,
     /// What it comes to.
     pub(crate) batch: Batch,
-    /// Whether it is a few small files.
+    /// Whether it is a few small files. Only asked for where a daemon's transfer goes by it.
     pub(crate) small: bool,
 }
 
@@ -159,7 +159,8 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
             root: job.source.path.as_ref(),
         },
     );
-    let small = facts::is_small(job.source.path.as_ref(), &batch);
+    let small = matches!(job.route.target, Target::Daemon { .. })
+        && facts::is_small(job.source.path.as_ref(), &batch);
     (
         facts,
         Ok(Prepared {

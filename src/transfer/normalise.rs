@@ -21,7 +21,7 @@
 //!    several names brings the whole tree along, by the quick check. So does a directory that is entered with such a file
 //!    in it: its other names may be outside, and rsync links only what it lists together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::batch::{Act, Batch, Entry};
 use super::temporary::is_temporary;
@@ -119,17 +119,24 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
     }
     let mut acts: BTreeMap<RelPath, Act> = BTreeMap::new();
     let mut several_names = false;
+    let mut searched = BTreeSet::new();
     for (path, (seen, dirt)) in subjects {
         let Some((path, act)) = act(path, seen, dirt, scope) else {
             continue;
         };
-        several_names |= scope.hard_links
-            && match act {
-                Act::Send => matches!(seen, Seen::Other { links } if links > 1),
-                Act::Reconcile { .. } => !path.is_root() && look.several_names_below(&path),
-                // What is new in a listing has a mark of its own.
-                Act::Remove | Act::Attributes | Act::Listing => false,
-            };
+        several_names = several_names
+            || scope.hard_links
+                && match act {
+                    Act::Send => matches!(seen, Seen::Other { links } if links > 1),
+                    Act::Reconcile { .. } => {
+                        let mut above = path.ancestors().filter_map(RelPath::new);
+                        let again = path.is_root() || above.any(|above| searched.contains(&above));
+                        searched.insert(path.clone());
+                        !again && look.several_names_below(&path)
+                    }
+                    // What is new in a listing has a mark of its own.
+                    Act::Remove | Act::Attributes | Act::Listing => false,
+                };
         add(&mut acts, path, act);
     }
     if several_names {

@@ -6,14 +6,17 @@
 mod commands;
 mod crashes;
 mod deletes;
+mod drift;
 mod failures;
 mod faults;
 mod histories;
 mod lifecycle;
+mod limits;
 mod restart;
 mod schedules;
 mod secrets;
 mod short;
+mod supervision;
 
 use std::fs;
 use std::path::{Path, PathBuf};

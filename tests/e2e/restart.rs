@@ -183,3 +183,22 @@ fn a_clock_from_tomorrow_in_a_file_costs_no_more_than_work() {
     story.service.kill();
     story.start();
 }
+
+#[test]
+fn another_directory_in_the_place_of_a_local_target_is_filled_anew() {
+    let mut story = begun(&json!({"delete": "mirror"}));
+    let aside = story.scratch.path().join("aside");
+    // While it runs: the next change shows it.
+    fs::rename(&story.copy, &aside).unwrap();
+    story.write("d1/new", "new");
+    equal(&story.source, &story.copy, &story.service);
+    story.settle();
+    checkpoint(&story);
+    // While it is down: the start looks.
+    story.service.kill();
+    fs::remove_dir_all(&aside).unwrap();
+    fs::rename(&story.copy, &aside).unwrap();
+    fs::create_dir(&story.copy).unwrap();
+    story.start();
+    story.settle();
+}

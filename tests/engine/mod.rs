@@ -3,9 +3,14 @@
 //! A script's `route` lines make the plan; each `@TIME input` line (milliseconds of both clocks) is one step; the
 //! indented lines below it are what the engine did. `HELIOSTAT_UPDATE=1` writes the traces anew: read the difference.
 //!
+//! `epoch TIME` sets the wall clock at @0, `clock MS` steps it, `asleep MS` lets it alone run on (what a machine that
+//! was suspended sees); `show sweep` and `show bandwidth` add these to what starts. `route` and `drop` lines after the
+//! start take effect with the next `reload`.
+//!
 //! Inputs: `ready S`, `waiting S`, `change S PATH DIRT…`, `done [failed=PATH] [again=PATH] [deleted=N] [created=N]
 //! [entries=N]`, `retry CODE`, `permanent CODE`, `hold COUNT OF PATH…`, `guard NAME`, `tick`, `trigger [R]`,
-//! `rescan [R]`, `wait [R]`, `approve R`, `status`, `drain`. What ends a transfer names its route: `done R …`.
+//! `rescan [R]`, `wait [R]`, `approve R`, `status`, `drain`, `reload`,
+//! `cancelled`. What ends a transfer names its route: `done R …`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -17,8 +22,8 @@ use std::time::Duration;
 use heliostat::engine::{
     Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Memory,
     Notice, Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, RouteMemory, Selector,
-    Stats, SurveyId, SurveyScope, Surveyed, TransferId, Trouble, Verdict, WatchId, WatchReport,
-    Work,
+    Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble, Verdict, WatchId,
+    WatchReport, Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
@@ -88,13 +93,16 @@ struct World {
     barriers: Vec<(WatchId, u64)>,
     held: BTreeMap<String, String>,
     requests: u64,
+    epoch: jiff::Timestamp,
     wall_shift: i64,
+    shown: Vec<String>,
+    /// What the next `reload` takes over.
+    plan: Plan,
+    limits: Limits,
+    recalled: Vec<(String, Vec<String>)>,
 }
 
 fn run(script: &str) -> String {
-    let mut plan = Plan::default();
-    let mut limits = Limits::default();
-    let mut recalled = Vec::new();
     let mut world = World {
         engine: Engine::default(),
         watches: BTreeMap::new(),
@@ -103,7 +111,12 @@ fn run(script: &str) -> String {
         barriers: Vec::new(),
         held: BTreeMap::new(),
         requests: 0,
+        epoch: EPOCH.parse().unwrap(),
         wall_shift: 0,
+        shown: Vec::new(),
+        plan: Plan::default(),
+        limits: Limits::default(),
+        recalled: Vec::new(),
     };
     let mut trace = String::new();
     let mut started = false;
@@ -120,27 +133,30 @@ fn run(script: &str) -> String {
             ["limits", options @ ..] => {
                 for (key, value) in options.iter().map(|option| option.split_once('=').unwrap()) {
                     match key {
-                        "transfers" => limits.transfers = value.parse().unwrap(),
-                        "perHost" => limits.transfers_per_host = value.parse().unwrap(),
+                        "transfers" => world.limits.transfers = value.parse().unwrap(),
+                        "perHost" => world.limits.transfers_per_host = value.parse().unwrap(),
+                        "bandwidth" => world.limits.bandwidth = Some(value.parse().unwrap()),
                         other => panic!("no such limit: {other}"),
                     }
                 }
             }
-            ["route", name, options @ ..] => add_route(&mut plan, name, options),
+            ["route", name, options @ ..] => add_route(&mut world.plan, name, options),
+            ["drop", name] => {
+                let name = route_name(name);
+                let source = world.plan.sources.get_mut(&name.source).unwrap();
+                source.routes.remove(&name.target).unwrap();
+            }
+            ["epoch", at] => world.epoch = at.parse().unwrap(),
+            ["show", what] => world.shown.push((*what).to_owned()),
             ["recall", name, options @ ..] => {
                 let options = options.iter().map(|option| option.to_string());
-                recalled.push((name.to_string(), options.collect()));
+                world.recalled.push((name.to_string(), options.collect()));
             }
             [at, input @ ..] if at.starts_with('@') => {
                 if !started {
                     started = true;
-                    let reload = Reload {
-                        plan: plan.clone(),
-                        host: "h".into(),
-                        limits,
-                        memory: recall(&plan, &recalled),
-                    };
-                    let effects = world.engine.step(world.now("@0"), Input::Reload(reload));
+                    let reload = world.reload();
+                    let effects = world.engine.step(world.now("@0"), reload);
                     world.note(&effects);
                 }
                 world.input(at, input, &mut trace);
@@ -243,8 +259,23 @@ fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
     };
     for (key, value) in options.iter().map(|option| option.split_once('=').unwrap()) {
         match key {
-            "onStart" if value == "never" => route.rescan.on_start = OnStart::Never,
+            "onStart" => {
+                route.rescan.on_start = match value {
+                    "never" => OnStart::Never,
+                    "always" => OnStart::Always,
+                    other => panic!("no such start: {other}"),
+                }
+            }
             "rescan" => route.rescan.schedule = Some(every(value)),
+            "daily" => {
+                let (hour, zone) = value.split_once('@').unwrap();
+                route.rescan.schedule = Some(Schedule::Cron {
+                    expression: format!("30 {hour} * * *"),
+                    time_zone: zone.into(),
+                    jitter_ms: 0,
+                });
+            }
+            "path" => source.path = value.into(),
             "sync" => route.sync = Sync::Scheduled(every(value)),
             "host" => {
                 route.target = Target::Daemon {
@@ -300,8 +331,7 @@ fn dirt(words: &[&str]) -> Dirt {
 impl World {
     fn now(&self, at: &str) -> Now {
         let ms: u64 = at.strip_prefix('@').unwrap().parse().unwrap();
-        let epoch: jiff::Timestamp = EPOCH.parse().unwrap();
-        let wall = epoch + jiff::SignedDuration::from_millis(ms as i64 + self.wall_shift);
+        let wall = self.epoch + jiff::SignedDuration::from_millis(ms as i64 + self.wall_shift);
         Now {
             mono: Duration::from_millis(ms),
             wall,
@@ -311,6 +341,10 @@ impl World {
     fn input(&mut self, at: &str, words: &[&str], trace: &mut String) {
         if let ["clock", shift] = words {
             self.wall_shift += shift.parse::<i64>().unwrap();
+            return self.input(at, &["tick"], trace);
+        }
+        if let ["asleep", slept] = words {
+            self.wall_shift += slept.parse::<i64>().unwrap();
             return self.input(at, &["tick"], trace);
         }
         let now = self.now(at);
@@ -329,12 +363,16 @@ impl World {
                     assert_eq!(route.failing.len() as u64, route.failing_count);
                     for path in route.failing {
                         let since: jiff::Timestamp = path.since.parse().unwrap();
-                        let epoch: jiff::Timestamp = EPOCH.parse().unwrap();
-                        let since = since.duration_since(epoch).as_millis();
+                        let since = since.duration_since(self.epoch).as_millis();
+                        let next = if path.trying {
+                            "being tried".to_owned()
+                        } else {
+                            format!("next in {:.3}s", path.next_try_seconds)
+                        };
                         writeln!(
                             trace,
-                            "    {}: {}, since @{since}, tries {}, next in {:.3}s",
-                            path.path, path.reason, path.tries, path.next_try_seconds
+                            "    {}: {}, since @{since}, tries {}, {next}",
+                            path.path, path.reason, path.tries
                         )
                         .unwrap();
                     }
@@ -346,7 +384,7 @@ impl World {
         let effects = self.engine.step(now, input);
         self.note(&effects);
         for effect in &effects {
-            writeln!(trace, "  {}", show(effect)).unwrap();
+            writeln!(trace, "  {}", show(effect, &self.shown)).unwrap();
         }
         // Barriers come back at once unless the script says otherwise.
         for (watch, id) in std::mem::take(&mut self.barriers) {
@@ -355,7 +393,7 @@ impl World {
                 .step(now, Input::Watch(watch, Notice::Barrier(id)));
             self.note(&effects);
             for effect in &effects {
-                writeln!(trace, "  {}", show(effect)).unwrap();
+                writeln!(trace, "  {}", show(effect, &self.shown)).unwrap();
             }
         }
         if let Some(deadline) = self.engine.deadline() {
@@ -377,6 +415,7 @@ impl World {
         };
         match words {
             ["tick"] => Input::Tick,
+            ["reload"] => self.reload(),
             ["drain"] => Input::Drain,
             ["ready", source, root @ ..] => {
                 let inode = root.first().map_or(2, |inode| inode.parse().unwrap());
@@ -422,13 +461,19 @@ impl World {
                         "deleted" => outcome.stats.deleted = value.parse().unwrap(),
                         "created" => outcome.stats.created = value.parse().unwrap(),
                         "entries" => outcome.stats.target_entries = Some(value.parse().unwrap()),
+                        "target" => {
+                            outcome.target = Some(TargetId {
+                                file_system: 1,
+                                inode: value.parse().unwrap(),
+                            })
+                        }
                         "mount" => outcome.mounts = Some(vec![path(value)]),
                         other => panic!("no such option: {other}"),
                     }
                 }
                 self.finished(route, outcome)
             }
-            [verdict @ ("retry" | "permanent"), route, code] => {
+            [verdict @ ("retry" | "permanent"), route, code, deleted @ ..] => {
                 let trouble = Trouble {
                     code: "test",
                     message: (*code).into(),
@@ -439,9 +484,12 @@ impl World {
                 } else {
                     Verdict::Permanent(trouble)
                 };
-                self.finished(route, Outcome::bare(verdict))
+                self.finished(route, having_deleted(Outcome::bare(verdict), deleted))
             }
-            ["cancelled", route] => self.finished(route, Outcome::bare(Verdict::Cancelled)),
+            ["cancelled", route, deleted @ ..] => {
+                let outcome = Outcome::bare(Verdict::Cancelled);
+                self.finished(route, having_deleted(outcome, deleted))
+            }
             ["hold", route, of, paths @ ..] => {
                 let plan = DeletePlan::new(
                     route,
@@ -454,10 +502,18 @@ impl World {
                 )
             }
             ["guard", route, name] => {
-                let guard = ["marker", "lostMount", "empty", "rootMissing"]
-                    .into_iter()
-                    .find(|guard| guard == name)
-                    .unwrap();
+                let guard = [
+                    "marker",
+                    "mount",
+                    "targetMount",
+                    "lostMount",
+                    "empty",
+                    "rootReplaced",
+                    "rootMissing",
+                ]
+                .into_iter()
+                .find(|guard| guard == name)
+                .unwrap();
                 let refusal = GuardRefusal {
                     guard,
                     message: format!("the {guard} guard refused"),
@@ -497,6 +553,16 @@ impl World {
         }
     }
 
+    fn reload(&self) -> Input {
+        Input::Reload(Reload {
+            plan: self.plan.clone(),
+            host: "h".into(),
+            limits: self.limits,
+            memory: recall(&self.plan, &self.recalled),
+            watched: true,
+        })
+    }
+
     fn request(&mut self, ask: Ask) -> Input {
         self.requests += 1;
         Input::Ask(RequestId(self.requests), ask)
@@ -528,6 +594,7 @@ impl World {
                 }
                 Effect::Barrier(watch, id) => self.barriers.push((*watch, *id)),
                 Effect::Start(job) => {
+                    // Also after a reload: a transfer of the earlier plan runs until it is said to have ended.
                     let before = self.running.insert(job.route.name.to_string(), job.id);
                     assert!(
                         before.is_none(),
@@ -544,7 +611,15 @@ impl World {
     }
 }
 
-fn show(effect: &Effect) -> String {
+/// `deleted=N`: what a transfer that failed had deleted by then.
+fn having_deleted(mut outcome: Outcome, options: &[&str]) -> Outcome {
+    for option in options {
+        outcome.stats.deleted = option.strip_prefix("deleted=").unwrap().parse().unwrap();
+    }
+    outcome
+}
+
+fn show(effect: &Effect, shown: &[String]) -> String {
     match effect {
         Effect::Watch(_, source) => format!("watch {}", source.name),
         Effect::Unwatch(_) => "unwatch".into(),
@@ -567,6 +642,15 @@ fn show(effect: &Effect) -> String {
             }
             if let Some(plan) = &job.deletes.approved {
                 write!(line, ", approved {} deletions", plan.count).unwrap();
+            }
+            if shown.iter().any(|what| what == "sweep") && job.sweep {
+                line.push_str(", sweep");
+            }
+            if let Some(rate) = job
+                .bandwidth
+                .filter(|_| shown.iter().any(|what| what == "bandwidth"))
+            {
+                write!(line, ", {rate} B/s").unwrap();
             }
             if !job.mounts.is_empty() {
                 write!(line, ", mounts {:?}", job.mounts).unwrap();
@@ -608,6 +692,9 @@ fn show(effect: &Effect) -> String {
             line
         }
         Effect::Tell(event) => match event {
+            Event::Replaced(route) => format!("told: {route} replaced"),
+            Event::Parked(route) => format!("told: {route} parked"),
+            Event::Unparked(route, differ) => format!("told: {route} unparked: {differ:?}"),
             Event::Surveyed(source, differ) => format!("told: {source} surveyed: {differ:?}"),
             Event::SurveyFailed(source, reason) => {
                 format!("told: {source} not surveyed: {reason}")
@@ -628,6 +715,7 @@ fn show(effect: &Effect) -> String {
                 trouble,
                 tries,
                 wait,
+                ..
             } => {
                 format!(
                     "told: {route} failed ({}), try {tries}, again in {} ms",

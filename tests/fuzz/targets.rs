@@ -3,6 +3,11 @@
 //! The tests feed them for some seconds with mutations of the repository's own texts; `fuzz/` wraps the same functions for
 //! cargo-fuzz, for as long as one likes.
 
+#[path = "ledger.rs"]
+pub mod ledger;
+#[path = "survey_row.rs"]
+pub mod survey_row;
+
 use std::sync::OnceLock;
 
 use heliostat::diagnostic::{Report as Diagnostics, Severity, Sources, json, terminal};
@@ -30,6 +35,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cron", cron),
     ("rsync_output", rsync_output),
     ("control", control),
+    ("ledger", ledger::ledger),
+    ("survey_row", survey_row::survey_row),
 ];
 
 /// A file as a manifest and as a host's settings: read, compiled, told; and whatever compiles can be run.

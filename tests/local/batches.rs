@@ -10,6 +10,7 @@ use fastrand::Rng;
 use heliostat::engine::{RelPath, Verdict};
 use heliostat::plan::DeletePolicy;
 use heliostat::transfer::batch::{Act, Batch};
+use heliostat::transfer::progress::Cancel;
 
 use super::snapshot::{self, Snapshot, differences};
 use super::{World, batch, forest, p};
@@ -347,6 +348,34 @@ fn names_of_one_file_in_a_batch_become_one_file() {
 }
 
 #[test]
+fn a_rewrite_is_not_lost_beside_another_name_in_a_changed_listing() {
+    let mut world = World::new();
+    world.attributes.hard_links = true;
+    let [one, other] = [world.source().join("d/a"), world.source().join("e/b")];
+    for directory in ["d", "e"] {
+        std::fs::create_dir(world.source().join(directory)).unwrap();
+    }
+    std::fs::write(&one, b"old").unwrap();
+    std::fs::hard_link(&one, &other).unwrap();
+    assert_eq!(world.pass().verdict, Verdict::Done);
+    // Of the same size, with its time set back: only the mark tells.
+    let modified = std::fs::metadata(&other).unwrap().modified().unwrap();
+    std::fs::write(&other, b"new").unwrap();
+    let file = std::fs::File::options().write(true).open(&other).unwrap();
+    file.set_modified(modified).unwrap();
+    std::fs::write(world.source().join("d/further"), b"x").unwrap();
+    let outcome = world.run(&batch([(p("d"), Act::Listing), (p("e/b"), Act::Send)]));
+    assert_eq!(outcome.verdict, Verdict::Done);
+    for name in ["d/a", "e/b"] {
+        assert_eq!(
+            std::fs::read(world.target().join(name)).unwrap(),
+            b"new",
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn a_snapshot_by_hard_links_keeps_what_it_has() {
     let world = World::new();
     std::fs::write(world.source().join("file"), b"x").unwrap();
@@ -372,6 +401,22 @@ fn a_snapshot_by_hard_links_keeps_what_it_has() {
             & 0o777,
         0o600
     );
+}
+
+#[test]
+fn a_run_that_was_told_to_end_sweeps_nothing() {
+    let mut world = World::new();
+    world.sweep = true;
+    std::fs::write(world.source().join("f"), b"x").unwrap();
+    let leftover = world.target().join(".heliostat-0123456789abcdef.tmp");
+    std::fs::write(&leftover, b"half").unwrap();
+    let all = || batch([(p("f"), Act::Send)]);
+    world.cancel.cancel();
+    assert_eq!(world.run(&all()).verdict, Verdict::Cancelled);
+    assert!(leftover.exists());
+    world.cancel = Cancel::new();
+    assert_eq!(world.run(&all()).verdict, Verdict::Done);
+    assert!(!leftover.exists());
 }
 
 #[test]

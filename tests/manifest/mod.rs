@@ -9,6 +9,9 @@
     reason = "helpers of tests: the panic is the message"
 )]
 
+mod cost;
+mod explained;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

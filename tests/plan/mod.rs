@@ -1,5 +1,7 @@
 //! `plan` and `match` as commands: files in, output and exit status out.
 
+mod standing;
+
 use std::path::{Path, PathBuf};
 
 use heliostat::cli::client::Format;

@@ -48,13 +48,14 @@ impl Sshd {
             "Port {port}\nListenAddress 127.0.0.1\nHostKey \"{}\"\nAuthorizedKeysFile \"{}\"\nUsePAM no\n\
              StrictModes no\nPasswordAuthentication no\nPermitRootLogin yes\nPidFile none\nBanner \"{}\"\n",
             host.display(),
-            at("authorized").display(),
+            at("authorized").display().to_string().replace('%', "%%"),
             at("banner").display(),
         );
         fs::write(at("sshd_config"), config).unwrap();
         let mut command = Command::new(PROGRAM);
         command.args(["-D", "-e", "-f"]).arg(at("sshd_config"));
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let log = fs::File::create(at("log")).unwrap();
+        command.stdout(Stdio::null()).stderr(log);
         let process = Process::spawn(&mut command);
         wait_for(START_MAX, || {
             TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
@@ -71,6 +72,22 @@ impl Sshd {
     /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Lets in whoever holds the key of another, and trusts what the other trusts, in both ways.
+    pub fn befriend(&self, other: &Sshd) {
+        let append = |to: PathBuf, from: PathBuf| {
+            let both = fs::read_to_string(&to).unwrap() + &fs::read_to_string(from).unwrap();
+            fs::write(to, both).unwrap();
+        };
+        append(self.file("authorized"), other.file("user key.pub"));
+        append(other.file("known hosts"), self.file("known hosts"));
+    }
+
+    /// How many have logged in so far.
+    pub fn logins(&self) -> usize {
+        let log = fs::read_to_string(self.file("log")).unwrap();
+        log.matches("Accepted publickey").count()
     }
 
     /// One of its files: `user key`, a `stranger`'s key, its own as `known hosts`, and `no hosts`.

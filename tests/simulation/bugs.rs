@@ -55,6 +55,7 @@ pub enum Bug {
     OwedPassForgotten,
     ForgottenRowsKept,
     LedgerTorn,
+    ParkedRowsIgnored,
 }
 
 impl Bug {
@@ -99,6 +100,7 @@ impl Bug {
         Bug::ToldIgnored,
         Bug::CtimeIgnored,
         Bug::LedgerTorn,
+        Bug::ParkedRowsIgnored,
     ];
 
     /// Hardly ever seen, for other defences make up for them or several rare things must meet: not counted as found.

@@ -10,17 +10,84 @@ use super::bugs::Bug;
 use super::check::Deletion;
 use super::path::P;
 use super::source::Kind;
-use super::transfer::{Phase, Stage, Transfer, Visit};
+use super::transfer::{Means, Phase, Stage, Transfer, Visit};
 
 impl Transfer {
-    /// Every entry that would leave the target, as a look at the source right now has it.
+    /// Every entry that would leave the target, as the local copier surveys it. What cannot be read is told by the walk.
+    fn surveyed(&mut self, stage: &Stage<'_>) -> Vec<P> {
+        let (source, target) = (stage.source, &*stage.target);
+        let spares_excluded = !self.has(Bug::FilterIgnoredInDeletes);
+        let stays = |path: P| spares_excluded && (path.is_excluded() || target.shelters(path));
+        let mut doomed = BTreeSet::new();
+        let inside = |path: P| target.below(path).into_iter().filter(move |at| *at != path);
+        let closed = |at: P| source.get(at).is_some_and(|inode| !inode.readable);
+        for number in 0..self.batch.entries.len() {
+            let entry = self.batch.entries[number].clone();
+            let Some(top) = P::of(&entry.path) else {
+                continue;
+            };
+            let unknown = top.above().any(closed) && !self.has(Bug::UnknownTakenAsMissing);
+            let file = |path: P| source.get(path).is_some() && !source.is_directory(path);
+            match entry.act {
+                Act::Remove if unknown => self.fail(top, "permission denied"),
+                Act::Remove if source.get(top).is_some() => self.again(top),
+                Act::Remove => {
+                    doomed.extend(target.below(top).into_iter().filter(|at| !stays(*at)))
+                }
+                Act::Send | Act::Attributes => {
+                    if self.may_replace()
+                        && !unknown
+                        && file(top)
+                        && target.is_directory(top)
+                        && !stays(top)
+                    {
+                        doomed.extend(inside(top));
+                    }
+                }
+                Act::Listing | Act::Reconcile { .. } => {
+                    let delete = entry.act.deletes();
+                    if !delete && !self.may_replace() {
+                        continue;
+                    }
+                    let mut open = vec![top];
+                    while let Some(path) = open.pop() {
+                        let names = match source.list(path) {
+                            Some(names) => names,
+                            None if self.has(Bug::UnreadableTakenAsEmpty) => Vec::new(),
+                            None => continue,
+                        };
+                        for child in target.children(path) {
+                            if spares_excluded && child.is_excluded() {
+                                continue;
+                            }
+                            if !names.contains(&child) {
+                                let below = target.below(child).into_iter();
+                                doomed.extend(below.filter(|at| delete && !stays(*at)));
+                            } else if !target.is_directory(child) {
+                            } else if source.is_directory(child) {
+                                open.extend((entry.act != Act::Listing).then_some(child));
+                            } else if !stays(child) {
+                                doomed.extend(inside(child));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        doomed.into_iter().rev().collect()
+    }
+
+    /// Every entry that would leave the target, as a look of rsync at the source right now has it.
     fn doomed(&mut self, stage: &Stage<'_>) -> Vec<P> {
         let (source, target) = (stage.source, &*stage.target);
         let mut doomed = BTreeSet::new();
         let spares_excluded = !self.has(Bug::FilterIgnoredInDeletes);
-        let mut fell = |top: P| {
+        // A directory that makes room is not counted itself.
+        let mut fell = |top: P, room: bool| {
             for path in target.below(top) {
-                if !(spares_excluded && (path.is_excluded() || target.shelters(path))) {
+                if !(room && path == top)
+                    && !(spares_excluded && (path.is_excluded() || target.shelters(path)))
+                {
                     doomed.insert(path);
                 }
             }
@@ -37,9 +104,8 @@ impl Transfer {
                 continue;
             }
             match entry.act {
-                Act::Remove if source.get(top).is_none() => fell(top),
-                // The local copier has it looked at again; rsync takes the listed name as it is now.
-                Act::Remove if self.local => self.outcome.again.push(entry.path.clone()),
+                Act::Remove if source.get(top).is_none() => fell(top, false),
+                // The listed name is taken as it is now.
                 Act::Remove if !source.is_directory(top) => resent.push(top),
                 Act::Remove | Act::Listing | Act::Reconcile { delete: true, .. } => {
                     if entry.act == Act::Remove {
@@ -60,7 +126,7 @@ impl Transfer {
                         };
                         for child in target.children(path) {
                             if !names.contains(&child) {
-                                fell(child);
+                                fell(child, false);
                             }
                         }
                         for child in names {
@@ -72,7 +138,7 @@ impl Transfer {
                                     open.push(child);
                                 }
                             } else if target.is_directory(child) {
-                                fell(child);
+                                fell(child, true);
                                 resent.push(child);
                             }
                         }
@@ -86,7 +152,7 @@ impl Transfer {
                 .get(*way)
                 .is_some_and(|inode| inode.facts.kind != Kind::Directory)
             {
-                fell(*way);
+                fell(*way, true);
             } else {
                 self.outcome.again.push(way.rel());
             }
@@ -101,8 +167,14 @@ impl Transfer {
     }
 
     pub(super) fn count(&mut self, stage: &mut Stage<'_>) -> Result<(), Verdict> {
-        self.guard(stage)?;
-        let doomed = self.doomed(stage);
+        let doomed = if self.local {
+            self.surveyed(stage)
+        } else {
+            // The runs that sent have ended, each with the attributes of its directories.
+            self.settle(stage);
+            self.guard(stage)?;
+            self.doomed(stage)
+        };
         let source = stage.source;
         let empty = source
             .list(P::ROOT)
@@ -122,7 +194,7 @@ impl Transfer {
             source: &self.job.source,
             leave: &leave,
             source_empty: empty && !self.has(Bug::EmptyNotSeen),
-            target_entries: stage.target.entries(),
+            target_entries: self.entries_before(stage),
         };
         if !self.has(Bug::DeletedBeforeCounted)
             && let Err(refused) = guard::deletions(case, &paths)
@@ -134,6 +206,12 @@ impl Transfer {
                     DeleteRefusal::Empty(refusal) => Hold::Guard(refusal),
                 }));
             }
+        }
+        if self.local {
+            self.touch_above(&doomed, stage);
+            self.doomed = doomed.into();
+            self.phase = Phase::Visit;
+            return Ok(());
         }
         self.counted = doomed.len();
         self.doomed = doomed.into();
@@ -151,7 +229,9 @@ impl Transfer {
     fn begin_ways(&mut self) {
         self.phase = Phase::Ways;
         for path in std::mem::take(&mut self.ways) {
-            self.visits.push_back(Visit::Leaf { path, trust: false });
+            let (trust, room) = (false, false);
+            let means = Means { trust, room };
+            self.visits.push_back(Visit::Leaf { path, means });
         }
     }
 
@@ -176,40 +256,72 @@ impl Transfer {
                     self.again(way);
                 }
             }
-            for path in &doomed {
-                let parents = path.above().collect::<Vec<_>>();
-                for parent in parents {
-                    if let Some(inode) = stage.source.get(parent)
-                        && inode.facts.kind == Kind::Directory
-                    {
-                        self.touched.insert(parent, inode.facts);
-                    }
-                }
-            }
+            self.touch_above(&doomed, stage);
             self.doomed = doomed.into();
         }
         let Some(path) = self.doomed.pop_front() else {
             self.begin_ways();
             return Ok(());
         };
-        let back = stage.source.get(path).is_some() && !self.ways.contains(&path);
-        if self.local && back {
+        if stage.target.is_directory(path) && !stage.target.children(path).is_empty() {
             self.again(path);
-        } else if stage.target.tree.contains_key(&path) {
-            if stage.target.is_directory(path) && !stage.target.children(path).is_empty() {
-                self.again(path);
-                return Ok(());
-            }
-            stage.deletions.push(Deletion {
-                path,
-                started: self.started,
-                directory: stage.target.is_directory(path),
-            });
-            stage.target.take(path, stage.now);
-            self.outcome.stats.deleted += 1;
-            let approved = self.job.deletes.approved.as_ref();
-            self.unapproved += u64::from(!approved.is_some_and(|plan| plan.covers(&path.rel())));
+            return Ok(());
         }
+        self.remove(path, stage);
         Ok(())
+    }
+
+    /// The directories that lose something get their attributes at the end.
+    fn touch_above(&mut self, doomed: &[P], stage: &Stage<'_>) {
+        for parent in doomed.iter().flat_map(|path| path.above()) {
+            if let Some(inode) = stage.source.get(parent)
+                && inode.facts.kind == Kind::Directory
+            {
+                self.touched.insert(parent, inode.facts);
+            }
+        }
+    }
+
+    /// The local copier takes the next of what it surveyed.
+    pub(super) fn delete_surveyed(&mut self, stage: &mut Stage<'_>) {
+        match self.doomed.pop_front() {
+            Some(path) => self.drop_one(path, stage),
+            None => self.phase = Phase::Settle,
+        }
+    }
+
+    /// The local copier takes one path out, unless the source has got it back since.
+    pub(super) fn drop_one(&mut self, path: P, stage: &mut Stage<'_>) {
+        let above = path.parent().unwrap_or_default();
+        let closed = |at: P| stage.source.get(at).is_some_and(|inode| !inode.readable);
+        if path.above().any(closed) {
+            self.fail(path, "permission denied");
+            self.kept.insert(above);
+        } else if stage.source.get(path).is_some() {
+            self.again(path);
+            self.kept.insert(above);
+        } else if stage.target.is_directory(path) && !stage.target.children(path).is_empty() {
+            if !self.kept.contains(&path) {
+                self.fail(path, "new entries appeared in it");
+            }
+            self.kept.insert(above);
+        } else {
+            self.remove(path, stage);
+        }
+    }
+
+    fn remove(&mut self, path: P, stage: &mut Stage<'_>) {
+        if !stage.target.tree.contains_key(&path) {
+            return;
+        }
+        stage.deletions.push(Deletion {
+            path,
+            started: self.started,
+            directory: stage.target.is_directory(path),
+        });
+        stage.target.take(path, stage.now);
+        self.outcome.stats.deleted += 1;
+        let approved = self.job.deletes.approved.as_ref();
+        self.unapproved += u64::from(!approved.is_some_and(|plan| plan.covers(&path.rel())));
     }
 }

@@ -131,7 +131,22 @@ impl World {
         let (name, ledger) = (&survey.source.name, &self.shelf.ledger);
         let source = ledger.memory.sources.get(name);
         let known = source.is_some_and(|source| source.rows.is_some());
-        let base = ledger.rows.get(name).filter(|_| known).cloned();
+        let mut base = ledger.rows.get(name).filter(|_| known).cloned();
+        if let Some(route) = &survey.release {
+            self.figures.released += 1;
+            match (&mut base, ledger.parked.get(route)) {
+                (Some(base), Some(kept)) if !self.has(Bug::ParkedRowsIgnored) => {
+                    for (path, row) in kept {
+                        match row {
+                            Some(row) => drop(base.insert(*path, row.clone())),
+                            None => drop(base.remove(path)),
+                        }
+                    }
+                }
+                (_, Some(_)) => {}
+                (_, None) => base = None,
+            }
+        }
         let id = survey.id;
         self.shelf
             .surveys

@@ -124,9 +124,11 @@ impl World {
             .filter(|(at, _)| at + 60 * SECOND >= transfer.started);
         let spent = recent.fold(0, |spent: i64, (_, net)| (spent + net).max(0)) as u64;
         let now = transfer.unapproved + spent;
-        // What was counted against may have shrunk since; the share is of what there was before.
+        // What was counted against may have shrunk since; the share is of what there was before, as far as that is known:
+        // what rsync puts in the place of another type counts as new, until the next pass.
         let before = self.targets[route].entries() + transfer.deleted();
-        let allowed = setup.budget.allows(before);
+        let known = transfer.job.deletes.target_entries.unwrap_or(0);
+        let allowed = setup.budget.allows(before.max(known));
         if now > allowed {
             self.violate(format!(
                 "G2: {now} deletions on t{route}, and {allowed} are allowed"

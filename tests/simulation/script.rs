@@ -117,11 +117,11 @@ pub fn paths() -> &'static [P] {
     })
 }
 
-fn path(random: &mut Random) -> P {
+pub(super) fn path(random: &mut Random) -> P {
     random.pick(paths())
 }
 
-fn op(random: &mut Random, kinds: &[u64]) -> Op {
+pub(super) fn op(random: &mut Random, kinds: &[u64]) -> Op {
     let a = path(random);
     let b = path(random);
     match random.pick(kinds) {

@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use heliostat::engine::{Commit, Dirt, Mark, Memory, RelPath, Survey, SurveyScope, Surveyed};
-use heliostat::plan::SourceName;
+use heliostat::engine::{
+    Commit, Dirt, Mark, Memory, Parking, RelPath, Survey, SurveyScope, Surveyed,
+};
+use heliostat::plan::{RouteName, SourceName};
 use jiff::Timestamp;
 
 use super::bugs::Bug;
@@ -41,6 +43,8 @@ pub type Rows = BTreeMap<P, Row>;
 pub struct Ledger {
     pub memory: Memory,
     pub rows: BTreeMap<SourceName, Rows>,
+    /// What directories had as rows when a route was parked.
+    pub parked: BTreeMap<RouteName, BTreeMap<P, Option<Row>>>,
 }
 
 impl Ledger {
@@ -57,6 +61,30 @@ impl Ledger {
             source.rows = Some(commit.key.clone());
         } else if source.rows.as_ref() != Some(&commit.key) {
             return;
+        }
+        for (name, memory) in &commit.routes {
+            match memory.parked {
+                Parking::No => drop(self.parked.remove(name)),
+                Parking::Begins => drop(self.parked.insert(name.clone(), BTreeMap::new())),
+                Parking::Goes => {
+                    let Some(kept) = self.parked.get_mut(name) else {
+                        continue;
+                    };
+                    for (path, row) in found {
+                        let old = rows.get(path);
+                        if let (Some(row), true) = (row, old != row.as_ref()) {
+                            kept.entry(*path).or_insert_with(|| old.cloned());
+                            debug_assert!(old != Some(row));
+                        }
+                        let gone = rows
+                            .iter()
+                            .filter(|(at, _)| row.is_none() && at.within(*path));
+                        for (at, old) in gone {
+                            kept.entry(*at).or_insert_with(|| Some(old.clone()));
+                        }
+                    }
+                }
+            }
         }
         for (path, row) in found {
             match row {

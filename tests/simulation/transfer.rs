@@ -1,7 +1,8 @@
 //! A transfer, in small steps: what rsync or the local copier does with a normalised batch while the source goes on.
 //!
-//! In the order of `transfer::rsync::perform`: guards, everything but deletions, count, guards again, deletions, and the
-//! attributes of the directories that were touched.
+//! With rsync in the order of `transfer::rsync::perform`: guards, everything but deletions, count, guards again, deletions,
+//! and the attributes of the directories that were touched. The local copier counts first, and a job that is held has
+//! changed nothing. Both are held against the real ones in `real`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -21,26 +22,39 @@ use super::watcher::identity;
 /// A frozen target is given up after so long.
 const IDLE: u64 = 8_000_000;
 
+/// How a name is brought in step that is no directory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Means {
+    /// Equal size and time is equal content.
+    pub trust: bool,
+    /// A directory in its place may go for it.
+    pub room: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Visit {
-    /// `trust`: equal size and time is equal content.
     Leaf {
         path: P,
-        trust: bool,
+        means: Means,
     },
     /// Read, with the facts that were listed for the inode.
     Finish {
         path: P,
         facts: Facts,
         number: usize,
+        room: bool,
     },
-    Attributes(P),
+    Attributes {
+        path: P,
+        room: bool,
+    },
     Listing(P),
     Reconcile {
         path: P,
-        trust: bool,
-        delete: bool,
+        means: Means,
     },
+    /// What is gone brings the attributes of all its parents along.
+    Gone(P),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +87,8 @@ pub struct Transfer {
     pub(super) ways: BTreeSet<P>,
     pub(super) unread: BTreeSet<P>,
     pub(super) doomed: VecDeque<P>,
+    /// Directories that stay after all, since something in them does.
+    pub(super) kept: BTreeSet<P>,
     pub(super) counted: usize,
     /// Deletions that no operator approved.
     pub unapproved: u64,
@@ -89,7 +105,7 @@ pub struct Stage<'a> {
     pub deletions: &'a mut Vec<Deletion>,
 }
 
-fn trouble(code: &'static str, soon: bool) -> Trouble {
+pub(super) fn trouble(code: &'static str, soon: bool) -> Trouble {
     Trouble {
         code,
         message: code.to_owned(),
@@ -115,6 +131,7 @@ impl Transfer {
             ways: BTreeSet::new(),
             unread: BTreeSet::new(),
             doomed: VecDeque::new(),
+            kept: BTreeSet::new(),
             counted: 0,
             unapproved: 0,
             outcome: Outcome::bare(Verdict::Done),
@@ -145,7 +162,7 @@ impl Transfer {
                 outcome.again.sort();
                 outcome.again.dedup();
                 if matches!(self.job.work, Work::Pass(_)) {
-                    outcome.stats.target_entries = Some(stage.target.entries());
+                    outcome.stats.target_entries = Some(self.entries(stage));
                 }
                 outcome.mounts = Some(Vec::new());
                 if self.job.work == Work::Pass(Compare::Checksum) {
@@ -186,12 +203,13 @@ impl Transfer {
             Phase::Prepare => self.prepare(stage)?,
             Phase::Visit | Phase::Ways => match self.visits.pop_front() {
                 Some(visit) => self.visit(visit, stage)?,
-                None if self.phase == Phase::Ways || !self.may_delete() => {
-                    self.phase = Phase::Settle;
-                }
+                None if self.phase == Phase::Ways => self.phase = Phase::Settle,
+                None if self.local => self.phase = Phase::Delete,
+                None if !self.may_delete() => self.phase = Phase::Settle,
                 None => self.phase = Phase::Count,
             },
             Phase::Count => self.count(stage)?,
+            Phase::Delete if self.local => self.delete_surveyed(stage),
             Phase::Delete => self.delete(stage)?,
             Phase::Settle => {
                 self.settle(stage);
@@ -254,22 +272,32 @@ impl Transfer {
                 continue;
             };
             let compare = self.batch.pass == Some(Compare::Checksum);
-            self.visits.extend(match entry.act {
-                Act::Remove => None,
-                Act::Send => Some(Visit::Leaf {
+            let room = self.makes_room(entry.act);
+            self.visits.push_back(match entry.act {
+                Act::Remove => Visit::Gone(path),
+                Act::Send => Visit::Leaf {
                     path,
-                    trust: self.has(Bug::ContentTrusted),
-                }),
-                Act::Attributes => Some(Visit::Attributes(path)),
-                Act::Listing => Some(Visit::Listing(path)),
-                Act::Reconcile { trust, delete } => Some(Visit::Reconcile {
+                    means: Means {
+                        trust: self.has(Bug::ContentTrusted),
+                        room,
+                    },
+                },
+                Act::Attributes => Visit::Attributes { path, room },
+                Act::Listing => Visit::Listing(path),
+                Act::Reconcile { trust, .. } => Visit::Reconcile {
                     path,
-                    trust: (trust && !compare) || self.has(Bug::SubtreeTrusted),
-                    delete,
-                }),
+                    means: Means {
+                        trust: (trust && !compare) || self.has(Bug::SubtreeTrusted),
+                        room,
+                    },
+                },
             });
         }
-        self.phase = Phase::Visit;
+        self.phase = if self.local && self.job.route.delete != DeletePolicy::Never {
+            Phase::Count
+        } else {
+            Phase::Visit
+        };
         Ok(())
     }
 
@@ -293,9 +321,10 @@ impl Transfer {
         let source = stage.source;
         let path = match visit {
             Visit::Leaf { path, .. }
-            | Visit::Attributes(path)
+            | Visit::Attributes { path, .. }
             | Visit::Listing(path)
             | Visit::Reconcile { path, .. }
+            | Visit::Gone(path)
             | Visit::Finish { path, .. } => path,
         };
         if path
@@ -304,6 +333,9 @@ impl Transfer {
         {
             self.fail(path, "permission denied");
             return Ok(());
+        }
+        if let Visit::Gone(path) = visit {
+            return self.gone(path, stage);
         }
         let Some(inode) = source.get(path) else {
             self.again(path);
@@ -316,24 +348,27 @@ impl Transfer {
         }
         let directory = inode.facts.kind == Kind::Directory;
         match visit {
-            Visit::Attributes(path) if directory => {
+            Visit::Attributes { path, .. } if directory => {
                 self.directory(path, stage)?;
             }
-            Visit::Attributes(path) => self.leaf(path, true, stage)?,
-            Visit::Leaf { path, .. } if directory => self.reconcile(path, false, false, stage)?,
-            Visit::Leaf { path, trust } => self.leaf(path, trust, stage)?,
+            Visit::Attributes { path, room } => self.leaf(path, trusting(room), stage)?,
+            // A directory that is listed as a file has become one meanwhile: what is in it belongs along.
+            Visit::Leaf { path, .. } if directory && self.local => self.again(path),
+            Visit::Leaf { path, means } if directory => {
+                let trust = false;
+                self.reconcile(path, Means { trust, ..means }, stage)?;
+            }
+            Visit::Leaf { path, means } => self.leaf(path, means, stage)?,
             Visit::Listing(path) if directory => self.listing(path, stage)?,
-            Visit::Listing(path) => self.leaf(path, true, stage)?,
-            Visit::Reconcile { path, trust, .. } if !directory => self.leaf(path, trust, stage)?,
-            Visit::Reconcile {
-                path,
-                trust,
-                delete,
-            } => self.reconcile(path, trust, delete, stage)?,
+            Visit::Listing(path) => self.leaf(path, trusting(true), stage)?,
+            Visit::Reconcile { path, means } if !directory => self.leaf(path, means, stage)?,
+            Visit::Reconcile { path, means } => self.reconcile(path, means, stage)?,
+            Visit::Gone(_) => {}
             Visit::Finish {
                 path,
                 facts,
                 number,
+                room,
             } => {
                 let same = source.number(path) == Some(number) && inode.facts == facts;
                 if directory || (!same && self.local) {
@@ -351,6 +386,7 @@ impl Transfer {
                             size,
                             ..facts
                         },
+                        room,
                         stage,
                     )?;
                 }
@@ -360,7 +396,7 @@ impl Transfer {
     }
 
     /// Makes sure of a directory on the target; its attributes are set at the end.
-    fn directory(&mut self, path: P, stage: &mut Stage<'_>) -> Result<bool, Verdict> {
+    pub(super) fn directory(&mut self, path: P, stage: &mut Stage<'_>) -> Result<bool, Verdict> {
         let Some(facts) = stage.source.get(path).map(|inode| inode.facts) else {
             self.again(path);
             return Ok(false);
@@ -377,15 +413,14 @@ impl Transfer {
             if !stage.target.has_room(there) {
                 return Err(Verdict::Retry(trouble("noSpace", false)));
             }
-            self.outcome.stats.created += there as u64;
-            self.outcome.stats.files += 1;
-            stage.target.put(path, facts, stage.now);
+            self.made(path, facts, stage);
         }
         self.touched.insert(path, facts);
         Ok(true)
     }
 
-    fn leaf(&mut self, path: P, trust: bool, stage: &mut Stage<'_>) -> Result<(), Verdict> {
+    fn leaf(&mut self, path: P, means: Means, stage: &mut Stage<'_>) -> Result<(), Verdict> {
+        let Means { trust, room } = means;
         let (Some(inode), Some(number)) = (stage.source.get(path), stage.source.number(path))
         else {
             self.again(path);
@@ -407,37 +442,13 @@ impl Transfer {
                 path,
                 facts,
                 number,
+                room,
             });
         }
         Ok(())
     }
 
-    fn put(&mut self, path: P, facts: Facts, stage: &mut Stage<'_>) -> Result<(), Verdict> {
-        if stage.target.is_directory(path) {
-            if self.job.route.delete == DeletePolicy::Never || self.phase == Phase::Ways {
-                self.fail(path, "a directory is in the way");
-            } else {
-                self.ways.insert(path);
-            }
-            return Ok(());
-        }
-        let new = usize::from(!stage.target.tree.contains_key(&path));
-        if !stage.target.has_room(new) {
-            return Err(Verdict::Retry(trouble("noSpace", false)));
-        }
-        self.outcome.stats.created += new as u64;
-        self.outcome.stats.files += 1;
-        stage.target.put(path, facts, stage.now);
-        Ok(())
-    }
-
-    fn reconcile(
-        &mut self,
-        path: P,
-        trust: bool,
-        delete: bool,
-        stage: &mut Stage<'_>,
-    ) -> Result<(), Verdict> {
+    fn reconcile(&mut self, path: P, means: Means, stage: &mut Stage<'_>) -> Result<(), Verdict> {
         if !self.directory(path, stage)? {
             return Ok(());
         }
@@ -451,13 +462,9 @@ impl Transfer {
         let wanted = listed.into_iter().filter(|path| !path.is_excluded()).rev();
         for path in wanted {
             self.visits.push_front(if stage.source.is_directory(path) {
-                Visit::Reconcile {
-                    path,
-                    trust,
-                    delete,
-                }
+                Visit::Reconcile { path, means }
             } else {
-                Visit::Leaf { path, trust }
+                Visit::Leaf { path, means }
             });
         }
         Ok(())
@@ -474,18 +481,31 @@ impl Transfer {
             return Ok(());
         };
         for path in listed.into_iter().filter(|path| !path.is_excluded()).rev() {
-            self.visits.push_front(Visit::Attributes(path));
+            self.visits
+                .push_front(Visit::Attributes { path, room: true });
         }
         Ok(())
     }
 
-    fn settle(&mut self, stage: &mut Stage<'_>) {
-        for (path, facts) in &self.touched {
+    pub(super) fn settle(&mut self, stage: &mut Stage<'_>) {
+        for (path, listed) in &self.touched {
+            // The local copier looks at the source once more.
+            let facts = match stage.source.get(*path) {
+                Some(inode) if self.local => inode.facts,
+                None if self.local => continue,
+                _ => *listed,
+            };
             if let Some(there) = stage.target.tree.get_mut(path)
                 && there.kind == Kind::Directory
+                && facts.kind == Kind::Directory
             {
-                *there = *facts;
+                *there = facts;
             }
         }
     }
+}
+
+/// By the quick check.
+fn trusting(room: bool) -> Means {
+    Means { trust: true, room }
 }

@@ -64,6 +64,7 @@ pub struct Figures {
     pub in_sync: u64,
     pub surveys: u64,
     pub checkpoints: u64,
+    pub released: u64,
 }
 
 pub struct World {
@@ -221,6 +222,7 @@ impl World {
             host: "h".to_owned(),
             limits: Limits::default(),
             memory: self.remembered(),
+            watched: true,
         };
         self.input(Input::Reload(reload));
     }
@@ -425,7 +427,9 @@ impl World {
 
     pub fn tells(&mut self, event: &Event) {
         match event {
-            Event::Held { route, hold, id } => {
+            Event::Held {
+                route, hold, id, ..
+            } => {
                 self.figures.holds += 1;
                 let route = self.route(route);
                 if matches!(hold, Hold::Deletes(_)) {

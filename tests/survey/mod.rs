@@ -148,6 +148,7 @@ impl World {
             scope,
             compare,
             told: self.told.clone(),
+            release: None,
         }
     }
 

@@ -167,6 +167,60 @@ async fn a_cancel_ends_the_whole_group_even_if_it_will_not_hear() {
 }
 
 #[tokio::test]
+async fn what_a_child_leaves_behind_goes_when_it_has_ended() {
+    let rig = Rig::new("").await;
+    // The grandchild keeps the outputs open and will not hear; its parent is long gone.
+    let context = scripted(
+        &rig,
+        "(trap '' TERM; /bin/bash -c \"trap '' TERM; echo \\$\\$ > $HERE/grandchild; /bin/sleep 1000; true\" &) \
+         ; until [ -s $HERE/grandchild ]; do :; done",
+    );
+    let route = rig.route(DeletePolicy::Never);
+    let outcome = run(&rig, route, &context, &Cancel::new()).await;
+    assert_eq!(outcome.verdict, Verdict::Done);
+    let grandchild = appears(&rig.at("grandchild")).await;
+    let end = Instant::now() + Duration::from_secs(10);
+    while !gone(&grandchild) {
+        assert!(Instant::now() < end, "{grandchild} still runs");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_rsync_that_is_too_old_is_refused_by_its_version() {
+    let rig = Rig::new("").await;
+    let path = rig.at("script");
+    for (says, refused) in [
+        (
+            "rsync  version 3.1.3  protocol version 31",
+            "is rsync 3.1.3: install 3.4 or later",
+        ),
+        (
+            "{\"program\": \"rsync\", \"version\": \"3.3.9\"}",
+            "is rsync 3.3.9: install 3.4 or later",
+        ),
+        (
+            "no rsync at all",
+            "does not tell its version: install rsync 3.4 or later",
+        ),
+    ] {
+        let mut context = scripted(
+            &rig,
+            &format!("[ \"$1\" = -VV ] || echo ran > $HERE/ran; echo '{says}'"),
+        );
+        context.rsync = Rsync::new(Some(path.clone()));
+        let route = rig.route(DeletePolicy::Never);
+        let outcome = run(&rig, route, &context, &Cancel::new()).await;
+        let message = match &outcome.verdict {
+            Verdict::Retry(trouble) | Verdict::Permanent(trouble) => trouble.message.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(message, format!("`{}` {refused}", path.display()));
+        assert!(!rig.at("ran").exists(), "nothing but its version was asked");
+    }
+}
+
+#[tokio::test]
 async fn silence_is_ended_and_a_slow_talker_is_not() {
     let rig = Rig::new("").await;
     let mut route = rig.route(DeletePolicy::Never);

@@ -120,9 +120,7 @@ struct Side<'a> {
 
 impl<'a> Side<'a> {
     fn of(lowered: &'a [Lowered<'_>], claim: &Claim<'_>) -> Option<Side<'a>> {
-        let (_, target, route) = lowered[claim.source]
-            .targets()
-            .find(|(index, ..)| Some(*index) == claim.target)?;
+        let (target, route) = lowered[claim.source].target(claim.target?)?;
         Some(Side {
             route,
             url: &target.url.at,

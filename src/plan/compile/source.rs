@@ -39,15 +39,17 @@ impl<'a> Lowered<'a> {
     pub fn targets(
         &self,
     ) -> impl Iterator<Item = (usize, &'a manifest::Target, &crate::plan::RoutePlan)> {
-        let routes = &self.plan.routes;
-        self.source
-            .targets
-            .iter()
-            .enumerate()
-            .filter_map(move |(index, target)| {
-                let name = crate::plan::TargetName(target.name.value.clone());
-                Some((index, target, routes.get(&name)?))
-            })
+        (0..self.source.targets.len()).filter_map(|index| {
+            let (target, route) = self.target(index)?;
+            Some((index, target, route))
+        })
+    }
+
+    /// One of them.
+    pub fn target(&self, index: usize) -> Option<(&'a manifest::Target, &crate::plan::RoutePlan)> {
+        let target = self.source.targets.get(index)?;
+        let name = crate::plan::TargetName(target.name.value.clone());
+        Some((target, self.plan.routes.get(&name)?))
     }
 }
 

@@ -125,6 +125,7 @@ impl Session<'_> {
         };
         if self.liken(&source, &target, 0, false)?.other {
             self.report.stats.files += 1;
+            self.report.stats.attributes += 1;
         }
         Ok(())
     }

@@ -238,6 +238,7 @@ impl Session<'_> {
         };
         if attributes::apply(&self.keep, &wanted, theirs.as_fd(), there)?.any() {
             self.report.stats.files += 1;
+            self.report.stats.attributes += 1;
         }
         Ok(())
     }

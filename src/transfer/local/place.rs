@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::tree::Dir;
+use super::tree::{Dir, Listing};
 use crate::transfer::temporary::{self, is_temporary};
 
 /// Tries for a name that is free; with 64 random bits the second is never needed.
@@ -88,8 +88,16 @@ impl Drop for Temporary<'_> {
     }
 }
 
+/// Removes what killed processes left behind in a directory under temporary names.
+pub(super) fn remove_leftovers(dir: &Dir, listing: &Listing) {
+    let names = listing.names.iter().map(|name| &*name.bytes);
+    for name in names.filter(|name| is_temporary(name)) {
+        remove_leftover(dir, name);
+    }
+}
+
 /// Removes what a killed process left behind under a temporary name, unless its writer is alive.
-pub(super) fn remove_leftover(dir: &Dir, name: &[u8]) {
+fn remove_leftover(dir: &Dir, name: &[u8]) {
     debug_assert!(is_temporary(name));
     let flags =
         OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

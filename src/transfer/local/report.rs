@@ -93,6 +93,7 @@ impl Report {
             notes,
             stats,
             mounts: None,
+            target: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::grain::Grain;
 use super::keep::Keep;
 use super::leaf::Pair;
 use super::links::Links;
-use super::place::remove_leftover;
+use super::place::remove_leftovers;
 use super::report::Report;
 use super::throttle::Throttle;
 use super::tree::{For, Tree};
@@ -23,7 +23,6 @@ use crate::filter::Filter;
 use crate::plan::{Compare, DeletePolicy};
 use crate::transfer::batch::{Act, Batch, Entry};
 use crate::transfer::progress::{Cancel, Progress};
-use crate::transfer::temporary::is_temporary;
 
 /// What every step of a run shares.
 pub(super) struct Session<'a> {
@@ -109,7 +108,10 @@ impl<'a> Session<'a> {
             Err(stop) => *stop.0,
         };
         self.report.stats.bytes = self.copier.bytes;
-        self.report.outcome(verdict)
+        Outcome {
+            target: self.target.target_id(),
+            ..self.report.outcome(verdict)
+        }
     }
 
     fn steps(&mut self, batch: &Batch) -> Result<(), Stop> {
@@ -122,7 +124,7 @@ impl<'a> Session<'a> {
             self.survey(batch)?;
         }
         if self.job.sweep && batch.pass.is_none() {
-            self.sweep(batch);
+            self.sweep(batch)?;
         }
         let worked = self.work(batch);
         // Whatever ended the work: the directories that it touched get their attributes as far as that is possible.
@@ -142,14 +144,9 @@ impl<'a> Session<'a> {
         let mut pair: Option<(RelPath, Pair)> = None;
         let checksum = batch.pass == Some(Compare::Checksum);
         self.expect(batch.entries.len() as u64);
-        let trusting = |entry: &&Entry| {
-            matches!(
-                entry.act,
-                Act::Attributes | Act::Reconcile { trust: true, .. }
-            )
-        };
-        let doubting = batch.entries.iter().filter(|entry| !trusting(entry));
-        for Entry { path, act } in doubting.chain(batch.entries.iter().filter(trusting)) {
+        let doubting = batch.entries.iter().filter(|entry| !entry.act.trusts());
+        let trusting = batch.entries.iter().filter(|entry| entry.act.trusts());
+        for Entry { path, act } in doubting.chain(trusting) {
             self.check()?;
             for above in path.ancestors().filter_map(RelPath::new) {
                 self.settle.insert(above);
@@ -213,24 +210,24 @@ impl<'a> Session<'a> {
         Ok(self.leaf(pair, path, trust, false)?)
     }
 
-    /// Takes away what a killed process left under temporary names where the batch writes. A walk does the same on its way.
-    fn sweep(&self, batch: &Batch) {
+    /// Takes away what a killed process left under temporary names where the batch writes: beside the names that it lists,
+    /// and in the directories among them. A walk does the same on its way.
+    fn sweep(&self, batch: &Batch) -> Result<(), Stop> {
         let mut dirs = BTreeSet::new();
-        for Entry { path, .. } in &batch.entries {
+        for Entry { path, act } in &batch.entries {
             dirs.extend(path.parent());
-            dirs.insert(path.clone());
+            // Only this act may be a directory's without a walk; of a file it costs one call.
+            if *act == Act::Attributes {
+                dirs.insert(path.clone());
+            }
         }
         for path in dirs {
-            let Ok(dir) = self.target.dir(&path, For::Listing) else {
-                continue;
-            };
-            let listing = dir.list();
-            let leftovers = listing
-                .names
-                .iter()
-                .filter(|name| is_temporary(&name.bytes));
-            leftovers.for_each(|name| remove_leftover(&dir, &name.bytes));
+            self.check()?;
+            if let Ok(dir) = self.target.dir(&path, For::Listing) {
+                remove_leftovers(&dir, &dir.list());
+            }
         }
+        Ok(())
     }
 
     /// What the route may delete.

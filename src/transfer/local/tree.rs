@@ -14,7 +14,8 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, SeekFrom};
 use rustix::io::Errno;
 
 use super::meta::{Id, Kind, Meta};
-use crate::engine::RelPath;
+use crate::engine::{RelPath, TargetId};
+use crate::host;
 
 /// The top of one of the two trees.
 pub(super) struct Tree {
@@ -87,6 +88,11 @@ impl Tree {
         )?);
         let id = root.meta()?.id;
         Ok(Tree { root, id })
+    }
+
+    /// Which directory it is, for longer than this process.
+    pub(super) fn target_id(&self) -> Option<TargetId> {
+        host::target_id(&self.root.0)
     }
 
     /// Opens a directory below the root.

@@ -5,7 +5,7 @@
 use super::fault::{Stop, at_source, at_target, words};
 use super::leaf::Pair;
 use super::meta::Kind;
-use super::place::remove_leftover;
+use super::place::remove_leftovers;
 use super::session::Session;
 use super::tree::{For, Listing};
 use crate::engine::RelPath;
@@ -103,9 +103,7 @@ impl Session<'_> {
             self.report
                 .failed(path, format!("listing the target: {}", words(error)));
         }
-        for name in theirs.names.iter().filter(|name| is_temporary(&name.bytes)) {
-            remove_leftover(&target, &name.bytes);
-        }
+        remove_leftovers(&target, &theirs);
         self.expect(ours.names.len() as u64);
         let pair = Pair { source, target };
         for name in ours.names.iter().filter(|name| !is_temporary(&name.bytes)) {

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -394,6 +395,42 @@ fn a_file_with_several_names_brings_the_tree_along() {
         &[". trust", "f send", "h send"],
     );
     check_in(scope, "h@2 f", &[("f", CONTENT)], &["f send"]);
+}
+
+/// Everything is a directory, and notes where several names are looked for.
+struct Searched {
+    searched: RefCell<Vec<String>>,
+    found: &'static str,
+}
+
+impl Look for Searched {
+    fn look(&self, _: &RelPath) -> Seen {
+        Seen::Directory
+    }
+
+    fn several_names_below(&self, directory: &RelPath) -> bool {
+        self.searched.borrow_mut().push(directory.to_string());
+        directory.to_string() == self.found
+    }
+}
+
+#[test]
+fn several_names_are_looked_for_once_and_until_they_are_found() {
+    let everything = filter(&["**"], &[]);
+    let marks = ["a", "a-b", "a/b", "a/b/c", "c", "d"].map(|at| Mark {
+        path: p(at),
+        dirt: SUBTREE,
+    });
+    let searched = |found| {
+        let look = Searched {
+            searched: RefCell::default(),
+            found,
+        };
+        normalise(&Work::Batch(marks.to_vec()), linking(&everything), &look);
+        look.searched.into_inner()
+    };
+    assert_eq!(searched("none"), ["a", "a-b", "c", "d"]);
+    assert_eq!(searched("c"), ["a", "a-b", "c"]);
 }
 
 #[test]

@@ -52,6 +52,7 @@ impl Kind for Daemon {
             password: value,
             input: list(step),
             connects: true,
+            lasts: false,
         })
     }
 
@@ -62,7 +63,7 @@ impl Kind for Daemon {
         }
     }
 
-    fn explain(&self, code: Option<i32>, text: &[String]) -> Option<Trouble> {
+    fn explain(&self, _: &Target, code: Option<i32>, text: &[String]) -> Option<Trouble> {
         let line = text
             .iter()
             .find(|line| line.contains("@ERROR: ") || line.starts_with("ERROR: "))?;

@@ -29,6 +29,8 @@ pub struct Invocation {
     pub input: Vec<u8>,
     /// Whether the program itself speaks to the peer over TCP: see [`quickack`](super::quickack).
     pub connects: bool,
+    /// Whether a process of its group carries the lasting connection, and is left running when all went well.
+    pub lasts: bool,
 }
 
 /// How far a run may go in deleting.

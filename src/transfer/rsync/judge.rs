@@ -68,6 +68,7 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
         stats: Stats {
             files: report.files,
             created: report.created,
+            attributes: report.attributes,
             bytes: report.bytes,
             deleted: report.deleted,
             target_entries: target_entries(case, report),
@@ -246,7 +247,7 @@ fn refused(case: Case<'_>, code: Option<i32>, report: &Report) -> Verdict {
         .chain(&report.closing)
         .cloned()
         .collect();
-    if let Some(trouble) = case.kind.explain(code, &text) {
+    if let Some(trouble) = case.kind.explain(&case.route.target, code, &text) {
         return match trouble.code {
             "auth" | "unknownModule" | "readOnly" | "passwordFile" | "hostKey" | "noRsync" => {
                 Verdict::Permanent(trouble)

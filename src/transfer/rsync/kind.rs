@@ -25,7 +25,7 @@ pub trait Kind: Sync {
     fn far_root(&self, target: &Target) -> Vec<u8>;
 
     /// What went wrong, where this kind knows better than rsync's exit code: its own messages.
-    fn explain(&self, code: Option<i32>, text: &[String]) -> Option<Trouble>;
+    fn explain(&self, target: &Target, code: Option<i32>, text: &[String]) -> Option<Trouble>;
 
     /// How the line that `plan` shows begins and ends: words before the program, and the kind's arguments with secrets by
     /// reference.

@@ -62,8 +62,10 @@ pub struct Item {
 pub enum Did {
     /// New on the target.
     Created,
-    /// Sent, or its attributes changed.
+    /// Sent.
     Changed,
+    /// Only its attributes changed.
+    Attributes,
     /// Left the target.
     Deleted,
 }
@@ -131,6 +133,7 @@ fn item(line: &[u8]) -> Option<Item> {
         b"*deleting  " => Did::Deleted,
         _ if !b"<>ch.".contains(&what[0]) || !b"fdLDS".contains(&what[1]) => return None,
         _ if what.ends_with(b"+++++++++") => Did::Created,
+        _ if what[0] == b'.' => Did::Attributes,
         _ => Did::Changed,
     };
     let name = unescape(&rest[cut + 1..]);

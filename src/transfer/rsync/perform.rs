@@ -394,6 +394,7 @@ fn add(outcome: &mut Outcome, judged: Judged) {
     let stats = &mut outcome.stats;
     stats.files += judged.stats.files;
     stats.created += judged.stats.created;
+    stats.attributes += judged.stats.attributes;
     stats.bytes += judged.stats.bytes;
     stats.deleted += judged.stats.deleted;
     stats.target_entries = judged.stats.target_entries.or(stats.target_entries);

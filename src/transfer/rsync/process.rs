@@ -97,7 +97,9 @@ pub async fn run(
     match verdict {
         Ok(Ok(status)) => {
             // rsync's own children (ssh) end with it; should one remain, it must not outlive the run.
-            signal(group, Signal::KILL);
+            if !(invocation.lasts && status.success()) {
+                signal(group, Signal::KILL);
+            }
             End::Exit(status.code())
         }
         Ok(Err(error)) => {
@@ -249,4 +251,34 @@ async fn end_group(mut child: Child, group: Option<Pid>) -> bool {
     // Reaped whenever the kernel lets go of it.
     tokio::spawn(async move { child.wait().await });
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_goes_on_and_on_is_ended_all_the_same() {
+        let progress = Progress::new();
+        let deadlines = Deadlines {
+            idle: Duration::from_secs(1),
+            total: Duration::from_secs(3),
+        };
+        let goes_on = async {
+            loop {
+                progress.beat();
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let began = Instant::now();
+        let trouble: Trouble = tokio::select! {
+            trouble = watchdog(None, deadlines, &progress) => trouble,
+            () = goes_on => unreachable!("it goes on"),
+        };
+        assert!(
+            trouble.code == "timeout" && trouble.message.starts_with("not done after"),
+            "{trouble:?}"
+        );
+        assert!(began.elapsed() >= deadlines.total);
+    }
 }

@@ -84,6 +84,21 @@ mod tests {
 
     use super::*;
 
+    /// So long nothing may come of it; what would come, would come at once.
+    const SHORT: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn without_a_child_or_the_right_to_it_nothing_ends_for_it() {
+        let mut child = std::process::Command::new("/bin/true").spawn().unwrap();
+        let gone = Pid::from_raw(child.id() as i32);
+        child.wait().unwrap();
+        // A refusal of any kind is one: here there is no such process any more.
+        for child in [None, gone] {
+            let ended = tokio::time::timeout(SHORT, keep_prompt(child)).await;
+            assert!(ended.is_err());
+        }
+    }
+
     #[test]
     fn a_connection_is_found_among_other_descriptors() {
         let me = rustix::process::getpid();

@@ -22,6 +22,8 @@ pub struct Report {
     pub files: u64,
     /// Of which new on the target.
     pub created: u64,
+    /// Of which nothing but attributes changed.
+    pub attributes: u64,
     /// Bytes on the wire, as far as they belong to entries.
     pub bytes: u64,
     /// Entries deleted, or that would be.
@@ -179,6 +181,7 @@ impl Report {
             }
         }
         self.created += u64::from(item.did == Did::Created);
+        self.attributes += u64::from(item.did == Did::Attributes);
         self.bytes += item.bytes;
         if self.deletions.is_none() {
             progress.add_files(u64::from(!self.counted));

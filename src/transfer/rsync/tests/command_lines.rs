@@ -69,7 +69,10 @@ fn the_remote_shell_is_one_word() {
     let line = &command_lines(&source(), &route(ssh(), DeletePolicy::Never))[0];
     let shell = "-e 'ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o LogLevel=ERROR -o ServerAliveInterval=15 -o ConnectTimeout=10 \
                  -o UserKnownHostsFile=/etc/heliostat/known_hosts -o GlobalKnownHostsFile=/dev/null \
-                 -o '\\''IdentityFile=\"/etc/heliostat/a key\"'\\'' -o IdentitiesOnly=yes -o ProxyJump=bastion -p 2222'";
+                 -o '\\''IdentityFile=\"/etc/heliostat/a key\"'\\'' -o IdentitiesOnly=yes \
+                 -o '\\''ProxyCommand=ssh -W \"[%h]:%p\" -o BatchMode=yes -o StrictHostKeyChecking=yes -o LogLevel=ERROR \
+                 -o ServerAliveInterval=15 -o ConnectTimeout=10 -o UserKnownHostsFile=/etc/heliostat/known_hosts \
+                 -o GlobalKnownHostsFile=/dev/null -o \"IdentityFile=\\\"/etc/heliostat/a key\\\"\" -o IdentitiesOnly=yes bastion'\\'' -p 2222'";
     assert!(line.contains(shell), "{line}");
     assert!(
         line.ends_with("-- /data/website/ 'mirror@[2001:db8::1]:/srv/mirror/'"),
