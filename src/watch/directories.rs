@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(directories.with_watch(WatchId(4)), Some(p("z/y/b/c")));
         assert_eq!(directories.get(&p("a/b")), None);
         assert_eq!(directories.take_loose(&p("z")), [p("z/y/b")]);
-        assert_eq!(directories.take_loose(&p("z")), [p(""); 0]);
+        assert!(directories.take_loose(&p("z")).is_empty());
     }
 
     /// Against a plain map, over a history in which most names are forgotten.

@@ -54,10 +54,39 @@ const RACY: Duration = Duration::from_secs(2);
 /// What [`Disk::enter`] finds.
 #[derive(Debug)]
 pub(crate) enum Entered {
-    /// The directory, open with `O_PATH`, and which one it is.
-    Here(OwnedFd, Identity),
+    /// The directory, and the one that holds it, which the root has not.
+    Here(Open, Option<Open>),
     /// Another directory than the expected one is at the parent's path.
     Elsewhere,
+}
+
+/// A directory that is open, with `O_PATH`.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// The descriptor; not to be kept, or the file system could not be unmounted.
+    pub(crate) open: OwnedFd,
+    /// Which one it is.
+    pub(crate) identity: Identity,
+}
+
+impl Open {
+    /// The directory of this name in it, whatever it is called itself by now.
+    pub(crate) fn enter(&self, name: &[u8]) -> Result<Open, Look> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::PATH;
+        let open = openat(&self.open, name, flags, Mode::empty()).map_err(Look::of)?;
+        let found = fstat(&open).map_err(Look::of)?;
+        Ok(Open {
+            open,
+            identity: Identity::of(&found),
+        })
+    }
+
+    /// The names of the directories in it.
+    pub(crate) fn list(&self) -> Result<Vec<Vec<u8>>, Look> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let open = openat(&self.open, c".", flags, Mode::empty()).map_err(Look::of)?;
+        directories_in(&open)
+    }
 }
 
 /// The tree below one root.
@@ -92,31 +121,23 @@ impl Disk {
             .map_err(Look::of)
     }
 
-    /// Opens the directory at `path`, which `parent` is expected to hold.
+    /// Opens the directory at `path`, which the directory `parent` is expected to hold.
     pub(crate) fn enter(&self, path: &RelPath, parent: Option<Identity>) -> Result<Entered, Look> {
-        let directory = match path.parent() {
-            None => self.root.open(path, OFlags::PATH)?,
-            Some(above) => {
-                let above = self.root.open(&above, OFlags::PATH)?;
-                let found = fstat(&above).map_err(Look::of)?;
-                if parent.is_some_and(|expected| expected != Identity::of(&found)) {
-                    return Ok(Entered::Elsewhere);
-                }
-                let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::PATH;
-                openat(&above, path.name(), flags, Mode::empty()).map_err(Look::of)?
-            }
+        let Some(above) = path.parent() else {
+            let open = self.root.open(path, OFlags::PATH)?;
+            let identity = self.root.identity();
+            return Ok(Entered::Here(Open { open, identity }, None));
         };
-        let identity = fstat(&directory)
-            .map(|stat| Identity::of(&stat))
-            .map_err(Look::of)?;
-        Ok(Entered::Here(directory, identity))
-    }
-
-    /// The names of the directories in one that is open.
-    pub(crate) fn list_open(&self, directory: &OwnedFd) -> Result<Vec<Vec<u8>>, Look> {
-        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
-        let directory = openat(directory, c".", flags, Mode::empty()).map_err(Look::of)?;
-        directories_in(&directory)
+        let open = self.root.open(&above, OFlags::PATH)?;
+        let found = fstat(&open).map_err(Look::of)?;
+        let above = Open {
+            open,
+            identity: Identity::of(&found),
+        };
+        if parent.is_some_and(|expected| expected != above.identity) {
+            return Ok(Entered::Elsewhere);
+        }
+        Ok(Entered::Here(above.enter(path.name())?, Some(above)))
     }
 
     /// Whether a directory is at `path` now, and which one, so far as that may be seen.

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::backend::{Backend, Placed, Site, WatchError, WatchId};
-use super::disk::{Entered, Identity, Look, Signed};
+use super::disk::{Entered, Identity, Look, Open, Signed};
 use super::tree::Tree;
 use crate::engine::{Dirt, RelPath};
 
@@ -53,8 +53,11 @@ impl Tree {
         };
         let mut last = UNKNOWN;
         for _ in 0..TRIES {
-            let (open, before) = match self.disk.enter(path, parent) {
-                Ok(Entered::Here(open, identity)) => (open, identity),
+            let open = match self.enter(path, parent) {
+                Ok(Entered::Here(open, above)) => {
+                    self.reach(backend, path.parent(), above);
+                    open
+                }
                 Ok(Entered::Elsewhere) => {
                     self.again_from_parent(path);
                     return Vec::new();
@@ -65,6 +68,7 @@ impl Tree {
                 }
                 Err(Look::Unreadable) => return self.unwatched(path, UNKNOWN, Unwatched::Denied),
             };
+            let before = open.identity;
             last = before;
             let foreign =
                 self.scope.one_file_system && before.device != self.disk.root_identity().device;
@@ -97,7 +101,7 @@ impl Tree {
             }
             let site = Site {
                 path: &absolute,
-                directory: open.as_fd(),
+                directory: open.open.as_fd(),
             };
             let watch = match backend.watch(site) {
                 Ok(watch) => watch,
@@ -118,14 +122,18 @@ impl Tree {
                 self.moved_on(backend, &other, Some(watch));
             }
             let listed = match backend.follows() {
-                true => self.disk.list_open(&open).map(|names| (before, names)),
+                true => open.list().map(|names| (before, names)),
                 false => self.disk.list(path),
             };
             match listed {
                 Ok((after, names))
                     if after == before && self.directories.insert_watched(path, before, watch) =>
                 {
-                    return self.in_scope(path, names);
+                    let children = self.in_scope(path, names);
+                    if !children.is_empty() {
+                        self.reach(backend, Some(path.clone()), Some(open));
+                    }
+                    return children;
                 }
                 Ok(_) | Err(Look::Gone) => unwatch(backend, watch, &absolute),
                 Err(Look::Unreadable) => {
@@ -139,6 +147,26 @@ impl Tree {
             last,
             Unwatched::Other("it is replaced again and again".into()),
         )
+    }
+
+    /// As [`Disk::enter`](super::disk::Disk::enter), by the open parent where there is one: its path does not matter then.
+    fn enter(&self, path: &RelPath, parent: Option<Identity>) -> Result<Entered, Look> {
+        match (&self.reached, path.parent()) {
+            (Some((at, reached)), Some(above))
+                if *at == above && Some(reached.identity) == parent =>
+            {
+                Ok(Entered::Here(reached.enter(path.name())?, None))
+            }
+            _ => self.disk.enter(path, parent),
+        }
+    }
+
+    /// Keeps a directory open for what is placed in it next, until this round of placing is over. A backend by path goes
+    /// by what the path means now, so nothing is kept for it.
+    fn reach(&mut self, backend: &dyn Backend, at: Option<RelPath>, open: Option<Open>) {
+        if let (true, Some(at), Some(open)) = (backend.follows(), at, open) {
+            self.reached = Some((at, open));
+        }
     }
 
     /// The directory that was known at `other` has another name now; the event for that is on its way.
@@ -221,6 +249,7 @@ impl Tree {
                 }
             }
         }
+        self.reached = None;
         if self.directories.unwatched() == 0 {
             self.losses.limit_told = false;
         }

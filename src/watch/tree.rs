@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 
 use super::backend::{At, Backend, Placed, RawEvent, RawKind};
 use super::directories::Directories;
-use super::disk::Disk;
+use super::disk::{Disk, Open};
 use super::marks::Marks;
 use super::scope::Scope;
 use crate::engine::{Dirt, RelPath};
@@ -60,6 +60,8 @@ pub(crate) struct Tree {
     pub(super) directories: Directories,
     pub(super) marks: Marks,
     pub(super) losses: Losses,
+    /// The directory in which something was placed last, open while a round of placing lasts.
+    pub(super) reached: Option<(RelPath, Open)>,
     pub(super) groups: VecDeque<Group>,
     last_group: u64,
     whole: Whole,
@@ -84,6 +86,7 @@ impl Tree {
             directories: Directories::default(),
             marks: Marks::default(),
             losses: Losses::default(),
+            reached: None,
             groups: VecDeque::new(),
             last_group: 0,
             whole: Whole::Stands,
@@ -203,21 +206,30 @@ impl Tree {
     /// Places at most `steps` directories that wait for it.
     pub(crate) fn place(&mut self, backend: &mut dyn Backend, steps: usize) {
         for _ in 0..steps {
-            let Some(group) = self.groups.front_mut() else {
-                return;
-            };
-            let Some(path) = group.pending.pop() else {
-                let done = self.groups.pop_front().expect("its front was looked at");
-                if self.scope.wants(&done.top, true) {
-                    self.marks.add(done.top, done.dirt);
-                }
-                continue;
-            };
-            let children = self.place_one(backend, &path);
-            if let Some(group) = self.groups.front_mut() {
-                group.pending.extend(children);
+            if !self.place_next(backend) {
+                break;
             }
         }
+        self.reached = None;
+    }
+
+    /// Places one directory, or marks a group that is placed; false if nothing waits.
+    fn place_next(&mut self, backend: &mut dyn Backend) -> bool {
+        let Some(group) = self.groups.front_mut() else {
+            return false;
+        };
+        let Some(path) = group.pending.pop() else {
+            let done = self.groups.pop_front().expect("its front was looked at");
+            if self.scope.wants(&done.top, true) {
+                self.marks.add(done.top, done.dirt);
+            }
+            return true;
+        };
+        let children = self.place_one(backend, &path);
+        if let Some(group) = self.groups.front_mut() {
+            group.pending.extend(children);
+        }
+        true
     }
 
     /// Whether everything that was known to need a watch when the last group was `number` has been placed, and marked.
