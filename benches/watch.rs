@@ -67,6 +67,8 @@ struct Settings {
 struct Taken {
     /// Until everything was watched.
     stand_ms: f64,
+    /// CPU time until then.
+    stand_cpu_ms: f64,
     /// More resident than before, for each directory.
     bytes_each: f64,
     /// CPU time in the idle seconds, of the whole.
@@ -137,6 +139,7 @@ fn measure(settings: &Settings, scratch: &Path, kind: Kind) -> Taken {
     let (watch, told) = start(scratch, kind);
     until(&told, |notice| matches!(notice, Notice::Ready(_)));
     let stand_ms = milliseconds(began);
+    let stand_cpu_ms = cpu_seconds() * 1000.0;
     let bytes_each = resident().saturating_sub(before) as f64 / settings.directories as f64;
 
     let idle = Duration::from_secs(settings.idle);
@@ -166,6 +169,7 @@ fn measure(settings: &Settings, scratch: &Path, kind: Kind) -> Taken {
     watch.stop();
     Taken {
         stand_ms,
+        stand_cpu_ms,
         bytes_each,
         idle_share,
         idle_wakeups,
@@ -280,6 +284,7 @@ fn print(settings: &Settings, all: &[(Kind, Taken)]) {
         &[
             "mechanism",
             "stands after",
+            "CPU for that",
             "resident a directory",
             "CPU idle",
             "wakeups a second idle",
@@ -301,6 +306,7 @@ fn print(settings: &Settings, all: &[(Kind, Taken)]) {
         table.row(vec![
             format!("{kind:?}").to_lowercase(),
             beside(taken.stand_ms, first.stand_ms),
+            beside(taken.stand_cpu_ms, first.stand_cpu_ms),
             format!(
                 "{:.0} B ({})",
                 taken.bytes_each,

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -316,4 +317,55 @@ fn a_tree_deeper_than_a_path_may_be_long() {
         path.join(b"f") == mark.path || mark.dirt.has(Dirt::SUBTREE) && path.starts_with(&mark.path)
     };
     assert!(told.iter().any(covers), "{} marks", told.len());
+}
+
+/// In a name space of its own, where the kernel has room for four watches, and later for more.
+#[test]
+fn the_kernels_limit_of_watches_is_polled_over_and_filled_when_there_is_room() {
+    const LIMIT: &str = "/proc/sys/user/max_inotify_watches";
+    const INSIDE: &str = "HELIOSTAT_TEST_WATCHES_LIMITED";
+    if std::env::var_os(INSIDE).is_none() {
+        let own = "the_kernels_limit_of_watches_is_polled_over_and_filled_when_there_is_room";
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let script = format!("echo 4 > {LIMIT} || exit 77; exec \"$0\" --exact {module}::{own}");
+        let status = Command::new("unshare")
+            .args(["--user", "--map-root-user", "sh", "-c", &script])
+            .arg(std::env::current_exe().unwrap())
+            .env(INSIDE, "")
+            .status();
+        match status.ok().and_then(|status| status.code()) {
+            None | Some(1 | 77) => eprintln!("skipped: no name space of its own can be had here"),
+            Some(code) => assert_eq!(code, 0, "see above"),
+        }
+        return;
+    }
+    let world = World::new();
+    for path in ["a/b", "c/d", "e/f"] {
+        fs::create_dir_all(world.at(path)).unwrap();
+    }
+    let mut watch = world.watch(1000);
+    let told = watch.until(|notice| matches!(notice, Notice::Ready(_)));
+    let said = |notice: &Notice| matches!(notice, Notice::Lost { reason } if reason.contains("limit of watches"));
+    assert!(told.iter().any(said), "{told:?}");
+    assert!(
+        matches!(told.last(), Some(Notice::Ready(report)) if report.unwatched > 2 && report.directories > 0),
+        "{told:?}"
+    );
+    let filter = Filter::compile(&world.plan.filter).unwrap();
+    let shadow = Shadow::full(&world.root(), filter);
+    let mut followed = Followed {
+        world,
+        watch,
+        shadow,
+    };
+    followed.check(); // what is polled too
+    fs::write(LIMIT, "1000").unwrap();
+    let all = |notice: &Notice| matches!(notice, Notice::Report(report) if (report.directories, report.unwatched) == (7, 0));
+    for notice in followed.watch.until(all) {
+        if let Notice::Changed(marks) = notice {
+            marks.iter().for_each(|mark| followed.shadow.apply(mark));
+        }
+    }
+    fs::write(followed.at("e/f/late"), "").unwrap();
+    followed.check();
 }
