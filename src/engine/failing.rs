@@ -49,6 +49,17 @@ impl Failing {
             .or_insert(failed);
     }
 
+    /// A failing path has changed: it is tried again at `next`, and its fault is forgotten only when that succeeds. False
+    /// where it has no fault: then what changes is sent as ever.
+    pub fn changed(&mut self, path: &RelPath, pending: Pending, next: Duration) -> bool {
+        let Some(failed) = self.0.get_mut(path).filter(|failed| !failed.changing) else {
+            return false;
+        };
+        failed.pending = failed.pending.join(pending);
+        failed.next = failed.next.min(next);
+        true
+    }
+
     /// Takes one out.
     pub fn remove(&mut self, path: &RelPath) -> Option<Failed> {
         self.0.remove(path)

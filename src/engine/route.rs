@@ -218,10 +218,18 @@ impl Route {
             if self.leaves_to_rows(&mark.path, stamp) {
                 continue;
             }
+            let pending = Pending {
+                dirt: mark.dirt,
+                since: stamp,
+            };
+            let quiet = Duration::from_millis(self.plan.debounce.quiet_ms);
+            if self.failing.changed(&mark.path, pending, stamp.at + quiet) {
+                continue;
+            }
             let mut mark = mark.clone();
-            if let Some(failed) = self.failing.remove(&mark.path) {
-                mark.dirt |= failed.pending.dirt;
-                self.pending.put_back(mark.path.clone(), failed.pending);
+            if let Some(looked) = self.failing.remove(&mark.path) {
+                mark.dirt |= looked.pending.dirt;
+                self.pending.put_back(mark.path.clone(), looked.pending);
             }
             here.push(mark);
         }
@@ -348,10 +356,11 @@ impl Route {
         match soonest {
             Some(at) if at <= now.mono && !(pass && self.batch_before) => Due::Now(Kind::Batch),
             _ if pass => Due::Now(Kind::Pass),
-            Some(at) => Due::At(at),
-            None if sends && self.parked.is_some_and(|parked| !parked.asked) => {
+            // Not only when nothing fails any more: a path may fail for ever.
+            _ if sends && self.parked.is_some_and(|parked| !parked.asked) => {
                 Due::Now(Kind::Release)
             }
+            Some(at) => Due::At(at),
             None => Due::Idle,
         }
     }

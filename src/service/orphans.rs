@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::transfer::Context;
+use crate::transfer::orphans::marked;
 
 /// After so long without ending by itself, an orphan is killed.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -56,21 +56,13 @@ pub fn end(owner: &str) -> Ended {
 }
 
 fn find(owner: &str) -> Vec<Pid> {
-    let mark = format!("{}={owner}", Context::OWNER);
     let own = std::process::id();
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
     let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     ids.filter(|id| u32::try_from(*id).is_ok_and(|id| id != own))
-        .filter(|id| {
-            // A zombie's environment is empty, so it does not count as running.
-            fs::read(format!("/proc/{id}/environ")).is_ok_and(|environment| {
-                environment
-                    .split(|byte| *byte == 0)
-                    .any(|entry| entry == mark.as_bytes())
-            })
-        })
+        .filter(|id| marked(*id, owner))
         .filter_map(Pid::from_raw)
         .collect()
 }
@@ -78,6 +70,7 @@ fn find(owner: &str) -> Vec<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transfer::Context;
     use std::process::Command;
 
     #[test]

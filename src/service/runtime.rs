@@ -122,7 +122,8 @@ pub async fn open(
         }
     }
     let keeper = Keeper::new(ledger, state.path().to_owned());
-    let context = context(options, state.run_dir(), state.owner_tag()).await?;
+    let mut context = context(options, state.run_dir(), state.owner_tag()).await?;
+    context.orphans = ended.left;
     let digest = plan::digest(&options.plan);
     let watch_limit = options.limits.watches;
     let world = World::new(WorldParts {
@@ -207,6 +208,7 @@ pub async fn context(
         ssh: PathBuf::from("/usr/bin/ssh"),
         runtime_dir,
         owner_tag,
+        orphans: Vec::new(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Looks at the world for the guards and for normalising. The only file here that looks at the source.
+//! Looks at the world for the guards and for normalising. Only this file and [`linked`] look at the source here.
 //!
 //! Everything in it blocks; [`super::run`] calls it on a blocking thread.
 
@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use super::batch::{Batch, Entry};
+use super::linked;
 use super::normalise::{Look, Seen};
 use crate::engine::guard::GuardFacts;
 use crate::engine::{Job, RelPath};
@@ -80,36 +81,12 @@ impl Look for Disk<'_> {
     }
 
     fn several_names_below(&self, directory: &RelPath) -> bool {
-        several_names_below(self.root, directory)
+        linked::several_names_below(self.root, directory)
     }
-}
 
-/// Whether something below has several names. What cannot be looked at may have; what is gone has none.
-fn several_names_below(root: &Path, directory: &RelPath) -> bool {
-    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-    let mut waiting = vec![directory.under(root)];
-    let mut entered = 0;
-    while let Some(directory) = waiting.pop() {
-        entered += 1;
-        if entered > SEARCH_MAX {
-            return true;
-        }
-        let entries = match std::fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) if gone(&error) => continue,
-            Err(_) => return true,
-        };
-        for entry in entries {
-            let found = entry.and_then(|entry| Ok((entry.metadata()?, entry)));
-            match found {
-                Ok((info, entry)) if info.is_dir() => waiting.push(entry.path()),
-                Ok((info, _)) if info.nlink() == 1 => {}
-                Err(error) if gone(&error) => {}
-                Ok(_) | Err(_) => return true,
-            }
-        }
+    fn names(&self, of: &[RelPath]) -> Option<Vec<RelPath>> {
+        linked::names(self.root, of)
     }
-    false
 }
 
 /// A batch of at most so many entries and bytes is small: sent whole it is over in moments, on any line.
@@ -163,28 +140,11 @@ pub fn is_empty(root: &Path, filter: &Filter) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
     use crate::transfer::batch::Act;
 
     fn p(text: &str) -> RelPath {
         RelPath::new(text.as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn what_cannot_be_searched_may_hold_several_names_and_what_is_gone_does_not() {
-        let scratch = tempfile::tempdir().unwrap();
-        let root = scratch.path();
-        std::fs::create_dir_all(root.join("d/e")).unwrap();
-        std::fs::write(root.join("d/e/f"), "1").unwrap();
-        symlink("loop", root.join("loop")).unwrap();
-        let several = |at| several_names_below(root, &p(at));
-        assert!(!several("d"));
-        assert!(!several("gone"));
-        assert!(several("loop") && several("d/e/f"));
-        std::fs::hard_link(root.join("d/e/f"), root.join("other")).unwrap();
-        assert!(several("d"));
     }
 
     #[test]

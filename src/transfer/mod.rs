@@ -8,8 +8,10 @@
 
 pub mod batch;
 mod facts;
+mod linked;
 pub mod local;
 pub mod normalise;
+pub mod orphans;
 mod preview;
 pub mod progress;
 pub mod rsync;
@@ -26,7 +28,7 @@ use progress::{Cancel, Progress};
 use crate::engine::guard::{self, GuardFacts};
 use crate::engine::{Hold, Job, Outcome, Trouble, Verdict};
 use crate::filter::Filter;
-use crate::plan::Target;
+use crate::plan::{RouteName, Target};
 
 pub use preview::{Preview, preview};
 pub use rsync::{Rsync, RsyncBinary, close, command_lines};
@@ -42,6 +44,8 @@ pub struct Context {
     pub runtime_dir: PathBuf,
     /// In every child's environment as [`Context::OWNER`], so that what survives a SIGKILL of the service can be found.
     pub owner_tag: String,
+    /// Children of an earlier service that could not be ended.
+    pub orphans: Vec<i32>,
 }
 
 impl Context {
@@ -49,12 +53,13 @@ impl Context {
     pub const OWNER: &'static str = "HELIOSTAT_OWNER";
 
     /// A child's whole environment. The home directory is empty, so that no `.popt` can change rsync's options.
-    pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
+    pub(crate) fn environment(&self, route: &RouteName) -> Vec<(&'static str, OsString)> {
         vec![
             ("LC_ALL", "C".into()),
             ("PATH", "/usr/local/bin:/usr/bin:/bin".into()),
             ("HOME", self.runtime_dir.join("home").into()),
             (Self::OWNER, self.owner_tag.clone().into()),
+            (Self::ROUTE, route.to_string().into()),
         ]
     }
 }
@@ -99,6 +104,8 @@ pub async fn run(
             Ok(outcome) => outcome,
             Err(trouble) => Outcome::bare(Verdict::Retry(trouble)),
         }
+    } else if let Some(trouble) = context.orphaned(&prepared.job.route.name) {
+        Outcome::bare(Verdict::Retry(trouble))
     } else {
         rsync::run(&prepared, context, cancel, progress).await
     };

@@ -17,9 +17,12 @@
 //!    attributes: a listed path would be its own file system to rsync.
 //! 7. A changed listing is reconciled only where the route mirrors; elsewhere it is the directory's attributes. What is no
 //!    directory any more was one when its listing was marked: it was seen to vanish.
-//! 8. Where hard links are kept, writing through one name changes the others without an event for them: a file with
-//!    several names brings the whole tree along, by the quick check. So does a directory that is entered with such a file
-//!    in it: its other names may be outside, and rsync links only what it lists together.
+//! 8. Where hard links are kept, writing through one name changes the others without an event for them, and rsync links
+//!    only what it lists together: a file with several names brings all of them along, distrusted as it is itself. By the
+//!    quick check another name, of the old content with the same size and time, would be taken for right, and the new
+//!    content be replaced by a link to it. So do the files with several names in a directory that is not trusted. Where
+//!    such a directory is entered at all, the whole tree comes along by the quick check, which links what is in step; and
+//!    so it does where the names are too many to be listed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -49,6 +52,13 @@ pub enum Seen {
 pub trait Look {
     /// What is there.
     fn look(&self, path: &RelPath) -> Seen;
+
+    /// Every name of the files with several names that are among these or below the directories among them; `None`: that
+    /// cannot be known. Only asked where hard links are kept.
+    fn names(&self, of: &[RelPath]) -> Option<Vec<RelPath>> {
+        let _ = of;
+        None
+    }
 
     /// Whether something below this directory has several names, or may have. Only asked where hard links are kept.
     fn several_names_below(&self, directory: &RelPath) -> bool {
@@ -118,37 +128,17 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
         subjects.entry(path).or_insert((seen, Dirt::none())).1 |= dirt;
     }
     let mut acts: BTreeMap<RelPath, Act> = BTreeMap::new();
-    let mut several_names = false;
-    let mut searched = BTreeSet::new();
+    let mut links = Links::default();
     for (path, (seen, dirt)) in subjects {
         let Some((path, act)) = act(path, seen, dirt, scope) else {
             continue;
         };
-        several_names = several_names
-            || scope.hard_links
-                && match act {
-                    Act::Send => matches!(seen, Seen::Other { links } if links > 1),
-                    Act::Reconcile { .. } => {
-                        let mut above = path.ancestors().filter_map(RelPath::new);
-                        let again = path.is_root() || above.any(|above| searched.contains(&above));
-                        searched.insert(path.clone());
-                        !again && look.several_names_below(&path)
-                    }
-                    // What is new in a listing has a mark of its own.
-                    Act::Remove | Act::Attributes | Act::Listing => false,
-                };
+        if scope.hard_links {
+            links.see(&path, (seen, act), look);
+        }
         add(&mut acts, path, act);
     }
-    if several_names {
-        add(
-            &mut acts,
-            RelPath::root(),
-            Act::Reconcile {
-                trust: true,
-                delete: false,
-            },
-        );
-    }
+    links.bring(&mut acts, scope, look);
     let kept = acts
         .iter()
         .filter(|(path, act)| !covered(&acts, path, **act));
@@ -157,6 +147,65 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
         act: *act,
     })
     .collect()
+}
+
+/// What of a batch has names that the batch may not list.
+#[derive(Default)]
+struct Links {
+    /// Files with several names, and directories with such files in them, that are not trusted.
+    doubted: Vec<RelPath>,
+    /// Directories that were searched.
+    searched: BTreeSet<RelPath>,
+    /// What is in step is to be linked.
+    pass: bool,
+}
+
+impl Links {
+    /// Takes one act in, in the order of paths.
+    fn see(&mut self, path: &RelPath, (seen, act): (Seen, Act), look: &dyn Look) {
+        match act {
+            Act::Send if matches!(seen, Seen::Other { links } if links > 1) => {
+                self.doubted.push(path.clone());
+            }
+            Act::Reconcile { trust, .. } if !path.is_root() => {
+                let mut above = path.ancestors().filter_map(RelPath::new);
+                let again = above.any(|above| self.searched.contains(&above));
+                // Once a pass is made, only what is doubted still matters.
+                if (again || self.pass && trust) || !look.several_names_below(path) {
+                    self.searched.insert(path.clone());
+                    return;
+                }
+                self.pass = true;
+                if !trust {
+                    self.doubted.push(path.clone());
+                }
+            }
+            // What is new in a listing has a mark of its own.
+            Act::Send | Act::Reconcile { .. } | Act::Remove | Act::Attributes | Act::Listing => {}
+        }
+    }
+
+    /// Brings the other names along.
+    fn bring(self, acts: &mut BTreeMap<RelPath, Act>, scope: Scope<'_>, look: &dyn Look) {
+        let names = match self.doubted.is_empty() {
+            true => Some(Vec::new()),
+            false => look.names(&self.doubted),
+        };
+        if names.is_none() || self.pass {
+            let act = Act::Reconcile {
+                trust: true,
+                delete: false,
+            };
+            add(acts, RelPath::root(), act);
+        }
+        let fenced = |name: &RelPath| scope.fences.iter().any(|fence| name.starts_with(fence));
+        for name in names.unwrap_or_default() {
+            let verdict = scope.filter.decide(name.as_bytes(), false).verdict;
+            if verdict == Verdict::Included && !fenced(&name) && !is_temporary(name.name()) {
+                add(acts, name, Act::Send);
+            }
+        }
+    }
 }
 
 /// Remembers what it saw: many marks share their ancestors.

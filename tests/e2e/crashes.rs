@@ -17,10 +17,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::json;
 
 use super::lifecycle::{processes, temporaries};
-use super::{Story, knob, soon};
-use crate::rig::churn::Churn;
+use super::{PATIENCE, Story, knob};
+use crate::rig::programs::Kit;
 use crate::rig::swaps::walk;
 use crate::rig::wait_for;
+use crate::rig::work::Work;
 
 /// Without `HELIOSTAT_KILLS`.
 const KILLS: u64 = 50;
@@ -37,7 +38,7 @@ const LARGE: std::ops::Range<usize> = 100_000..1_500_000;
 /// What an entry is, so that another one under its name is told from it.
 type Identity = (u64, u32, Option<SystemTime>);
 
-/// What is in the source, and what was not there all the time since both targets were last equal to it.
+/// What is in the source, in the daemon's spelling, and what was not there all the time since both targets were last equal to it.
 struct Truth {
     source: PathBuf,
     there: BTreeMap<String, Identity>,
@@ -72,8 +73,12 @@ impl Truth {
             Some((metadata.ino(), kind, metadata.created().ok()))
         };
         let name = |path: &PathBuf| {
-            let name = path.strip_prefix(&self.source).unwrap();
-            name.to_str().expect("no odd names here").to_owned()
+            logged(
+                path.strip_prefix(&self.source)
+                    .unwrap()
+                    .as_os_str()
+                    .as_bytes(),
+            )
         };
         let found: BTreeMap<_, _> = walk(&self.source)
             .iter()
@@ -116,6 +121,21 @@ impl Truth {
         self.gone.clear();
         count
     }
+}
+
+/// A path as the daemon's log spells it.
+fn logged(path: &[u8]) -> String {
+    let mut spelt = String::new();
+    for (at, byte) in path.iter().enumerate() {
+        let octal = |text: &[u8]| text.len() == 3 && text.iter().all(u8::is_ascii_digit);
+        let escape = path[at..].starts_with(b"\\#") && path.get(at + 2..at + 5).is_some_and(octal);
+        if escape || (*byte != b'\t' && !(0x20..0x7f).contains(byte)) {
+            spelt.push_str(&format!("\\#{byte:03o}"));
+        } else {
+            spelt.push(char::from(*byte));
+        }
+    }
+    spelt
 }
 
 /// One of what may become of a state directory while nobody holds it.
@@ -224,14 +244,16 @@ fn killed_at_any_moment_it_comes_back_and_converges() {
 
 fn lives(story: &mut Story, kills: u64, seed: u64, count: &mut Count) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut churn = Churn::new(&story.source, seed);
-    churn.run(150, Duration::ZERO);
+    let kit = Kit::new(&story.scratch.dir("kit"));
+    let mut work = Work::new(&story.source, &story.scratch.dir("outside"), &kit, seed).told();
+    (0..150).for_each(|_| work.step());
     let mut truth = Truth::new(&story.source);
     for life in 0..=kills {
         story.service.start();
         // Into its work; otherwise into its start.
         if random.bool() || life == kills {
-            soon("it answers", || story.service.status().is_some());
+            let answers = wait_for(PATIENCE, || story.service.status());
+            assert!(answers.is_some(), "no answer:\n{}", story.service.tail());
             let service = story.service.id().unwrap();
             let state = story.service.state().canonicalize().unwrap();
             assert_eq!(strays(&state, service), Vec::<String>::new());
@@ -244,7 +266,7 @@ fn lives(story: &mut Story, kills: u64, seed: u64, count: &mut Count) {
         }
         let operations = random.u32(OPERATIONS);
         for _ in 0..operations {
-            step(&mut churn, &mut truth, &mut random);
+            step(&mut work, &mut truth, &mut random);
             if random.u32(..4) == 0 {
                 let pause = Duration::from_millis(random.u64(..PAUSE_MS));
                 let _ = wait_for(pause, || None::<()>);
@@ -253,19 +275,19 @@ fn lives(story: &mut Story, kills: u64, seed: u64, count: &mut Count) {
         story.service.kill();
         truth.kills += 1;
         for _ in 0..random.u32(..15) {
-            step(&mut churn, &mut truth, &mut random);
+            step(&mut work, &mut truth, &mut random);
         }
         let what = damage(&story.service.state(), &mut random);
         eprintln!("life {life}: killed after {operations} operations, its state {what}");
     }
 }
 
-fn step(churn: &mut Churn, truth: &mut Truth, random: &mut fastrand::Rng) {
+fn step(work: &mut Work<'_>, truth: &mut Truth, random: &mut fastrand::Rng) {
     if random.u32(..20) == 0 {
         let large = vec![random.u8(..); random.usize(LARGE)];
         fs::write(truth.source.join("churn/large"), large).unwrap();
     } else {
-        churn.step();
+        work.step();
     }
     truth.look();
 }

@@ -18,12 +18,13 @@ use serde_json::json;
 use super::failures::UNPRIVILEGED;
 use super::{PATIENCE, SHOWN_MAX, equal, extend, knob, local, remote, site, soon, write};
 use crate::rig::Scratch;
-use crate::rig::churn::Churn;
 use crate::rig::mount::Mount;
+use crate::rig::programs::Kit;
 use crate::rig::proxy::Proxy;
 use crate::rig::rsyncd::Rsyncd;
 use crate::rig::service::{Heliostat, manifest};
 use crate::rig::tree::{Look, differences};
+use crate::rig::work::Work;
 
 /// Without `HELIOSTAT_FAULTS`. Each kind comes twice, at least.
 const FAULTS: u64 = 36;
@@ -35,7 +36,7 @@ const OPERATIONS: std::ops::Range<u32> = 5..40;
 const QUEUE_MAX: u32 = 200_000;
 
 /// Of either target's disk.
-const DISK: &str = "16m";
+const DISK: &str = "48m";
 
 /// One source behind a symlink, onto a module behind a relay and a directory, each on a disk of its own; and another
 /// source that has a disk below its root.
@@ -382,8 +383,9 @@ fn faults_at_any_moment_heal_by_themselves() {
 fn rounds(stand: &mut Stand, count: u64, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let current = stand.at("current");
-    let mut churn = Churn::new(&current, seed);
-    (0..100).for_each(|_| churn.step());
+    let kit = Kit::new(&stand.scratch.dir("kit"));
+    let mut work = Work::new(&current, &stand.scratch.dir("outside"), &kit, seed);
+    (0..100).for_each(|_| work.step());
     stand.service.start();
     stand.heals();
     let (mut left, mut deck): (u64, Vec<Fault>) = (count, Vec::new());
@@ -399,13 +401,13 @@ fn rounds(stand: &mut Stand, count: u64, seed: u64) {
         faults.extend(second.map(|at| deck.swap_remove(at)));
         left -= faults.len() as u64;
         eprintln!("{faults:?}");
-        (0..random.u32(OPERATIONS)).for_each(|_| churn.step());
+        (0..random.u32(OPERATIONS)).for_each(|_| work.step());
         for fault in &faults {
             stand.begin(*fault, &mut random);
         }
         // Without a root there is nothing to work on.
         if !faults.contains(&Fault::Replaced) {
-            (0..random.u32(OPERATIONS)).for_each(|_| churn.step());
+            (0..random.u32(OPERATIONS)).for_each(|_| work.step());
         }
         random.shuffle(&mut faults);
         for fault in faults {

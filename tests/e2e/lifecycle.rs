@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::restart::{checkpoints, resume, told};
 use super::{PATIENCE, Story, equal, local, site, soon, until, write};
 use crate::rig::Scratch;
 use crate::rig::service::{Heliostat, manifest};
@@ -103,16 +104,24 @@ pub(super) fn processes(argument: &str) -> Vec<String> {
         .collect()
 }
 
-/// Names that a half-written file has, ours and rsync's (`.name.XXXXXX`).
+/// Names that a half-written file has, ours (`.heliostat-….tmp`) and rsync's (`.name.XXXXXX`).
 pub(super) fn temporaries(root: &Path) -> Vec<String> {
     let look = Look {
         content: false,
         ..Look::default()
     };
     let paths = snapshot(root, &look).into_keys();
+    let temporary = |path: &String| {
+        let name = path.rsplit('/').next().unwrap();
+        let rsyncs = |(name, random): (&str, &str)| {
+            name.len() > 1 && random.len() == 6 && random.bytes().all(|b| b.is_ascii_alphanumeric())
+        };
+        name.starts_with('.')
+            && (name.starts_with(".heliostat-") || name.rsplit_once('.').is_some_and(rsyncs))
+    };
     paths
         .map(|path| String::from_utf8_lossy(&path).into_owned())
-        .filter(|path| path.rsplit('/').next().unwrap().starts_with('.'))
+        .filter(temporary)
         .collect()
 }
 
@@ -182,6 +191,33 @@ fn a_killed_service_leaves_nothing_half_written_behind() {
             "an earlier rsync still runs"
         );
     }
+    for target in [&story.module, &story.copy] {
+        soon("nothing half-written is left", || {
+            temporaries(target).is_empty()
+        });
+    }
+}
+
+/// No pass is made at the start, nothing is deleted, and the file that was being written is no more: nobody would write in
+/// its place.
+#[test]
+fn what_a_killed_service_left_is_swept_also_where_its_file_is_gone() {
+    let keys = json!({"delete": "never", "bandwidth": "256KiB/s"});
+    let mut story = told(Story::with(&keys));
+    story.write("d/e/small", "small");
+    story.start();
+    soon("the first checkpoint", || {
+        checkpoints(&story, "whole=true") > 0
+    });
+    story.write("d/e/large", &"0123456789abcdef".repeat(1 << 19));
+    for target in [&story.module, &story.copy] {
+        soon("the large file is being written", || {
+            !temporaries(target).is_empty()
+        });
+    }
+    story.service.kill();
+    fs::remove_file(story.source.join("d/e/large")).unwrap();
+    resume(&mut story);
     for target in [&story.module, &story.copy] {
         soon("nothing half-written is left", || {
             temporaries(target).is_empty()

@@ -7,15 +7,18 @@ mod commands;
 mod crashes;
 mod deletes;
 mod drift;
+mod dry_run;
 mod failures;
 mod faults;
 mod histories;
 mod lifecycle;
 mod limits;
+mod logs;
 mod restart;
 mod schedules;
 mod secrets;
 mod short;
+mod socket;
 mod supervision;
 
 use std::fs;

@@ -48,7 +48,7 @@ fn begun(keys: &serde_json::Value) -> Story {
 }
 
 /// Starts it again, to the end, and without a full pass.
-fn resume(story: &mut Story) {
+pub(super) fn resume(story: &mut Story) {
     let before = story.service.log().len();
     story.start();
     let log = story.service.log();
@@ -182,6 +182,68 @@ fn a_clock_from_tomorrow_in_a_file_costs_no_more_than_work() {
     checkpoint(&story);
     story.service.kill();
     story.start();
+}
+
+/// Begun with this in `rescan`, ended, changed on the targets alone, and started again.
+fn drifted(on_start: &str, wiped: bool) -> Story {
+    let keys = json!({"delete": "mirror", "rescan": {"every": "24h", "onStart": on_start}});
+    let mut story = told(Story::with(&keys));
+    story.write("d/a", "as it is in the source");
+    story.service.start();
+    if on_start == "never" {
+        // Nothing is known of the targets: they are taken to be right.
+        for target in ["module", "copy"] {
+            story.until(target, |route| route["state"] == "not compared");
+        }
+        assert!(!story.copy.join("d").exists() && !story.module.join("d").exists());
+        assert_eq!(story.service.call(&["rescan"]).code, 0);
+    }
+    story.settle();
+    soon("a checkpoint of everything", || {
+        checkpoints(&story, "whole=true") > 0
+    });
+    story.service.stop();
+    if wiped {
+        fs::remove_dir_all(story.service.state()).unwrap();
+    }
+    for target in [&story.module, &story.copy] {
+        fs::write(target.join("d/a"), "drifted").unwrap();
+        fs::write(target.join("d/foreign"), "somebody else's").unwrap();
+    }
+    story.service.start();
+    story
+}
+
+/// What was changed on the targets alone is still as it was, though the source's changes are sent.
+fn stays_drifted(story: &mut Story) {
+    story.write("b", "new");
+    assert!(story.service.wait(super::PATIENCE));
+    for target in [&story.module, &story.copy] {
+        assert_eq!(fs::read(target.join("b")).unwrap(), b"new");
+        assert_eq!(fs::read(target.join("d/a")).unwrap(), b"drifted");
+        assert!(target.join("d/foreign").exists());
+    }
+}
+
+#[test]
+fn a_pass_at_every_start_repairs_what_changed_on_the_target() {
+    drifted("always", false).settle();
+}
+
+#[test]
+fn a_pass_at_the_start_where_nothing_is_known_and_else_none() {
+    drifted("auto", true).settle();
+    stays_drifted(&mut drifted("auto", false));
+}
+
+#[test]
+fn never_a_pass_at_the_start_and_that_is_shown() {
+    let mut story = drifted("never", true);
+    for target in ["module", "copy"] {
+        story.until(target, |route| route["state"] == "not compared");
+    }
+    stays_drifted(&mut story);
+    stays_drifted(&mut drifted("never", false));
 }
 
 #[test]

@@ -19,6 +19,8 @@ const PASSWORD: &str = "Zq9-rosebud-4711-kamelopard";
 
 const VARIABLE: &str = "HELIOSTAT_TEST_PASSWORD";
 
+const CREDENTIAL: &str = "rsync-password";
+
 fn has(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())
@@ -67,8 +69,11 @@ fn kept_secret(mut story: Story) {
     story.daemon.set_password(PASSWORD);
     fs::write(story.daemon.password_file(), format!("{PASSWORD}\n")).unwrap();
     let manifest = fs::read_to_string(story.service.manifest()).unwrap();
+    let credentials = story.scratch.dir("credentials");
+    fs::write(credentials.join(CREDENTIAL), format!("{PASSWORD}\n")).unwrap();
     story.service = Heliostat::new(&story.scratch.dir("told"), &manifest)
         .env(VARIABLE, PASSWORD)
+        .env("CREDENTIALS_DIRECTORY", &credentials)
         .arg("--log-level")
         .arg("trace");
     let (over, seen, url) = (
@@ -141,16 +146,37 @@ fn a_password_of_a_file_is_kept() {
     kept_secret(Story::with(&slow()));
 }
 
-#[test]
-fn a_password_of_a_variable_is_kept() {
-    kept_secret(Story::new(|site| {
+/// A story whose module has its password from elsewhere.
+fn instead_of_a_file(key: &str, from: &str) -> Story {
+    Story::new(|site| {
         for target in site["targets"].as_object_mut().unwrap().values_mut() {
             extend(target, &slow());
         }
         let module = site["targets"]["module"].as_object_mut().unwrap();
         module.remove("passwordFile");
-        module.insert("passwordEnv".into(), json!(VARIABLE));
-    }));
+        module.insert(key.into(), json!(from));
+    })
+}
+
+#[test]
+fn a_password_of_a_variable_is_kept() {
+    kept_secret(instead_of_a_file("passwordEnv", VARIABLE));
+}
+
+#[test]
+fn a_password_of_a_credential_is_kept() {
+    kept_secret(instead_of_a_file("passwordCredential", CREDENTIAL));
+}
+
+#[test]
+fn a_credential_that_is_not_there_is_asked_for() {
+    let mut story = instead_of_a_file("passwordCredential", CREDENTIAL);
+    story.write("a", "a");
+    story.service.start();
+    story.in_sync("copy");
+    let route = story.until("module", |route| route["state"] == "failing");
+    let why = route["why"].as_str().unwrap();
+    assert!(why.contains("LoadCredential=rsync-password:"), "{why}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::rig::service::{Heliostat, manifest};
 use crate::rig::sshd::Sshd;
 use crate::rig::swaps::Swaps;
 use crate::rig::tree::{Look, differences};
-use crate::rig::{Scratch, wait_for};
+use crate::rig::{Scratch, left_out, wait_for};
 
 /// Without `HELIOSTAT_E2E_HISTORIES`.
 const HISTORIES: u64 = 200;
@@ -234,8 +234,7 @@ fn short_histories_keep_links_and_extended_attributes() {
 #[test]
 fn short_histories_go_over_ssh() {
     if !Sshd::is_there() {
-        eprintln!("figure: short end-to-end histories over ssh 0: there is no sshd here");
-        return;
+        return left_out("there is no sshd");
     }
     let count = histories(Onto::Ssh);
     eprintln!("figure: short end-to-end histories over ssh {count}");

@@ -270,3 +270,19 @@ fn what_the_readme_points_to_is_there() {
     }
     assert!(links > 5, "only {links} links were found");
 }
+
+#[test]
+fn the_demonstration_comes_out_as_it_says() {
+    let mut command = std::process::Command::new("bash");
+    command
+        .arg(root().join("examples/demo.sh"))
+        .env("HELIOSTAT_BINARY", env!("CARGO_BIN_EXE_heliostat"));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.trim_end().ends_with("Everything came out as promised"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(!said.contains("Building"), "{said}");
+}

@@ -19,6 +19,8 @@ pub mod sshd;
 #[allow(dead_code)] // as above
 pub mod swaps;
 pub mod tree;
+#[allow(dead_code)] // as above
+pub mod work;
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -44,6 +46,16 @@ pub fn wait_for<T>(deadline: Duration, mut condition: impl FnMut() -> Option<T>)
         thread::sleep(pause.min(end - now));
         pause = (pause * 3 / 2).min(PAUSE_MAX);
     }
+}
+
+/// Says that a test is not made here. Only for somebody who may not have what it needs: root may, and there what is
+/// missing is a fault, or nobody would see that nothing is tested.
+#[allow(dead_code)] // the benchmarks leave nothing out
+#[track_caller]
+pub fn left_out(missing: &str) {
+    let root = rustix::process::geteuid().is_root();
+    assert!(!root, "cannot be tested here: {missing}");
+    eprintln!("left out: {missing}");
 }
 
 /// A temporary directory, gone when it goes out of scope.

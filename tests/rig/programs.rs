@@ -82,6 +82,8 @@ pub struct Programs<'a> {
     kit: &'a Kit,
     base: PathBuf,
     step: u64,
+    /// Whether size or time tells of every change.
+    told: bool,
 }
 
 impl<'a> Programs<'a> {
@@ -94,7 +96,23 @@ impl<'a> Programs<'a> {
             kit,
             base,
             step: 0,
+            told: false,
         }
+    }
+
+    /// Without changes that neither size nor time tells: see [`Swaps::told`](super::swaps::Swaps::told).
+    pub fn told(mut self) -> Programs<'a> {
+        self.told = true;
+        self
+    }
+
+    fn text(&self) -> String {
+        let more = if self.told {
+            self.step as usize % 97
+        } else {
+            0
+        };
+        format!("{:08}{}", self.step, "x".repeat(more))
     }
 
     /// One operation. Nobody else works here, so each of them works.
@@ -122,12 +140,12 @@ impl<'a> Programs<'a> {
                 for at in 0..self.random.u32(BURST) {
                     let place = above.join(format!("p{n}/{}/{at}", at % 3));
                     fs::create_dir_all(&place)?;
-                    fs::write(place.join("f"), format!("{n:08}"))?;
+                    fs::write(place.join("f"), self.text())?;
                 }
                 Ok(())
             }
             // Neither size nor time tells that the content is another.
-            (50..58, Some(file), _) => {
+            (50..58, Some(file), _) if !self.told => {
                 let metadata = fs::metadata(&file)?;
                 let text = vec![b'a' + (n % 26) as u8; metadata.len() as usize];
                 fs::write(&file, text)?;
@@ -157,11 +175,11 @@ impl<'a> Programs<'a> {
                 let (away, back) = (self.base.join(format!("w{n}")), directory.clone());
                 fs::rename(&directory, &away)?;
                 fs::create_dir(&back)?;
-                fs::write(back.join("instead"), format!("{n:08}"))
+                fs::write(back.join("instead"), self.text())
             }
             (95..98, _, Some(directory)) => fs::remove_dir_all(directory),
             (98.., Some(file), _) => fs::remove_file(file),
-            _ => fs::write(self.base.join(format!("s{n}")), format!("{n:08}")),
+            _ => fs::write(self.base.join(format!("s{n}")), self.text()),
         }
     }
 
@@ -170,7 +188,8 @@ impl<'a> Programs<'a> {
         if !is(&place, Metadata::is_dir) {
             fs::create_dir(&place)?;
         }
-        let which = ["one.tar", "two.tar"][self.random.usize(..2)];
+        let archives = if self.told { 1 } else { 2 };
+        let which = ["one.tar", "two.tar"][self.random.usize(..archives)];
         run(Command::new("tar")
             .args(["--recursive-unlink", "-xpf"])
             .arg(self.kit.directory.join(which))

@@ -127,10 +127,19 @@ impl Rsyncd {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// The paths that were deleted so far, in the log's spelling: below the module's own path, odd bytes escaped.
+    /// The paths that were deleted so far, in the log's spelling: below the module's own path, odd bytes escaped. Of those
+    /// above ASCII the daemon escapes only some; here all of them are.
     pub fn deletions(&self) -> Vec<String> {
-        let log = self.log();
-        log.lines()
+        let log = fs::read(self.log_file()).unwrap_or_default();
+        let mut ascii = String::with_capacity(log.len());
+        for byte in log {
+            match byte {
+                0x80.. => ascii.push_str(&format!("\\#{byte:03o}")),
+                _ => ascii.push(char::from(byte)),
+            }
+        }
+        ascii
+            .lines()
             .filter_map(|line| Some(line.split_once(" del. ")?.1.to_owned()))
             .collect()
     }

@@ -55,7 +55,7 @@ fn the_private_directory_is_known_by_whatever_name() {
 #[test]
 fn a_mount_is_listed_and_entered_only_where_that_is_wanted() {
     if !rustix::process::geteuid().is_root() {
-        return;
+        return crate::rig::left_out("nothing may be mounted");
     }
     for one_file_system in [true, false] {
         let mut world = World::with(&["m/hidden", "f"]);

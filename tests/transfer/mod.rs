@@ -4,6 +4,7 @@
 mod children;
 mod deletes;
 mod histories;
+mod links;
 mod listings;
 mod names;
 mod refusals;

@@ -90,6 +90,7 @@ impl Rig {
             ssh: "/usr/bin/ssh".into(),
             runtime_dir: self.at("run"),
             owner_tag: "test".into(),
+            orphans: Vec::new(),
         }
     }
 

@@ -112,8 +112,11 @@ impl Mount {
             .arg(from)
             .arg(over)
             .status();
-        done.is_ok_and(|status| status.success())
-            .then(|| Mount(over.into()))
+        if done.is_ok_and(|status| status.success()) {
+            return Some(Mount(over.into()));
+        }
+        crate::rig::left_out("nothing may be mounted");
+        None
     }
 
     fn over(path: &Path) -> Option<Mount> {
@@ -124,7 +127,7 @@ impl Mount {
         if done.is_ok_and(|status| status.success()) {
             return Some(Mount(path.into()));
         }
-        eprintln!("skipped: nothing may be mounted here");
+        crate::rig::left_out("nothing may be mounted");
         None
     }
 }

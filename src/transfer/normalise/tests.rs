@@ -433,6 +433,58 @@ fn several_names_are_looked_for_once_and_until_they_are_found() {
     assert_eq!(searched("c"), ["a", "a-b", "c"]);
 }
 
+/// A source whose file `a/f` has these names.
+struct Linked(Option<Vec<RelPath>>);
+
+impl Look for Linked {
+    fn look(&self, path: &RelPath) -> Seen {
+        match path.name() {
+            b"f" => Seen::Other { links: 3 },
+            _ => Seen::Directory,
+        }
+    }
+
+    fn names(&self, of: &[RelPath]) -> Option<Vec<RelPath>> {
+        assert!(of.iter().all(|path| *path == p("a/f") || *path == p("a")));
+        self.0.clone()
+    }
+
+    fn several_names_below(&self, _: &RelPath) -> bool {
+        true
+    }
+}
+
+#[test]
+fn the_names_of_one_file_are_sent_together() {
+    let (some, fences) = (filter(&["**"], &["*.tmp"]), [p("m")]);
+    let scope = Scope {
+        fences: &fences,
+        ..linking(&some)
+    };
+    let names = ["a/f", "b/g", "b/x.tmp", "m/g"].map(p);
+    let batch = |names: Option<&[RelPath]>, mark: (&str, Dirt)| {
+        let (path, dirt) = (p(mark.0), mark.1);
+        let work = Work::Batch(vec![Mark { path, dirt }]);
+        let batch = normalise(&work, scope, &Linked(names.map(<[RelPath]>::to_vec)));
+        let entries = batch.entries.iter();
+        let shown = entries.map(|entry| format!("{} {}", entry.path, shown(entry.act)));
+        shown.collect::<Vec<_>>()
+    };
+    let file = ("a/f", CONTENT);
+    assert_eq!(batch(Some(&names), file), ["a/f send", "b/g send"]);
+    assert_eq!(batch(None, file), [". trust", "a/f send"]);
+    assert_eq!(batch(Some(&names), ("a/f", ATTRIBUTES)), ["a/f attributes"]);
+    // What is in a doubted directory is covered by it.
+    assert_eq!(
+        batch(Some(&names), ("a", SUBTREE | CONTENT)),
+        [". trust", "a doubt-delete", "b/g send"]
+    );
+    assert_eq!(
+        batch(Some(&names), ("a", SUBTREE)),
+        [". trust", "a trust-delete"]
+    );
+}
+
 #[test]
 fn mounts_are_a_fence() {
     let (everything, fences) = (filter(&["**"], &[]), [p("m")]);

@@ -37,7 +37,7 @@ impl Kind for Daemon {
                 .then_some(password.as_ref())
                 .flatten(),
         );
-        let mut environment = context.environment();
+        let mut environment = context.environment(&orders.route.name);
         let mut value = None;
         match given {
             Some(Password::Value(password)) => value = Some(password),

@@ -49,7 +49,7 @@ impl Kind for Ssh {
         Ok(Invocation {
             program: context.rsync.path(),
             arguments: orders.arguments(step, leave, options, &destination(target)),
-            environment: context.environment(),
+            environment: context.environment(&orders.route.name),
             password: None,
             input: list(step),
             connects: false,

@@ -75,6 +75,7 @@ impl<'a> Bench<'a> {
                 ssh: "/usr/bin/ssh".into(),
                 runtime_dir,
                 owner_tag: "model".into(),
+                orphans: Vec::new(),
             },
         }
     }

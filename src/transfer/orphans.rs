@@ -1,0 +1,88 @@
+//! Processes that an earlier service left behind and that nothing ends: one on a file system that hangs, which even
+//! SIGKILL waits for. As long as such a one lives it may still write to its target, so nobody else does.
+
+use std::fs;
+
+use super::Context;
+use crate::engine::Trouble;
+use crate::plan::RouteName;
+
+impl Context {
+    /// The environment variable that says for which route a child works.
+    pub const ROUTE: &'static str = "HELIOSTAT_ROUTE";
+
+    /// Why nothing may be sent to this route's target yet; `None`: nothing stands against it.
+    pub(crate) fn orphaned(&self, route: &RouteName) -> Option<Trouble> {
+        let route = route.to_string();
+        let pid = self.orphans.iter().find(|pid| {
+            let theirs = variable(**pid, Context::ROUTE);
+            marked(**pid, &self.owner_tag) && theirs.is_none_or(|theirs| theirs == route.as_bytes())
+        })?;
+        Some(Trouble {
+            code: "busy",
+            message: format!(
+                "process {pid}, which an earlier run of heliostat left behind, still writes there and cannot be ended: see \
+                 which file system it hangs on with `cat /proc/{pid}/stack` as root; sent when it is gone"
+            ),
+            soon: false,
+        })
+    }
+}
+
+/// Whether a process is a child of the service with this owner tag. A zombie, whose environment is empty, is not.
+pub fn marked(pid: i32, owner: &str) -> bool {
+    variable(pid, Context::OWNER).is_some_and(|theirs| theirs == owner.as_bytes())
+}
+
+fn variable(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut entries = environment.split(|byte| *byte == 0);
+    entries.find_map(|entry| {
+        let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        Some(value.to_vec())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{SourceName, TargetName};
+    use crate::transfer::Rsync;
+    use std::process::Command;
+
+    #[test]
+    fn what_still_writes_to_a_target_keeps_others_from_it_alone() {
+        let name = |target: &str| RouteName {
+            source: SourceName("site".into()),
+            target: TargetName(target.into()),
+        };
+        let mut child = Command::new("/bin/sleep")
+            .arg("300")
+            .env_clear()
+            .env(Context::OWNER, "/state")
+            .env(Context::ROUTE, "site/a")
+            .spawn()
+            .unwrap();
+        let mut context = Context {
+            rsync: Rsync::new(None),
+            ssh: "/usr/bin/ssh".into(),
+            runtime_dir: "/nowhere".into(),
+            owner_tag: "/state".into(),
+            orphans: vec![i32::try_from(child.id()).unwrap()],
+        };
+        let trouble = context.orphaned(&name("a")).unwrap();
+        assert_eq!(trouble.code, "busy");
+        assert!(trouble.message.contains(&child.id().to_string()));
+        assert_eq!(context.orphaned(&name("b")), None);
+        context.owner_tag = "/other".into();
+        assert_eq!(
+            context.orphaned(&name("a")),
+            None,
+            "its number is another's by now"
+        );
+        context.owner_tag = "/state".into();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(context.orphaned(&name("a")), None);
+    }
+}
