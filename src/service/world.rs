@@ -23,7 +23,7 @@ use crate::host;
 use crate::plan::{RouteName, SourcePlan};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
-use crate::watch::{self, WatchHandle, WatchOptions};
+use crate::watch::{self, Mechanism, WatchHandle, WatchOptions};
 
 /// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
 const INPUTS_MAX: usize = 4096;
@@ -208,6 +208,7 @@ impl World {
         let options = WatchOptions {
             cookies: self.state.cookies(&source.name),
             watch_limit: self.watch_limit,
+            mechanism: Mechanism::Fitting,
         };
         self.watches.insert(
             id,

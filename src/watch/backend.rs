@@ -1,20 +1,44 @@
 //! The seam to the kernel: watch one directory, unwatch it, and a stream of raw events.
 //!
 //! Everything above this file knows only these types, so that the tree logic runs in tests on a scripted fake, and so
-//! that other mechanisms can take notify's place. A backend pushes its events into the [`Feed`] it was opened with, in
-//! the kernel's order, and must never block there.
+//! that one mechanism can take another's place. A backend pushes its events into the [`Feed`] it was opened with, in the
+//! kernel's order, and must never block there.
+//!
+//! There are two kinds of backend. One *by path* (notify) tells absolute paths, and ends the watches below a path by
+//! itself when it tells that the path is gone. One that *follows* (inotify) tells the number of a watch and a name: a watch
+//! stands on a directory whatever it is called, until it is ended, and who keeps the tree knows the path.
 
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use super::inbox::Feed;
 
-/// One event as the kernel told it. Its path may be stale: a directory above it may have been renamed since.
+/// One event as the kernel told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawEvent {
     /// What happened.
     pub(crate) kind: RawKind,
-    /// Absolute, under the path that was given to [`Backend::watch`].
-    pub(crate) path: PathBuf,
+    /// Where.
+    pub(crate) at: At,
+}
+
+/// Where something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum At {
+    /// At this absolute path, under the one that was given to [`Backend::watch`]. It may be stale: a directory above it
+    /// may have been renamed since.
+    Path(PathBuf),
+    /// To this name in the directory with this watch; without a name, to the directory itself.
+    Entry(WatchId, Box<[u8]>),
+}
+
+/// The kernel's number of a watch: never given twice by one descriptor (it counts up to 2³¹).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WatchId(pub(crate) i32);
+
+impl WatchId {
+    /// Of watches whose backend tells paths; the kernel's own begin with 1.
+    pub(crate) const BY_PATH: WatchId = WatchId(0);
 }
 
 /// What happened to a path.
@@ -31,10 +55,10 @@ pub(crate) enum RawKind {
     Modified,
     /// Mode, owner, times, xattrs or links changed; of an entry, or of the watched directory itself.
     Attributes,
-    /// The name was renamed away; the kernel's word on whether it was a directory does not come through notify.
-    MovedFrom,
+    /// The name was renamed away.
+    MovedFrom(Move),
     /// Something was renamed to this name.
-    MovedTo,
+    MovedTo(Move),
     /// The name was removed, or the watched directory itself.
     Deleted {
         /// Whether it was a directory.
@@ -44,6 +68,23 @@ pub(crate) enum RawKind {
     SelfMoved,
     /// The file system that a watched directory is on was unmounted.
     Unmounted,
+}
+
+/// One half of a rename.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    /// The other half has the same one; 0 where the backend does not say.
+    pub(crate) cookie: u32,
+    /// Whether it is a directory, where the backend says so.
+    pub(crate) directory: Option<bool>,
+}
+
+impl Move {
+    /// Of a backend that says nothing of it.
+    pub(crate) const UNTOLD: Move = Move {
+        cookie: 0,
+        directory: None,
+    };
 }
 
 impl RawKind {
@@ -71,14 +112,37 @@ pub(crate) enum WatchError {
     Other(String),
 }
 
+/// A directory that is to be watched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
+    /// Its absolute path.
+    pub(crate) path: &'a Path,
+    /// The directory itself, opened at least with `O_PATH`.
+    pub(crate) directory: BorrowedFd<'a>,
+}
+
+/// A watch that is to be ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Placed<'a> {
+    /// The one that was placed under this absolute path.
+    Under(&'a Path),
+    /// The one with this number.
+    Number(WatchId),
+}
+
 /// A mechanism that watches single directories.
 pub(crate) trait Backend: Send {
-    /// Watches the directory at this absolute path, not what is below it and not through a symlink. The caller verifies
-    /// afterwards that the path still is what it was before.
-    fn watch(&mut self, directory: &Path) -> Result<(), WatchError>;
+    /// Watches one directory, not what is below it and not through a symlink. A backend by path goes by the path, and
+    /// the caller verifies afterwards that it still is what it was before; one that follows watches what is open.
+    fn watch(&mut self, site: Site<'_>) -> Result<WatchId, WatchError>;
 
-    /// Ends the watch that was placed under this path; nothing if there is none.
-    fn unwatch(&mut self, directory: &Path);
+    /// Ends a watch; nothing if there is none.
+    fn unwatch(&mut self, placed: Placed<'_>);
+
+    /// Whether watches stand on directories and events name watches; otherwise both go by path.
+    fn follows(&self) -> bool {
+        false
+    }
 
     /// Whether events still come; where they do not, nothing else would say so.
     fn is_alive(&mut self) -> bool {
@@ -90,11 +154,11 @@ pub(crate) trait Backend: Send {
 pub(crate) struct NoBackend;
 
 impl Backend for NoBackend {
-    fn watch(&mut self, _directory: &Path) -> Result<(), WatchError> {
+    fn watch(&mut self, _site: Site<'_>) -> Result<WatchId, WatchError> {
         Err(WatchError::Off)
     }
 
-    fn unwatch(&mut self, _directory: &Path) {}
+    fn unwatch(&mut self, _placed: Placed<'_>) {}
 }
 
 /// Opens a backend that feeds `Feed`; the error is for people.

@@ -5,11 +5,15 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::backend::{Backend, RawEvent};
+use rustix::fs::{Mode, OFlags};
+
+use super::backend::{At, Backend, Placed, RawEvent, Site, WatchId};
 
 /// A cookie that has not come by then is made anew: its directory may have been replaced. Doubles with each one that
 /// has not come, or a queue that takes longer would never let any arrive.
@@ -28,6 +32,8 @@ pub(crate) struct Cookies {
     out: Option<Cookie>,
     made: u64,
     patience: Duration,
+    /// The watch on `directory`, where the backend numbers them.
+    watch: Option<WatchId>,
 }
 
 #[derive(Debug)]
@@ -46,6 +52,7 @@ impl Cookies {
             out: None,
             made: 0,
             patience: PATIENCE_MIN,
+            watch: None,
         }
     }
 
@@ -58,10 +65,30 @@ impl Cookies {
             .create(&self.directory);
         made.map_err(|error| format!("`{shown}` cannot be made: {error}"))?;
         self.sweep();
-        backend.unwatch(&self.directory);
-        backend
-            .watch(&self.directory)
-            .map_err(|error| format!("`{shown}` cannot be watched: {error:?}"))
+        let refused = |why: String| format!("`{shown}` cannot be watched: {why}");
+        if !backend.follows() {
+            backend.unwatch(Placed::Under(&self.directory));
+        } else if let Some(watch) = self.watch.take() {
+            backend.unwatch(Placed::Number(watch));
+        }
+        // Its path is the operator's, and may lead through symlinks.
+        let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+        let open = rustix::fs::open(&self.directory, flags, Mode::empty())
+            .map_err(|error| refused(error.to_string()))?;
+        let site = Site {
+            path: &self.directory,
+            directory: open.as_fd(),
+        };
+        let watch = backend
+            .watch(site)
+            .map_err(|error| refused(format!("{error:?}")))?;
+        self.watch = backend.follows().then_some(watch);
+        Ok(())
+    }
+
+    /// The backend has ended, and its numbers mean nothing any more.
+    pub(crate) fn unwatched(&mut self) {
+        self.watch = None;
     }
 
     /// Asks for barriers.
@@ -121,10 +148,21 @@ impl Cookies {
 
     /// Whether the event concerns the cookies' directory; if it is the cookie's, the barriers it stands for.
     pub(crate) fn arrived(&mut self, event: &RawEvent) -> Option<Vec<u64>> {
-        if !event.path.starts_with(&self.directory) {
+        let is_its = |cookie: &mut Cookie| match &event.at {
+            At::Path(path) => cookie.path == *path,
+            At::Entry(_, name) => cookie
+                .path
+                .file_name()
+                .is_some_and(|own| own.as_bytes() == &**name),
+        };
+        let concerns = match &event.at {
+            At::Path(path) => path.starts_with(&self.directory),
+            At::Entry(watch, _) => self.watch == Some(*watch),
+        };
+        if !concerns {
             return None;
         }
-        match self.out.take_if(|cookie| cookie.path == event.path) {
+        match self.out.take_if(is_its) {
             Some(cookie) => {
                 self.patience = PATIENCE_MIN;
                 let _ = fs::remove_file(&cookie.path); // swept at the next start otherwise
@@ -181,7 +219,7 @@ mod tests {
         assert!(!cookies.is_overdue(now + PATIENCE_MIN));
         let event = |path: &Path| RawEvent {
             kind: RawKind::Written,
-            path: path.into(),
+            at: At::Path(path.into()),
         };
         assert_eq!(
             cookies.arrived(&event(&first)),

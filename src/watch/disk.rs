@@ -5,10 +5,11 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FileType, OFlags, Stat, fstat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 
 use crate::engine::RelPath;
 use crate::host::Root;
@@ -50,6 +51,44 @@ pub(crate) struct Signed {
 /// Times on common file systems are as coarse as this.
 const RACY: Duration = Duration::from_secs(2);
 
+/// What [`Disk::enter`] finds.
+#[derive(Debug)]
+pub(crate) enum Entered {
+    /// The directory, and the one that holds it, which the root has not.
+    Here(Open, Option<Open>),
+    /// Another directory than the expected one is at the parent's path.
+    Elsewhere,
+}
+
+/// A directory that is open, with `O_PATH`.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// The descriptor; not to be kept, or the file system could not be unmounted.
+    pub(crate) open: OwnedFd,
+    /// Which one it is.
+    pub(crate) identity: Identity,
+}
+
+impl Open {
+    /// The directory of this name in it, whatever it is called itself by now.
+    pub(crate) fn enter(&self, name: &[u8]) -> Result<Open, Look> {
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::PATH;
+        let open = openat(&self.open, name, flags, Mode::empty()).map_err(Look::of)?;
+        let found = fstat(&open).map_err(Look::of)?;
+        Ok(Open {
+            open,
+            identity: Identity::of(&found),
+        })
+    }
+
+    /// The names of the directories in it.
+    pub(crate) fn list(&self) -> Result<Vec<Vec<u8>>, Look> {
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
+        let open = openat(&self.open, c".", flags, Mode::empty()).map_err(Look::of)?;
+        directories_in(&open)
+    }
+}
+
 /// The tree below one root.
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -82,6 +121,25 @@ impl Disk {
             .map_err(Look::of)
     }
 
+    /// Opens the directory at `path`, which the directory `parent` is expected to hold.
+    pub(crate) fn enter(&self, path: &RelPath, parent: Option<Identity>) -> Result<Entered, Look> {
+        let Some(above) = path.parent() else {
+            let open = self.root.open(path, OFlags::PATH)?;
+            let identity = self.root.identity();
+            return Ok(Entered::Here(Open { open, identity }, None));
+        };
+        let open = self.root.open(&above, OFlags::PATH)?;
+        let found = fstat(&open).map_err(Look::of)?;
+        let above = Open {
+            open,
+            identity: Identity::of(&found),
+        };
+        if parent.is_some_and(|expected| expected != above.identity) {
+            return Ok(Entered::Elsewhere);
+        }
+        Ok(Entered::Here(above.enter(path.name())?, Some(above)))
+    }
+
     /// Whether a directory is at `path` now, and which one, so far as that may be seen.
     pub(crate) fn presence(&self, path: &RelPath) -> Option<Option<Identity>> {
         match self.identity(path) {
@@ -97,24 +155,7 @@ impl Disk {
         let identity = fstat(&directory)
             .map(|stat| Identity::of(&stat))
             .map_err(Look::of)?;
-        let mut names = Vec::new();
-        for entry in Dir::read_from(&directory).map_err(Look::of)? {
-            let entry = entry.map_err(Look::of)?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            let is_directory = match entry.file_type() {
-                FileType::Unknown => {
-                    statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|s| is_dir(&s))
-                }
-                kind => kind == FileType::Directory,
-            };
-            if is_directory {
-                names.push(name.to_bytes().to_vec());
-            }
-        }
-        Ok((identity, names))
+        Ok((identity, directories_in(&directory)?))
     }
 
     /// The state of the directory at `path`, and what in it changed `since` (seconds since 1970). Entries that are not
@@ -177,6 +218,27 @@ impl Disk {
             .ok()
             .map(|stat| is_dir(&stat))
     }
+}
+
+fn directories_in(directory: &OwnedFd) -> Result<Vec<Vec<u8>>, Look> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory).map_err(Look::of)? {
+        let entry = entry.map_err(Look::of)?;
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let is_directory = match entry.file_type() {
+            FileType::Unknown => {
+                statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|s| is_dir(&s))
+            }
+            kind => kind == FileType::Directory,
+        };
+        if is_directory {
+            names.push(name.to_bytes().to_vec());
+        }
+    }
+    Ok(names)
 }
 
 fn is_dir(stat: &Stat) -> bool {

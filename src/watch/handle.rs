@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::inbox::Inbox;
-use super::notify_backend::NotifyBackend;
-use super::scope::Scope;
+use super::mechanism::Mechanism;
+use super::scope::{Scope, decides_by_name};
 use super::worker::{Sink, Worker, WorkerParts};
 use crate::engine::Notice;
 use crate::filter::Filter;
@@ -23,6 +23,8 @@ pub struct WatchOptions {
     pub cookies: PathBuf,
     /// At most so many directories are watched, the rest is polled; `None`: as many as the kernel allows.
     pub watch_limit: Option<u64>,
+    /// What watches.
+    pub mechanism: Mechanism,
 }
 
 /// A watch that runs; ends when it is dropped.
@@ -52,10 +54,13 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
         }
     };
     let modify = source.events.modify;
+    let root = PathBuf::from(&source.path);
+    let (mechanism, at) = (options.mechanism, root.clone());
     let worker = Worker::new(WorkerParts {
-        root: PathBuf::from(&source.path),
+        root,
         scope: Scope {
             filter,
+            by_name: decides_by_name(&source.filter),
             events: source.events,
             one_file_system: source.one_file_system,
             watch_limit: options.watch_limit,
@@ -63,7 +68,7 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
         },
         sink,
         inbox,
-        opener: Box::new(move |feed| NotifyBackend::open(feed, modify)),
+        opener: Box::new(move |feed| mechanism.open(&at, feed, modify)),
     });
     let name = format!("watch {}", source.name);
     if let Err(error) = thread::Builder::new()

@@ -46,6 +46,20 @@ struct State {
     ended: bool,
 }
 
+impl State {
+    fn take_in(&mut self, event: RawEvent) {
+        let mut lately = self.events.iter().rev().take(LOOK_BACK);
+        if event.kind.is_mark_only() && lately.any(|earlier| *earlier == event) {
+            return;
+        }
+        if self.events.len() >= QUEUE_MAX {
+            self.events.clear();
+            self.lost = Some("more file events than could be taken in".into());
+        }
+        self.events.push_back(event);
+    }
+}
+
 /// One backend's way into the inbox.
 #[derive(Clone, Debug)]
 pub(crate) struct Feed {
@@ -56,27 +70,23 @@ pub(crate) struct Feed {
 impl Feed {
     /// Hands over one event; never waits for the worker.
     pub(crate) fn push(&self, event: RawEvent) {
+        self.push_all(&mut vec![event]);
+    }
+
+    /// Hands over all these events, in their order, and leaves the list empty; never waits for the worker.
+    pub(crate) fn push_all(&self, events: &mut Vec<RawEvent>) {
         let mut state = self.inbox.lock();
         if state.generation != self.generation || state.stop {
+            events.clear();
             return;
         }
-        if event.kind.is_mark_only()
-            && state
-                .events
-                .iter()
-                .rev()
-                .take(LOOK_BACK)
-                .any(|earlier| *earlier == event)
-        {
-            return;
-        }
-        if state.events.len() >= QUEUE_MAX {
-            state.events.clear();
-            state.lost = Some("more file events than could be taken in".into());
-        }
-        state.events.push_back(event);
+        let before = state.events.len();
+        events.drain(..).for_each(|event| state.take_in(event));
+        let news = state.events.len() != before || state.lost.is_some();
         drop(state);
-        self.inbox.bell.notify_all();
+        if news {
+            self.inbox.bell.notify_all();
+        }
     }
 
     /// Says that events were lost before they came here.
@@ -181,12 +191,12 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::backend::RawKind;
+    use crate::watch::backend::{At, Move, RawKind};
 
     fn event(kind: RawKind, path: &str) -> RawEvent {
         RawEvent {
             kind,
-            path: path.into(),
+            at: At::Path(path.into()),
         }
     }
 
@@ -217,8 +227,8 @@ mod tests {
             feed.push(event(RawKind::Written, "/a"));
             feed.push(event(RawKind::Written, "/b"));
         }
-        feed.push(event(RawKind::MovedFrom, "/a"));
-        feed.push(event(RawKind::MovedFrom, "/a"));
+        feed.push(event(RawKind::MovedFrom(Move::UNTOLD), "/a"));
+        feed.push(event(RawKind::MovedFrom(Move::UNTOLD), "/a"));
         assert_eq!(now(&inbox).events.len(), 4);
     }
 

@@ -1,8 +1,9 @@
 //! Watching one source: turns the kernel's file events into marks, and whatever cannot be known into wider ones.
 //!
-//! Owns the seam to the kernel (`backend`, and `notify_backend` behind it), the queue that keeps the kernel's own from filling up
-//! (`inbox`), the tree of watched directories (`tree`, `place`, `directories`), the root's identity (`root`), barriers
-//! (`cookies`) and the thread that drives them (`worker`). Must not know transfers, targets or schedules: it says where
+//! Owns the seam to the kernel (`backend`; behind it `inotify`, where the argument stands why nothing is lost, and
+//! `notify_backend`; `mechanism` chooses), the queue that keeps the kernel's own from filling up (`inbox`), the tree of
+//! watched directories (`tree`, `place`, `rename`; in memory `directories`, `nodes`, `names`), barriers (`cookies`) and the
+//! thread that drives them (`worker`). Must not know transfers, targets or schedules: it says where
 //! to look, never what to do. Called by the service, one [`spawn`] a source.
 //!
 //! What it promises: for the last change of every path in scope there is a mark told after it, on the path itself or a
@@ -22,11 +23,17 @@ mod directories;
 mod disk;
 mod handle;
 mod inbox;
+mod inotify;
+mod inotify_reader;
 mod marks;
+mod mechanism;
 mod mounts;
+mod names;
+mod nodes;
 mod notify_backend;
 mod pace;
 mod place;
+mod rename;
 mod scope;
 mod stand;
 mod tree;
@@ -36,4 +43,5 @@ mod worker;
 mod tests;
 
 pub use handle::{WatchHandle, WatchOptions, spawn};
+pub use mechanism::Mechanism;
 pub use worker::Sink;

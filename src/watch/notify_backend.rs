@@ -1,4 +1,4 @@
-//! The backend on notify `=9.0.0-rc.7` (inotify).
+//! The backend on notify `=9.0.0-rc.7`, for what is not a local file system (`mechanism` says which).
 //!
 //! What its source says and this file and its callers rely on:
 //! - Watching a path that is already watched does nothing, even if another directory is there by now: [`Backend::unwatch`]
@@ -11,7 +11,6 @@
 //! - `DONT_FOLLOW` for the last component; a path that is no directory would be watched as a file, so callers verify.
 
 use std::io;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use notify::{
     Watcher,
 };
 
-use super::backend::{Backend, RawEvent, RawKind, WatchError};
+use super::backend::{At, Backend, Move, Placed, RawEvent, RawKind, Site, WatchError, WatchId};
 use super::inbox::Feed;
 
 /// How long the end of notify's thread is waited for: until it has ended, its watches count against the user's limit.
@@ -70,14 +69,15 @@ impl NotifyBackend {
 const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
 
 impl Backend for NotifyBackend {
-    fn watch(&mut self, directory: &Path) -> Result<(), WatchError> {
+    fn watch(&mut self, site: Site<'_>) -> Result<WatchId, WatchError> {
         let Some(watcher) = &mut self.watcher else {
             return Err(WatchError::Other("inotify has ended".into()));
         };
         let config =
             WatchPathConfig::new(RecursiveMode::NonRecursive).with_dereference_symlinks(false);
         watcher
-            .watch_with(directory, config)
+            .watch_with(site.path, config)
+            .map(|()| WatchId::BY_PATH)
             .map_err(|error| match error.kind {
                 ErrorKind::PathNotFound | ErrorKind::WatchNotFound => WatchError::Gone,
                 ErrorKind::MaxFilesWatch => WatchError::Limit,
@@ -91,11 +91,12 @@ impl Backend for NotifyBackend {
             })
     }
 
-    fn unwatch(&mut self, directory: &Path) {
-        if let Some(watcher) = &mut self.watcher {
+    fn unwatch(&mut self, placed: Placed<'_>) {
+        if let (Some(watcher), Placed::Under(directory)) = (&mut self.watcher, placed) {
             let _ = watcher.unwatch(directory); // it has often ended by itself
         }
     }
+
     fn is_alive(&mut self) -> bool {
         !matches!(self.alive.try_recv(), Err(TryRecvError::Disconnected))
     }
@@ -134,7 +135,8 @@ impl EventHandler for Handler {
                 if let (Some(kind), Some(path)) =
                     (translate(&event), event.paths.into_iter().next())
                 {
-                    self.feed.push(RawEvent { kind, path });
+                    let at = At::Path(path);
+                    self.feed.push(RawEvent { kind, at });
                 }
             }
             Err(error) => self
@@ -163,8 +165,8 @@ fn translate(event: &Event) -> Option<RawKind> {
         EventKind::Modify(ModifyKind::Name(RenameMode::From)) if event.tracker().is_none() => {
             RawKind::SelfMoved
         }
-        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => RawKind::MovedFrom,
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => RawKind::MovedTo,
+        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => RawKind::MovedFrom(Move::UNTOLD),
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => RawKind::MovedTo(Move::UNTOLD),
         // `Both` repeats a From and a To that came on their own.
         EventKind::Modify(ModifyKind::Name(_)) => return None,
         EventKind::Modify(_) | EventKind::Any | EventKind::Other => RawKind::Modified,

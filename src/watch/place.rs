@@ -1,7 +1,10 @@
 //! How one directory gets its watch, and how those without one are polled.
 
-use super::backend::{Backend, WatchError};
-use super::disk::{Identity, Look, Signed};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use super::backend::{Backend, Placed, Site, WatchError, WatchId};
+use super::disk::{Entered, Identity, Look, Open, Signed};
 use super::tree::Tree;
 use crate::engine::{Dirt, RelPath};
 
@@ -26,6 +29,14 @@ enum Unwatched {
     Other(String),
 }
 
+/// Ends a watch that was placed just now.
+fn unwatch(backend: &mut dyn Backend, watch: WatchId, path: &Path) {
+    backend.unwatch(match backend.follows() {
+        true => Placed::Number(watch),
+        false => Placed::Under(path),
+    });
+}
+
 impl Tree {
     /// Places the watch of one directory, lists it, and returns the directories in it that are to be placed.
     pub(super) fn place_one(&mut self, backend: &mut dyn Backend, path: &RelPath) -> Vec<RelPath> {
@@ -33,23 +44,43 @@ impl Tree {
         if self.scope.is_private(&absolute) {
             return Vec::new();
         }
+        let parent = match path.parent() {
+            None => None,
+            Some(above) => match self.directories.get(&above) {
+                Some(known) => Some(known.identity).filter(|identity| *identity != UNKNOWN),
+                None => return Vec::new(), // forgotten meanwhile: it is found again with its parent
+            },
+        };
         let mut last = UNKNOWN;
         for _ in 0..TRIES {
-            let before = match self.disk.identity(path) {
-                Ok(identity) => identity,
-                Err(Look::Gone) => return Vec::new(), // an event, or its parent's poll, says so too
+            let open = match self.enter(path, parent) {
+                Ok(Entered::Here(open, above)) => {
+                    self.reach(backend, path.parent(), above);
+                    open
+                }
+                Ok(Entered::Elsewhere) => {
+                    self.again_from_parent(path);
+                    return Vec::new();
+                }
+                Err(Look::Gone) => {
+                    self.missed(path); // an event, or its parent's poll, says so too
+                    return Vec::new();
+                }
                 Err(Look::Unreadable) => return self.unwatched(path, UNKNOWN, Unwatched::Denied),
             };
+            let before = open.identity;
             last = before;
             let foreign =
                 self.scope.one_file_system && before.device != self.disk.root_identity().device;
             match self.directories.get(path) {
-                Some(known) if known.identity == before && known.watched && !foreign => {
+                Some(known) if known.identity == before && known.watch.is_some() && !foreign => {
                     return Vec::new();
                 }
                 Some(known) if known.identity == before && !foreign => {}
-                // A watch that is still under this path would make the backend take the new one for placed.
-                Some(_) => self.forget(backend, path),
+                // A watch that is still under this path would make a backend take the new one for placed.
+                Some(_) => {
+                    self.forget(backend, path);
+                }
                 None => {}
             }
             if foreign {
@@ -59,7 +90,7 @@ impl Tree {
                 if self.disk.identity(&other) == Ok(before) {
                     return self.unwatched(path, before, Unwatched::Alias(other));
                 }
-                self.directories.remove(&other); // renamed from there; the event for that is on its way
+                self.moved_on(backend, &other, None);
             }
             let full = self
                 .scope
@@ -68,24 +99,46 @@ impl Tree {
             if full || self.losses.limit_met {
                 return self.unwatched(path, before, Unwatched::Limit);
             }
-            match backend.watch(&absolute) {
-                Ok(()) => match self.disk.list(path) {
-                    Ok((after, names)) if after == before => {
-                        self.directories.insert_watched(path, before);
-                        return self.in_scope(path, names);
-                    }
-                    Ok(_) | Err(Look::Gone) => backend.unwatch(&absolute),
-                    Err(Look::Unreadable) => {
-                        backend.unwatch(&absolute);
-                        return self.unwatched(path, before, Unwatched::Denied);
-                    }
-                },
-                Err(WatchError::Gone) => {}
+            let site = Site {
+                path: &absolute,
+                directory: open.open.as_fd(),
+            };
+            let watch = match backend.watch(site) {
+                Ok(watch) => watch,
+                Err(WatchError::Gone) => continue,
                 Err(WatchError::Limit) => return self.unwatched(path, before, Unwatched::Limit),
                 Err(WatchError::Denied) => return self.unwatched(path, before, Unwatched::Denied),
                 Err(WatchError::Off) => return self.unwatched(path, before, Unwatched::Off),
                 Err(WatchError::Other(reason)) => {
                     return self.unwatched(path, before, Unwatched::Other(reason));
+                }
+            };
+            if let Some(other) = self.directories.with_watch(watch).filter(|at| at != path) {
+                // One directory for the kernel, under two identities: a layered file system has copied it up.
+                let known = self.directories.get(&other).map(|known| known.identity);
+                if self.disk.identity(&other).ok() == known {
+                    return self.unwatched(path, before, Unwatched::Alias(other));
+                }
+                self.moved_on(backend, &other, Some(watch));
+            }
+            let listed = match backend.follows() {
+                true => open.list().map(|names| (before, names)),
+                false => self.disk.list(path),
+            };
+            match listed {
+                Ok((after, names))
+                    if after == before && self.directories.insert_watched(path, before, watch) =>
+                {
+                    let children = self.in_scope(path, names);
+                    if !children.is_empty() {
+                        self.reach(backend, Some(path.clone()), Some(open));
+                    }
+                    return children;
+                }
+                Ok(_) | Err(Look::Gone) => unwatch(backend, watch, &absolute),
+                Err(Look::Unreadable) => {
+                    unwatch(backend, watch, &absolute);
+                    return self.unwatched(path, before, Unwatched::Denied);
                 }
             }
         }
@@ -96,15 +149,54 @@ impl Tree {
         )
     }
 
+    /// As [`Disk::enter`](super::disk::Disk::enter), by the open parent where there is one: its path does not matter then.
+    fn enter(&self, path: &RelPath, parent: Option<Identity>) -> Result<Entered, Look> {
+        match (&self.reached, path.parent()) {
+            (Some((at, reached)), Some(above))
+                if *at == above && Some(reached.identity) == parent =>
+            {
+                Ok(Entered::Here(reached.enter(path.name())?, None))
+            }
+            _ => self.disk.enter(path, parent),
+        }
+    }
+
+    /// Keeps a directory open for what is placed in it next, until this round of placing is over. A backend by path goes
+    /// by what the path means now, so nothing is kept for it.
+    fn reach(&mut self, backend: &dyn Backend, at: Option<RelPath>, open: Option<Open>) {
+        if let (true, Some(at), Some(open)) = (backend.follows(), at, open) {
+            self.reached = Some((at, open));
+        }
+    }
+
+    /// The directory that was known at `other` has another name now; the event for that is on its way.
+    fn moved_on(&mut self, backend: &mut dyn Backend, other: &RelPath, keep: Option<WatchId>) {
+        let numbered = backend.follows();
+        self.directories.remove(other, |watch| {
+            if numbered && Some(watch) != keep {
+                backend.unwatch(Placed::Number(watch));
+            }
+        });
+    }
+
+    /// At the path of its parent is another directory than the one that was placed there: it was renamed, and the event
+    /// for that is on its way, or a layered file system has copied it up, and no event is. Either way what is there
+    /// now is placed, and with it what it holds.
+    fn again_from_parent(&mut self, path: &RelPath) {
+        self.missed(path); // the other one may have gone again until then, and this is what is left
+        if let Some(parent) = path.parent() {
+            self.start(parent.clone(), Dirt::SUBTREE | Dirt::CONTENT, vec![parent]);
+        }
+    }
+
     /// Looks at every directory without a watch, and tries to watch it.
     pub(crate) fn poll(&mut self, backend: &mut dyn Backend) {
         self.losses.limit_met = false;
-        let polled: Vec<_> = self.directories.polled().collect();
-        for (path, before) in polled {
+        for (path, before) in self.directories.polled() {
             let Some(known) = self
                 .directories
                 .get(&path)
-                .filter(|directory| !directory.watched)
+                .filter(|directory| directory.watch.is_none())
             else {
                 continue;
             };
@@ -112,6 +204,7 @@ impl Tree {
             let children = match self.sign(&path, since) {
                 Err(Look::Gone) => {
                     self.left(
+                        backend,
                         path.clone(),
                         self.scope.events.delete || self.scope.events.moved_from,
                         true,
@@ -137,14 +230,14 @@ impl Tree {
                 }
             };
             if self.disk.identity(&path) != Ok(known.identity) && known.identity != UNKNOWN {
-                self.left(path, false, true);
+                self.left(backend, path, false, true);
                 continue;
             }
             let found = self.place_one(backend, &path);
             if self
                 .directories
                 .get(&path)
-                .is_some_and(|directory| directory.watched)
+                .is_some_and(|directory| directory.watch.is_some())
             {
                 self.start(path, Dirt::SUBTREE, found);
             } else {
@@ -156,6 +249,7 @@ impl Tree {
                 }
             }
         }
+        self.reached = None;
         if self.directories.unwatched() == 0 {
             self.losses.limit_told = false;
         }
@@ -166,7 +260,7 @@ impl Tree {
         if self
             .directories
             .get(path)
-            .is_some_and(|known| !known.watched && known.identity == identity)
+            .is_some_and(|known| known.watch.is_none() && known.identity == identity)
         {
             return Vec::new(); // its state is compared with the next poll's, so it is not touched here
         }
@@ -174,7 +268,9 @@ impl Tree {
             Ok(found) => (Some(found.signature), found.directories),
             Err(_) => (None, Vec::new()),
         };
-        self.directories.insert_polled(path, identity, state);
+        if !self.directories.insert_polled(path, identity, state) {
+            return Vec::new(); // forgotten meanwhile: it is found again with its parent
+        }
         self.marks.add(path.clone(), Dirt::SUBTREE);
         self.note(path, why);
         self.in_scope(path, names)
@@ -208,7 +304,7 @@ impl Tree {
         })
     }
 
-    fn in_scope(&self, path: &RelPath, names: Vec<Vec<u8>>) -> Vec<RelPath> {
+    pub(super) fn in_scope(&self, path: &RelPath, names: Vec<Vec<u8>>) -> Vec<RelPath> {
         names
             .iter()
             .map(|name| path.join(name))

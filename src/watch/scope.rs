@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::RelPath;
-use crate::filter::{Filter, Verdict};
+use crate::filter::{Filter, FilterSpec, Verdict};
 use crate::plan::EventSet;
 
 /// What of a tree is watched, and what triggers.
@@ -11,6 +11,8 @@ use crate::plan::EventSet;
 pub(crate) struct Scope {
     /// Excluded directories are never entered.
     pub(crate) filter: Filter,
+    /// Whether a rename above a directory cannot bring it, or what is in it, into scope or out of it.
+    pub(crate) by_name: bool,
     /// Applied after the kernel, and never to what keeps the tree right.
     pub(crate) events: EventSet,
     /// Whether directories on another device are left out.
@@ -19,6 +21,15 @@ pub(crate) struct Scope {
     pub(crate) watch_limit: Option<u64>,
     /// The service's own directory, which is never part of a source.
     pub(crate) private: PathBuf,
+}
+
+/// Whether these rules decide a directory below a wanted one by its own name: everything is included, and no exclude
+/// pattern has a slash but at its end. Then what a directory holds is wanted wherever it is.
+pub(crate) fn decides_by_name(spec: &FilterSpec) -> bool {
+    let floats = |pattern: &str| !pattern.strip_suffix('/').unwrap_or(pattern).contains('/');
+    spec.include.iter().all(|rule| rule.pattern == "**")
+        && !spec.include.is_empty()
+        && spec.exclude.iter().all(|rule| floats(&rule.pattern))
 }
 
 impl Scope {
@@ -38,5 +49,33 @@ impl std::fmt::Debug for Scope {
         f.debug_struct("Scope")
             .field("events", &self.events)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::Rule;
+
+    #[test]
+    fn only_patterns_that_float_decide_by_name() {
+        let rules = |patterns: &[&str]| -> Vec<Rule> {
+            let rule = |pattern: &&str| Rule {
+                pattern: pattern.to_string(),
+                origin: None,
+            };
+            patterns.iter().map(rule).collect()
+        };
+        let by_name = |include: &[&str], exclude: &[&str]| {
+            decides_by_name(&FilterSpec {
+                include: rules(include),
+                exclude: rules(exclude),
+            })
+        };
+        assert!(by_name(&["**"], &[]) && by_name(&["**"], &["*.tmp", "cache/", "{a,b}"]));
+        for exclude in ["/cache/", "a/cache", "**/x/", "{a,b/c}", "a/**"] {
+            assert!(!by_name(&["**"], &["*.tmp", exclude]), "{exclude}");
+        }
+        assert!(!by_name(&["docs"], &[]) && !by_name(&["**", "docs/"], &[]) && !by_name(&[], &[]));
     }
 }

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::backend::{Backend, RawEvent, RawKind, WatchError};
+use super::backend::{At, Backend, Move, Placed, RawEvent, RawKind, Site, WatchError, WatchId};
 use super::disk::{Disk, Identity};
 use super::inbox::{Feed, Inbox};
-use super::notify_backend::NotifyBackend;
+use super::mechanism::Mechanism;
 use super::scope::Scope;
 use super::tree::{Tree, Whole};
 use super::worker::{Worker, WorkerParts};
@@ -34,7 +35,8 @@ struct Script {
 struct Fake(Arc<Mutex<Script>>);
 
 impl Backend for Fake {
-    fn watch(&mut self, directory: &Path) -> Result<(), WatchError> {
+    fn watch(&mut self, site: Site<'_>) -> Result<WatchId, WatchError> {
+        let directory = site.path;
         let act = self.0.lock().unwrap().before.remove(directory);
         if let Some(mut act) = act {
             act();
@@ -44,11 +46,13 @@ impl Backend for Fake {
             return Err(error.clone());
         }
         script.watched.insert(directory.into());
-        Ok(())
+        Ok(WatchId::BY_PATH)
     }
 
-    fn unwatch(&mut self, directory: &Path) {
-        self.0.lock().unwrap().watched.remove(directory);
+    fn unwatch(&mut self, placed: Placed<'_>) {
+        if let Placed::Under(directory) = placed {
+            self.0.lock().unwrap().watched.remove(directory);
+        }
     }
 }
 
@@ -58,7 +62,8 @@ struct Rig {
     tree: Tree,
 }
 
-fn scope(scratch: &Path, exclude: &[&str]) -> Scope {
+/// Everything but `exclude` below a scratch directory.
+pub(super) fn scope(scratch: &Path, exclude: &[&str]) -> Scope {
     let rule = |pattern: &&str| Rule {
         pattern: pattern.to_string(),
         origin: None,
@@ -70,6 +75,7 @@ fn scope(scratch: &Path, exclude: &[&str]) -> Scope {
             exclude,
         })
         .unwrap(),
+        by_name: true,
         events: EventSet::default(),
         one_file_system: true,
         watch_limit: None,
@@ -119,7 +125,7 @@ impl Rig {
     fn tell(&mut self, events: &[(RawKind, &str)]) -> Vec<String> {
         for (kind, path) in events {
             let path = self.at(path);
-            if matches!(kind, RawKind::MovedFrom | RawKind::Deleted { .. }) {
+            if matches!(kind, RawKind::MovedFrom(_) | RawKind::Deleted { .. }) {
                 // as notify does it: by path, whatever is there by now
                 self.fake
                     .0
@@ -128,7 +134,9 @@ impl Rig {
                     .watched
                     .retain(|watched| !watched.starts_with(&path));
             }
-            self.tree.event(&RawEvent { kind: *kind, path });
+            let at = At::Path(path);
+            self.tree
+                .event(&mut self.fake, &RawEvent { kind: *kind, at });
         }
         self.settle()
     }
@@ -157,6 +165,8 @@ impl Rig {
     }
 }
 
+const AWAY: RawKind = RawKind::MovedFrom(Move::UNTOLD);
+const HERE: RawKind = RawKind::MovedTo(Move::UNTOLD);
 const NEW_DIRECTORY: RawKind = RawKind::Created { directory: true };
 const NEW_FILE: RawKind = RawKind::Created { directory: false };
 const DELETED: RawKind = RawKind::Deleted { directory: true };
@@ -224,7 +234,7 @@ fn a_stale_rename_that_ends_the_watch_of_what_is_there_now_has_it_placed_afresh(
     fs::rename(rig.at("a"), rig.scratch.path().join("away")).unwrap();
     fs::create_dir_all(rig.at("a/c")).unwrap();
     assert_eq!(
-        rig.tell(&[(RawKind::MovedFrom, "a")]),
+        rig.tell(&[(AWAY, "a")]),
         [". attributes", "a content+subtree+gone"]
     );
     assert_eq!(rig.watched(), ["", "a", "a/c"]);
@@ -241,11 +251,7 @@ fn a_stale_rename_that_ends_the_watch_of_what_is_there_now_has_it_placed_afresh(
 fn a_rename_within_the_tree_takes_its_watches_along() {
     let mut rig = Rig::new(&["a/b", "z"]);
     fs::rename(rig.at("a"), rig.at("z/y")).unwrap();
-    let told = rig.tell(&[
-        (RawKind::MovedFrom, "a"),
-        (RawKind::MovedTo, "z/y"),
-        (RawKind::SelfMoved, "z/y"),
-    ]);
+    let told = rig.tell(&[(AWAY, "a"), (HERE, "z/y"), (RawKind::SelfMoved, "z/y")]);
     assert_eq!(
         told,
         [
@@ -267,7 +273,7 @@ fn a_rename_that_a_listing_finds_before_its_event_is_no_alias() {
         rig.tell(&[(NEW_DIRECTORY, "n")]),
         [". attributes", "n content+subtree"]
     );
-    rig.tell(&[(RawKind::MovedFrom, "a"), (RawKind::MovedTo, "n/a")]);
+    rig.tell(&[(AWAY, "a"), (HERE, "n/a")]);
     assert_eq!(rig.watched(), ["", "n", "n/a", "n/a/b"]);
     assert_eq!(rig.tree.counts(), (4, 0));
 }
@@ -444,7 +450,7 @@ impl Bench {
         for entry in fs::read_dir(self.scratch.path().join("cookies")).unwrap() {
             feed.push(RawEvent {
                 kind: NEW_FILE,
-                path: entry.unwrap().path(),
+                at: At::Path(entry.unwrap().path()),
             });
         }
     }
@@ -532,26 +538,33 @@ fn where_no_mechanism_can_be_had_everything_is_polled_and_barriers_are_answered(
 
 #[test]
 fn the_kernels_own_queue_overflows_and_says_so() {
-    let scratch = tempfile::tempdir().unwrap();
-    let inbox = Arc::new(Inbox::default());
-    let mut backend = NotifyBackend::open(inbox.feed(), false).unwrap();
-    backend.watch(scratch.path()).unwrap();
-    let kernel_queue: usize = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events")
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
-    inbox.stalled(|| {
-        for at in 0..kernel_queue * 2 {
-            fs::write(scratch.path().join(if at % 2 == 0 { "a" } else { "b" }), "").unwrap();
+    for mechanism in [Mechanism::Inotify, Mechanism::Notify] {
+        let scratch = tempfile::tempdir().unwrap();
+        let inbox = Arc::new(Inbox::default());
+        let mut backend = mechanism.open(scratch.path(), inbox.feed(), false).unwrap();
+        let open = fs::File::open(scratch.path()).unwrap();
+        let site = Site {
+            path: scratch.path(),
+            directory: open.as_fd(),
+        };
+        backend.watch(site).unwrap();
+        let kernel_queue: usize = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events")
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        inbox.stalled(|| {
+            for at in 0..kernel_queue * 2 {
+                fs::write(scratch.path().join(if at % 2 == 0 { "a" } else { "b" }), "").unwrap();
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(reason) = inbox.take(usize::MAX, deadline).lost {
+                assert!(reason.contains("overflowed"), "{reason}");
+                break;
+            }
+            assert!(Instant::now() < deadline);
         }
-    });
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(reason) = inbox.take(usize::MAX, deadline).lost {
-            assert!(reason.contains("overflowed"), "{reason}");
-            return;
-        }
-        assert!(Instant::now() < deadline);
     }
 }

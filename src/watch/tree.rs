@@ -6,17 +6,20 @@
 //!   later by events.
 //! - An event is a hint that a path is to be looked at. Only the *structure* (which directory has a watch) is acted on,
 //!   and then what is on disk now decides, never what the event says.
-//! - A backend may end the watches at and below a path whenever it tells that the path was deleted or renamed away, be
-//!   that event ever so old. So after each such event the directories known there are forgotten, and what is there now
-//!   is placed afresh.
+//! - A backend by path may end the watches at and below a path whenever it tells that the path was deleted or renamed
+//!   away, be that event ever so old. So after each such event the directories known there are forgotten, and what is
+//!   there now is placed afresh. With a backend that follows, the watches that are forgotten are ended here; only a rename
+//!   of which both halves are told keeps them (`rename` says when and why it may).
+//! - With a backend that follows, a directory hangs under its parent's *inode*: it is opened in the directory that the
+//!   parent was when it was placed, never in another one that has taken its path (`place`).
 //!
 //! The tree does no waiting and knows no clock; the worker calls it.
 
 use std::collections::VecDeque;
 
-use super::backend::{Backend, RawEvent, RawKind};
+use super::backend::{At, Backend, Placed, RawEvent, RawKind};
 use super::directories::Directories;
-use super::disk::Disk;
+use super::disk::{Disk, Open};
 use super::marks::Marks;
 use super::scope::Scope;
 use crate::engine::{Dirt, RelPath};
@@ -41,12 +44,12 @@ pub(crate) enum Whole {
 
 /// A new directory and what is below it, on the way to being watched.
 #[derive(Debug)]
-struct Group {
+pub(super) struct Group {
     number: u64,
-    top: RelPath,
+    pub(super) top: RelPath,
     /// What is marked on `top` once everything is placed.
     dirt: Dirt,
-    pending: Vec<RelPath>,
+    pub(super) pending: Vec<RelPath>,
 }
 
 /// One tree under watch.
@@ -57,7 +60,9 @@ pub(crate) struct Tree {
     pub(super) directories: Directories,
     pub(super) marks: Marks,
     pub(super) losses: Losses,
-    groups: VecDeque<Group>,
+    /// The directory in which something was placed last, open while a round of placing lasts.
+    pub(super) reached: Option<(RelPath, Open)>,
+    pub(super) groups: VecDeque<Group>,
     last_group: u64,
     whole: Whole,
 }
@@ -81,6 +86,7 @@ impl Tree {
             directories: Directories::default(),
             marks: Marks::default(),
             losses: Losses::default(),
+            reached: None,
             groups: VecDeque::new(),
             last_group: 0,
             whole: Whole::Stands,
@@ -90,8 +96,8 @@ impl Tree {
     }
 
     /// Takes in one event.
-    pub(crate) fn event(&mut self, event: &RawEvent) {
-        let Some(path) = RelPath::below(self.disk.root(), &event.path) else {
+    pub(crate) fn event(&mut self, backend: &mut dyn Backend, event: &RawEvent) {
+        let Some(path) = self.place_of(&event.at) else {
             return;
         };
         let on = self.scope.events;
@@ -99,7 +105,7 @@ impl Tree {
             match event.kind {
                 RawKind::Attributes if on.attrib => self.marks.add(path, Dirt::ATTRIBUTES),
                 RawKind::SelfMoved => self.whole = Whole::Suspect,
-                RawKind::Deleted { .. } | RawKind::Unmounted | RawKind::MovedFrom => {
+                RawKind::Deleted { .. } | RawKind::Unmounted | RawKind::MovedFrom(_) => {
                     self.whole = Whole::Replaced;
                 }
                 _ => {}
@@ -115,9 +121,12 @@ impl Tree {
                 self.parent_changed(&path);
                 self.arrived(path, Dirt::none());
             }
-            RawKind::MovedTo => {
+            RawKind::MovedTo(half) => {
                 self.parent_changed(&path);
-                match self.disk.is_directory(&path) {
+                let directory = half
+                    .directory
+                    .map_or_else(|| self.disk.is_directory(&path), Some);
+                match directory {
                     Some(true) => self.arrived(path, Dirt::GONE),
                     _ => self.mark_file(path, on.moved_to, Dirt::CONTENT | Dirt::GONE),
                 }
@@ -125,24 +134,44 @@ impl Tree {
             RawKind::Written => self.mark_file(path, on.close_write, Dirt::CONTENT),
             RawKind::Modified => self.mark_file(path, on.modify, Dirt::CONTENT),
             RawKind::Attributes => self.attributes_changed(path),
-            RawKind::MovedFrom => {
+            RawKind::MovedFrom(_) => {
                 self.parent_changed(&path);
-                self.left(path, on.moved_from, false);
+                // Whether it was a directory does not count: a file of that name may have stood on the targets before.
+                self.left(backend, path, on.moved_from, false);
             }
             RawKind::Deleted { directory } => {
                 self.parent_changed(&path);
-                self.left(path, on.delete, directory);
+                self.left(backend, path, on.delete, directory);
             }
-            RawKind::Unmounted => self.left(path, false, true),
-            RawKind::SelfMoved => {
-                // Usually it was told already, by its parent, and stands at its new place.
-                let known = self
-                    .directories
-                    .get(&path)
-                    .map(|directory| directory.identity);
-                if known.is_some() && self.disk.identity(&path).ok() != known {
-                    self.left(path, on.moved_from, true);
-                }
+            RawKind::Unmounted => self.left(backend, path, false, true),
+            RawKind::SelfMoved => self.self_moved(backend, path),
+        }
+    }
+
+    /// A directory was renamed. Usually that was told already, by its parent, and it stands at its new place.
+    fn self_moved(&mut self, backend: &mut dyn Backend, path: RelPath) {
+        let parent = path
+            .parent()
+            .and_then(|parent| self.directories.get(&parent));
+        if backend.follows() && parent.is_some_and(|parent| parent.watch.is_some()) {
+            return; // it stood in the queue before this
+        }
+        let known = self.directories.get(&path).map(|known| known.identity);
+        if known.is_some() && self.disk.identity(&path).ok() != known {
+            self.left(backend, path, self.scope.events.moved_from, true);
+        }
+    }
+
+    /// Where in the tree something happened; `None` if it is not in the tree (any more).
+    pub(super) fn place_of(&self, at: &At) -> Option<RelPath> {
+        match at {
+            At::Path(path) => RelPath::below(self.disk.root(), path),
+            At::Entry(watch, name) => {
+                let directory = self.directories.with_watch(*watch)?;
+                Some(match name.is_empty() {
+                    true => directory,
+                    false => directory.join(name),
+                })
             }
         }
     }
@@ -162,7 +191,7 @@ impl Tree {
         if known.is_some() && self.disk.identity(path).ok() == known {
             return;
         }
-        if self.directories.count(path, UNWATCH_MAX + 1) > UNWATCH_MAX {
+        if !backend.follows() && self.directories.count(path, UNWATCH_MAX + 1) > UNWATCH_MAX {
             self.whole = Whole::Void("a mount below the source came or went");
             return;
         }
@@ -177,21 +206,30 @@ impl Tree {
     /// Places at most `steps` directories that wait for it.
     pub(crate) fn place(&mut self, backend: &mut dyn Backend, steps: usize) {
         for _ in 0..steps {
-            let Some(group) = self.groups.front_mut() else {
-                return;
-            };
-            let Some(path) = group.pending.pop() else {
-                let done = self.groups.pop_front().expect("its front was looked at");
-                if self.scope.wants(&done.top, true) {
-                    self.marks.add(done.top, done.dirt);
-                }
-                continue;
-            };
-            let children = self.place_one(backend, &path);
-            if let Some(group) = self.groups.front_mut() {
-                group.pending.extend(children);
+            if !self.place_next(backend) {
+                break;
             }
         }
+        self.reached = None;
+    }
+
+    /// Places one directory, or marks a group that is placed; false if nothing waits.
+    fn place_next(&mut self, backend: &mut dyn Backend) -> bool {
+        let Some(group) = self.groups.front_mut() else {
+            return false;
+        };
+        let Some(path) = group.pending.pop() else {
+            let done = self.groups.pop_front().expect("its front was looked at");
+            if self.scope.wants(&done.top, true) {
+                self.marks.add(done.top, done.dirt);
+            }
+            return true;
+        };
+        let children = self.place_one(backend, &path);
+        if let Some(group) = self.groups.front_mut() {
+            group.pending.extend(children);
+        }
+        true
     }
 
     /// Whether everything that was known to need a watch when the last group was `number` has been placed, and marked.
@@ -238,8 +276,17 @@ impl Tree {
     }
 
     /// Something vanished, or what was known at `path` is void. What is there now is placed afresh.
-    pub(super) fn left(&mut self, path: RelPath, tell: bool, was_directory: bool) {
-        let known = !self.directories.remove(&path).is_empty();
+    pub(super) fn left(
+        &mut self,
+        backend: &mut dyn Backend,
+        path: RelPath,
+        tell: bool,
+        was_directory: bool,
+    ) {
+        let known = match backend.follows() {
+            true => self.forget(backend, &path),
+            false => self.directories.remove(&path, |_| ()), // the backend has ended their watches, or will
+        };
         if tell && self.scope.wants(&path, known || was_directory) {
             self.marks.add(path.clone(), Dirt::CONTENT | Dirt::GONE);
         }
@@ -248,23 +295,35 @@ impl Tree {
         }
     }
 
-    /// Ends the watches at and below `path`.
-    pub(super) fn forget(&mut self, backend: &mut dyn Backend, path: &RelPath) {
-        for (path, directory) in self.directories.remove(path) {
-            if directory.watched {
-                backend.unwatch(&path.under(self.disk.root()));
+    /// Ends the watches at and below `path`, and forgets the directories; whether there were any.
+    pub(super) fn forget(&mut self, backend: &mut dyn Backend, path: &RelPath) -> bool {
+        if !backend.follows() {
+            for path in self.directories.paths(path) {
+                if self
+                    .directories
+                    .get(&path)
+                    .is_some_and(|known| known.watch.is_some())
+                {
+                    backend.unwatch(Placed::Under(&path.under(self.disk.root())));
+                }
             }
         }
+        let numbered = backend.follows();
+        self.directories.remove(path, |watch| {
+            if numbered {
+                backend.unwatch(Placed::Number(watch));
+            }
+        })
     }
 
     /// A directory came to be at `path`, if it is still there.
-    fn arrived(&mut self, path: RelPath, dirt: Dirt) {
+    pub(super) fn arrived(&mut self, path: RelPath, dirt: Dirt) {
         if !self.scope.wants(&path, true) {
             return;
         }
         let Some(found) = self.disk.presence(&path) else {
-            return;
-        }; // a later event says what became of it
+            return self.missed(&path);
+        };
         if self
             .directories
             .get(&path)
@@ -280,8 +339,16 @@ impl Tree {
         }
     }
 
+    /// There is no directory at `path`. A later event says what became of it; if it is the rename of a directory above,
+    /// that one will have to be looked into again.
+    pub(super) fn missed(&mut self, path: &RelPath) {
+        if let Some(parent) = path.parent() {
+            self.directories.set_loose(&parent);
+        }
+    }
+
     /// A name came into or went out of the parent: its times changed, also if the name itself is excluded.
-    fn parent_changed(&mut self, path: &RelPath) {
+    pub(super) fn parent_changed(&mut self, path: &RelPath) {
         if let Some(parent) = path.parent()
             && (self.directories.get(&parent).is_some() || self.scope.wants(&parent, true))
         {

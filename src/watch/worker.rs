@@ -111,10 +111,17 @@ impl Worker {
             self.lost(reason, now);
         }
         if let Some(stand) = &mut self.stand {
-            for event in &mail.events {
-                match self.cookies.arrived(event) {
-                    Some(barriers) => stand.arrived(barriers),
-                    None => stand.tree.event(event),
+            let mut rest = mail.events.as_slice();
+            while let Some((event, after)) = rest.split_first() {
+                rest = after;
+                if let Some(barriers) = self.cookies.arrived(event) {
+                    stand.arrived(barriers);
+                    continue;
+                }
+                let backend = stand.backend.as_mut();
+                match after.split_first() {
+                    Some((next, after)) if stand.tree.renamed(backend, event, next) => rest = after,
+                    _ => stand.tree.event(backend, event),
                 }
             }
             stand.tree.place(stand.backend.as_mut(), PLACES_MAX);
@@ -264,6 +271,7 @@ impl Worker {
         if let Some(mut stand) = self.stand.take() {
             self.cookies.recall();
             self.cookies.ask(stand.take_arrived());
+            self.cookies.unwatched();
             drop(stand);
             self.inbox.feed(); // what still comes from there falls away
         }
