@@ -145,6 +145,10 @@ impl Engine {
         if comparable {
             source.census.want(true, now.mono);
         } else {
+            if source.census.base.is_some() {
+                source.disowning = true;
+                effects.push(Effect::Disown(name.clone()));
+            }
             source.census.drop_base(now.mono);
         }
         for route in routes_of(&mut self.routes, name) {

@@ -71,6 +71,11 @@ impl Engine {
                 self.finished(now, transfer, outcome, &mut effects)
             }
             Input::Surveyed(survey, found) => self.surveyed(now, survey, found, &mut effects),
+            Input::Disowned(name) => {
+                if let Some(source) = self.sources.get_mut(&name) {
+                    source.disowning = false;
+                }
+            }
             Input::Ask(request, ask) => self.ask(now, request, ask, &mut effects),
             Input::Forget(request) => self.waits.forget(request),
             Input::Drain => self.drain(),

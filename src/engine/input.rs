@@ -21,6 +21,8 @@ pub enum Input {
     Finished(TransferId, Outcome),
     /// A survey ended.
     Surveyed(SurveyId, Surveyed),
+    /// The ledger has taken back what it said of this source: see [`Effect::Disown`].
+    Disowned(SourceName),
     /// Somebody asks for something, and hears of it under this number.
     Ask(RequestId, Ask),
     /// Nobody waits for this answer any more.
@@ -111,6 +113,10 @@ pub enum Effect {
     ForgetSurvey(SurveyId),
     /// Write a checkpoint.
     Commit(Box<Commit>),
+    /// Another root is in the source's place: what the ledger says of its rows and routes is to be taken back, on disk,
+    /// before anything is sent from there. Else the first root, back after a crash, would be taken for what the targets have.
+    /// [`Input::Disowned`] says that it is done.
+    Disown(SourceName),
     /// A line for the log.
     Tell(Event),
     /// Nothing runs any more and nothing will.

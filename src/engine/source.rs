@@ -18,6 +18,8 @@ pub struct Source {
     pub report: Option<WatchReport>,
     /// Why the root is not watched now, if it is not.
     pub waiting: Option<String>,
+    /// The ledger still says something of another root; nothing is sent before that is taken back.
+    pub disowning: bool,
     /// Mount points that were seen below the root.
     pub mounts: BTreeSet<RelPath>,
     /// Its part in the checkpoint.
@@ -32,6 +34,7 @@ impl Source {
             watch,
             report: None,
             waiting: None,
+            disowning: false,
             mounts: memory.mounts.into_iter().collect(),
             census: Census::new(memory.rows),
         }
@@ -39,7 +42,7 @@ impl Source {
 
     /// Whether transfers may start from it.
     pub fn is_ready(&self) -> bool {
-        self.report.is_some() && self.waiting.is_none()
+        self.report.is_some() && self.waiting.is_none() && !self.disowning
     }
 
     /// The watch stands.

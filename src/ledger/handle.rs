@@ -138,6 +138,16 @@ impl Ledger {
         }
     }
 
+    /// Takes back what is said of a source's rows and routes; its mount points stay. Returns when that is on disk, or cannot
+    /// be brought there.
+    pub fn disown(&self, source: &SourceName) {
+        if self.0.queue.push(Act::Disown(source.clone())) {
+            self.flush();
+        } else {
+            self.crowded(&format!("that `{source}` is another directory"));
+        }
+    }
+
     /// Keeps the mount points seen below a source's root.
     pub fn remember_mounts(&self, source: &SourceName, mounts: Vec<RelPath>) {
         if !self.0.queue.push(Act::Mounts(source.clone(), mounts)) {

@@ -44,6 +44,8 @@ pub enum Act {
     Book(Box<Run>),
     /// Forget all other sources.
     Keep(Vec<SourceName>),
+    /// Take back what is said of a source's rows and routes.
+    Disown(SourceName),
     /// Say when all before it is done.
     Flush(Sender<()>),
     /// A reader has met damage, in the file of this number.

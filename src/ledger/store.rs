@@ -363,6 +363,20 @@ impl Store<'_> {
         Ok(number("freelist_count")? >= free)
     }
 
+    /// Takes back what is said of a source's rows and routes; its row set is litter.
+    pub fn disown(&self, source: &SourceName) -> rusqlite::Result<Option<RowSet>> {
+        let rows = self.header(source)?.map(|header| header.rows);
+        self.0
+            .prepare_cached("DELETE FROM sources WHERE name = ?1")?
+            .execute([&source.0])?;
+        for table in ["routes", "marks", "parked"] {
+            self.0
+                .prepare_cached(&format!("DELETE FROM {table} WHERE source = ?1"))?
+                .execute([&source.0])?;
+        }
+        Ok(rows)
+    }
+
     /// Forgets every source that is not among these; their row sets are litter.
     pub fn keep(&self, sources: &[SourceName]) -> rusqlite::Result<Vec<RowSet>> {
         const NAMED: [(&str, &str); 5] = [

@@ -66,6 +66,7 @@ enum Work {
     Stage(RowSet, Rows),
     Book(Box<Run>),
     Keep(Vec<SourceName>),
+    Disown(SourceName),
 }
 
 /// The writer.
@@ -160,6 +161,10 @@ impl Writer {
                     self.parts.mounts.keep(&sources);
                     works.push(Work::Keep(sources));
                 }
+                Act::Disown(source) => {
+                    self.settled.retain(|settled| *settled != source);
+                    works.push(Work::Disown(source));
+                }
                 Act::Book(run) => works.push(Work::Book(run)),
                 Act::Forget(survey) => forgotten.push(survey),
                 // Done by who gathers.
@@ -206,6 +211,7 @@ impl Writer {
                     Work::Stage(set, rows) => store.stage(set, rows)?,
                     Work::Book(run) => store.book(&run)?,
                     Work::Keep(sources) => litter.extend(store.keep(&sources)?),
+                    Work::Disown(source) => litter.extend(store.disown(&source)?),
                 }
             }
             for (source, paths) in owed {

@@ -69,6 +69,16 @@ impl Keeper {
         self.ledger.commit(commit);
     }
 
+    /// Another root is in a source's place. Answered when it is on disk.
+    pub fn disown(&self, source: SourceName, inputs: mpsc::Sender<Input>) {
+        let ledger = self.ledger.clone();
+        tokio::task::spawn_blocking(move || {
+            ledger.disown(&source);
+            // Nobody hears it only when the service is over.
+            let _ = inputs.blocking_send(Input::Disowned(source));
+        });
+    }
+
     /// Keeps mount points.
     pub fn remember(&self, source: &SourceName, mounts: Vec<RelPath>) {
         self.ledger.remember_mounts(source, mounts);

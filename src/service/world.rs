@@ -321,6 +321,7 @@ impl Shell for World {
             Effect::Survey(survey) => self.keeper.survey(*survey, self.sender.clone()),
             Effect::ForgetSurvey(id) => self.keeper.forget(id),
             Effect::Commit(commit) => self.keeper.commit(*commit),
+            Effect::Disown(source) => self.keeper.disown(source, self.sender.clone()),
             Effect::Tell(event) => {
                 self.log.tell(&event);
                 self.keeper.book(&event, self.clock.now().wall);

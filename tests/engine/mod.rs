@@ -521,6 +521,7 @@ impl World {
                 };
                 self.finished(route, Outcome::bare(Verdict::Held(Hold::Guard(refusal))))
             }
+            ["disowned", source] => Input::Disowned(SourceName((*source).into())),
             ["late", route] => {
                 let _ = route;
                 Input::Finished(TransferId(9999), Outcome::bare(Verdict::Done))
@@ -678,6 +679,7 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             let compare = if survey.compare { ", compare" } else { "" };
             format!("survey {}: {places}{compare}", survey.source.name)
         }
+        Effect::Disown(source) => format!("disown {source}"),
         Effect::ForgetSurvey(_) => "forget survey".into(),
         Effect::Commit(commit) => {
             let mut line = format!("commit {}", commit.source);

@@ -56,6 +56,7 @@ pub enum Bug {
     ForgottenRowsKept,
     LedgerTorn,
     ParkedRowsIgnored,
+    DisownedLate,
 }
 
 impl Bug {
@@ -101,6 +102,7 @@ impl Bug {
         Bug::CtimeIgnored,
         Bug::LedgerTorn,
         Bug::ParkedRowsIgnored,
+        Bug::DisownedLate,
         Bug::NoFence,
         Bug::SurveyBarrierEarly,
         Bug::YoungTrusted,

@@ -56,7 +56,9 @@ pub fn difference(source: &Source, target: &Target, how: Compared) -> Option<Str
         }
         let extra = match how.delete {
             DeletePolicy::Mirror => true,
-            DeletePolicy::Propagate => how.seen && source.vanished.contains(path),
+            DeletePolicy::Propagate => {
+                how.seen && source.vanished.contains(path) && !target.foreign.contains(path)
+            }
             DeletePolicy::Never => false,
         };
         let kept = path

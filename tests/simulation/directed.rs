@@ -181,6 +181,17 @@ pub fn directed(bug: Bug, number: u64) -> Option<Script> {
                 (20 * SECOND, What::Trigger),
             ],
         ),
+        // A pass over another root is made before the ledger has taken back what it said of the first, which comes back.
+        Bug::DisownedLate => script(
+            Case {
+                grain: 2 * SECOND,
+                ..PLAIN
+            },
+            vec![
+                (4_637_396, What::Unmount(0, 3 * SECOND)),
+                (4_640_000 + number * 20 * MS, crash(8 * SECOND)),
+            ],
+        ),
         _ => None,
     }
 }

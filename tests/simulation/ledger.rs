@@ -44,7 +44,8 @@ pub struct Shelf {
     ledger: Ledger,
     /// On disk, the last one last.
     disk: Vec<Ledger>,
-    writing: VecDeque<Ledger>,
+    /// What is on its way to the disk, and what is said when it is there.
+    writing: VecDeque<(Ledger, Option<SourceName>)>,
     surveys: BTreeMap<SurveyId, Surveying>,
     kept: BTreeMap<SurveyId, (SourceName, Vec<Found>)>,
 }
@@ -54,7 +55,8 @@ impl Shelf {
     pub fn has_rows_of_another(&self, job: &Job) -> bool {
         let number = job.root.as_ref().and_then(|root| root.0.last());
         let own = number.map(|(_, number)| format!("-{number:x}"));
-        let all = self.disk.iter().chain(&self.writing).chain([&self.ledger]);
+        let writing = self.writing.iter().map(|(ledger, _)| ledger);
+        let all = self.disk.iter().chain(writing).chain([&self.ledger]);
         let mut sources = all.filter_map(|ledger| ledger.memory.sources.get(&job.source.name));
         sources.any(|source| {
             let key = source.rows.as_ref();
@@ -117,8 +119,26 @@ impl World {
                 .for_each(|route| route.marks.clear());
         }
         shelf.ledger.commit(&commit, &rows);
-        shelf.writing.push_back(shelf.ledger.clone());
         self.figures.checkpoints += 1;
+        self.write(None);
+    }
+
+    /// What is said of a source is taken back.
+    pub fn disown(&mut self, source: SourceName) {
+        self.shelf.ledger.disown(&source);
+        let told = match self.has(Bug::DisownedLate) {
+            true => {
+                self.input(Input::Disowned(source));
+                None
+            }
+            false => Some(source),
+        };
+        self.write(told);
+    }
+
+    fn write(&mut self, told: Option<SourceName>) {
+        let ledger = self.shelf.ledger.clone();
+        self.shelf.writing.push_back((ledger, told));
         let wait = self.random.below(200_000);
         let last = self.queue.iter().filter_map(|((at, _), event)| {
             let writes = matches!(event, Ev::Durable(_));
@@ -129,8 +149,11 @@ impl World {
     }
 
     pub fn durable(&mut self) {
-        if let Some(ledger) = self.shelf.writing.pop_front() {
+        if let Some((ledger, told)) = self.shelf.writing.pop_front() {
             self.shelf.disk.push(ledger);
+            if let Some(source) = told {
+                self.input(Input::Disowned(source));
+            }
             if self.shelf.disk.len() > CHECKPOINTS_MAX {
                 self.shelf.disk.remove(0);
             }

@@ -64,6 +64,7 @@ impl Shell for World {
             Effect::Survey(survey) => self.survey(survey),
             Effect::ForgetSurvey(id) => self.forget_survey(id),
             Effect::Commit(commit) => self.commit(*commit),
+            Effect::Disown(source) => self.disown(source),
             Effect::Tell(event) => {
                 self.note(|| format!("tell {event:?}"));
                 self.tells(&event);

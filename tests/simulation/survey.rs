@@ -61,6 +61,16 @@ impl Ledger {
         }
     }
 
+    /// Takes back what is said of a source.
+    pub fn disown(&mut self, source: &SourceName) {
+        if let Some(memory) = self.memory.sources.get_mut(source) {
+            memory.rows = None;
+        }
+        self.rows.remove(source);
+        self.memory.routes.retain(|name, _| name.source != *source);
+        self.parked.retain(|name, _| name.source != *source);
+    }
+
     /// Takes a checkpoint.
     pub fn commit(&mut self, commit: &Commit, found: &[(P, Option<Row>)]) {
         let source = self

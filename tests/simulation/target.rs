@@ -1,6 +1,6 @@
 //! A target: its tree, and what may be wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::path::P;
 use super::source::{Facts, Kind};
@@ -24,6 +24,8 @@ pub struct Target {
     pub epoch: u64,
     /// Somebody edited it, and no pass by checksum has ended since.
     pub drifted: bool,
+    /// What somebody put there, and no transfer has touched since: under `propagate` it stays.
+    pub foreign: BTreeSet<P>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,11 +76,13 @@ impl Target {
     }
 
     pub fn put(&mut self, path: P, facts: Facts, now: u64) {
+        self.foreign.remove(&path);
         self.tree.insert(path, facts);
         self.touched(path, now);
     }
 
     pub fn take(&mut self, path: P, now: u64) {
+        self.foreign.remove(&path);
         self.tree.remove(&path);
         self.touched(path, now);
     }
@@ -121,6 +125,7 @@ impl Target {
                         mode: 0o600,
                     };
                     self.put(path, facts, now);
+                    self.foreign.insert(path);
                 }
             }
             Drift::Removed(_) | Drift::Added(_) => {}

@@ -13,6 +13,7 @@ use super::bugs::Bug;
 use super::ledger::{Down, Shelf};
 use super::path::P;
 use super::random::Random;
+use super::script::Memory;
 use super::script::{Item, Script, What, plan, route_name};
 use super::source::{Facts, Kind, Source};
 use super::target::Target;
@@ -96,7 +97,6 @@ pub struct World {
     pub over: bool,
     pub crash: bool,
     pub crash_at: Option<u64>,
-    pub strict: bool,
     /// Targets that were written to from another root than a checkpoint that may be found has rows of.
     pub strays: BTreeSet<usize>,
     pub bucket: (u64, u64),
@@ -156,7 +156,6 @@ impl World {
             over: false,
             crash: false,
             crash_at: None,
-            strict: false,
             strays: BTreeSet::new(),
             bucket: (0, 0),
             shelf: Shelf::default(),
@@ -283,11 +282,12 @@ impl World {
         }
     }
 
-    /// A known gap: what a pass over another root did to a target is not remembered when the first root comes back and the
-    /// service ends before a checkpoint of the other. Until that is mended such a target counts as edited by somebody.
+    /// A ledger from before another root was in the source's place knows nothing of the pass over that one. Such a target
+    /// counts as edited by somebody.
     fn excuse_strays(&mut self) {
+        let old = self.shelf.down.memory == Memory::Old;
         for route in std::mem::take(&mut self.strays) {
-            self.targets[route].drifted |= !self.strict;
+            self.targets[route].drifted |= old;
         }
     }
 

@@ -11,3 +11,4 @@ mod refusals;
 mod rig;
 mod ssh;
 mod tree;
+mod warm;

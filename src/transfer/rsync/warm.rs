@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::invocation::Invocation;
@@ -42,6 +43,15 @@ struct State {
     last: u64,
     refrain: Option<Instant>,
     closed: bool,
+    /// Those that end.
+    ending: JoinSet<()>,
+}
+
+impl State {
+    fn end(&mut self, session: Session) {
+        while self.ending.try_join_next().is_some() {}
+        self.ending.spawn(end(session));
+    }
 }
 
 #[derive(Debug)]
@@ -61,14 +71,15 @@ impl Sessions {
         invocation: &Invocation,
         root: &Option<RootId>,
     ) -> Option<Started> {
-        let mut session = self.lock().open.remove(route)?;
+        let mut state = self.lock();
+        let mut session = state.open.remove(route)?;
         let fits = session.root == *root
             && is_same(&session.invocation, invocation)
             && session.started.is_running();
         if fits {
             return Some(session.started);
         }
-        tokio::spawn(end(session));
+        state.end(session);
         None
     }
 
@@ -102,45 +113,41 @@ impl Sessions {
         let (sessions, route) = (Arc::clone(self), route.clone());
         tokio::spawn(async move {
             tokio::time::sleep(LIFE).await;
-            if let Some(session) = sessions.expired(&route, number) {
-                end(session).await;
-            }
+            sessions.expire(&route, number);
         });
     }
 
-    fn expired(&self, route: &RouteName, number: u64) -> Option<Session> {
+    fn expire(&self, route: &RouteName, number: u64) {
         let mut state = self.lock();
-        let same = state
-            .open
-            .get(route)
-            .is_some_and(|session| session.number == number);
-        same.then(|| state.open.remove(route)).flatten()
+        let own = |session: &Session| session.number == number;
+        if state.open.get(route).is_some_and(own)
+            && let Some(session) = state.open.remove(route)
+        {
+            state.end(session);
+        }
     }
 
     /// A daemon is short of connections: those that are held ahead are given back.
     pub fn refrain(&self) {
         let mut state = self.lock();
         state.refrain = Some(Instant::now() + REFRAIN);
-        for (_, session) in state.open.drain() {
-            tokio::spawn(end(session));
+        for (_, session) in std::mem::take(&mut state.open) {
+            state.end(session);
         }
     }
 
     /// Ends all of them, for the end of the service.
     pub async fn close(&self) {
-        let sessions: Vec<Session> = {
+        let mut ending = {
             let mut state = self.lock();
             state.closed = true;
-            state.open.drain().map(|(_, session)| session).collect()
+            for (_, session) in std::mem::take(&mut state.open) {
+                state.end(session);
+            }
+            std::mem::take(&mut state.ending)
         };
-        let ends: Vec<_> = sessions
-            .into_iter()
-            .map(|session| tokio::spawn(end(session)))
-            .collect();
-        for end in ends {
-            // A fault in one is no reason to leave the others.
-            let _ = end.await;
-        }
+        // A fault in one is no reason to leave the others.
+        while ending.join_next().await.is_some() {}
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

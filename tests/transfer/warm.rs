@@ -1,0 +1,150 @@
+//! Sessions that are begun ahead: taken where they fit, and without a trace where they do not.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use heliostat::engine::{Dirt, Job, Work};
+use heliostat::plan::{DeletePolicy, RoutePlan};
+use heliostat::transfer::progress::{Cancel, Progress};
+use heliostat::transfer::{Context, Rsync, RsyncBinary};
+
+use super::rig::{Rig, assert_done, mark, wait};
+
+/// A rig whose rsync writes down each of its starts.
+struct Counted {
+    rig: Rig,
+    context: Context,
+}
+
+impl Counted {
+    async fn new() -> Counted {
+        let rig = Rig::new("").await;
+        let path = rig.at("script");
+        let started = rig.at("started");
+        let script = format!(
+            "#!/bin/bash\necho $$ >> {}\nexec /usr/bin/rsync \"$@\"\n",
+            started.display()
+        );
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        let mut context = rig.context();
+        context.rsync = Rsync::known(RsyncBinary {
+            path,
+            version: "3.5.0".into(),
+        });
+        Counted { rig, context }
+    }
+
+    fn route(&self) -> RoutePlan {
+        self.rig.route(DeletePolicy::Propagate)
+    }
+
+    /// Writes a file and sends it.
+    async fn send(&self, job: &Job, text: &str) {
+        self.rig.write("d/f", text);
+        let progress = Arc::new(Progress::new());
+        let outcome = heliostat::transfer::run(job, &self.context, &Cancel::new(), &progress).await;
+        assert_done(&outcome);
+        let there = fs::read_to_string(self.rig.target.join("d/f")).unwrap();
+        assert_eq!(there, text);
+    }
+
+    fn job(&self, route: RoutePlan) -> Job {
+        let marks = vec![mark("d/f", Dirt::CONTENT)];
+        self.rig.job(route, Work::Batch(marks))
+    }
+
+    fn started(&self) -> Vec<i32> {
+        let text = fs::read_to_string(self.rig.at("started")).unwrap_or_default();
+        text.lines().map(|line| line.parse().unwrap()).collect()
+    }
+
+    /// Waits until a session is begun, as the start of this number.
+    fn begun(&self, number: usize) {
+        wait("a session is begun", || self.started().len() >= number);
+    }
+
+    /// Ends all sessions; how many starts there were.
+    async fn close(self) -> usize {
+        heliostat::transfer::close(&self.context).await;
+        let started = self.started();
+        let alive = |pid: &i32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            !stat.is_empty() && !stat.contains(") Z ")
+        };
+        let alive: Vec<&i32> = started.iter().filter(|pid| alive(pid)).collect();
+        assert!(alive.is_empty(), "left behind: {alive:?}");
+        started.len()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_change_goes_through_the_session_that_the_one_before_began() {
+    let counted = Counted::new().await;
+    let job = counted.job(counted.route());
+    for at in 0..5 {
+        counted.send(&job, &format!("text {at}")).await;
+        counted.begun(at + 2);
+    }
+    assert_eq!(
+        counted.close().await,
+        6,
+        "the first, and a session for each"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_is_not_taken_for_another_command_or_root() {
+    let counted = Counted::new().await;
+    let job = counted.job(counted.route());
+    counted.send(&job, "one").await;
+    counted.begun(2);
+    let slower = RoutePlan {
+        bandwidth: Some(1 << 30),
+        ..counted.route()
+    };
+    counted.send(&counted.job(slower.clone()), "two").await;
+    counted.begun(4);
+    // Begun where no root was known; the guard itself refuses one that is not there.
+    let root = heliostat::host::identify(&counted.rig.source).unwrap();
+    let known = Job {
+        root: Some(root),
+        ..counted.job(slower)
+    };
+    counted.send(&known, "three").await;
+    counted.begun(6);
+    let off = RoutePlan {
+        warm: false,
+        ..counted.route()
+    };
+    counted.send(&counted.job(off), "four").await;
+    assert_eq!(counted.close().await, 7, "the last begins none");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_came_to_nothing_costs_only_a_fresh_run() {
+    let counted = Counted::new().await;
+    let job = counted.job(counted.route());
+    counted.send(&job, "one").await;
+    counted.begun(2);
+    // Its far side goes away: the daemon's child that serves it.
+    let session = counted.started()[1];
+    let far = || {
+        let own = fs::read_to_string(format!(
+            "/proc/{}/task/{0}/children",
+            counted.rig.daemon_id()
+        ));
+        own.unwrap_or_default()
+            .split_whitespace()
+            .filter_map(|pid| pid.parse::<i32>().ok())
+            .collect::<Vec<_>>()
+    };
+    wait("the daemon serves it", || far().len() == 1);
+    let pid = rustix::process::Pid::from_raw(far()[0]).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    counted.send(&job, "two").await;
+    assert!(counted.started()[2..].iter().all(|pid| *pid != session));
+    counted.send(&job, "three").await;
+    counted.close().await;
+}
