@@ -224,6 +224,8 @@ fn each_failure_of_a_daemon_shows_itself_on_its_own_route_and_heals() {
             _ => {}
         }
         let mut target = remote(peer.daemon());
+        // A session that was begun before would do without what is taken away.
+        target["warm"] = json!("off");
         if failure.name == "unknown" {
             target["url"] = json!(peer.url.replace("/m", "/later"));
         }
@@ -294,7 +296,8 @@ fn each_failure_of_a_daemon_shows_itself_on_its_own_route_and_heals() {
 
 #[test]
 fn rsync_that_is_not_there_is_found_when_it_comes() {
-    let mut story = Story::new(|_| {});
+    // A session that was begun before it went would do without it.
+    let mut story = Story::new(|site| site["targets"]["module"]["warm"] = json!("off"));
     let rsync = story.scratch.dir("bin").join("rsync");
     let agent = story.scratch.path().join("agent.yaml");
     let text = json!({"apiVersion": "heliostat/v1", "kind": "Agent", "rsync": {"path": rsync}});

@@ -11,7 +11,13 @@ use super::{PATIENCE, Story, soon};
 
 /// A story that has made a transfer, a failure of a path and a line with odd bytes, in this form; its log.
 fn logged(form: &str) -> String {
-    let mut story = Story::with(&json!({"delete": "mirror"}));
+    // A session that was begun with the old password would do with it.
+    let mut story = Story::new(|site| {
+        site["targets"]["module"]["warm"] = json!("off");
+        for target in ["module", "copy"] {
+            site["targets"][target]["delete"] = json!("mirror");
+        }
+    });
     story.service = story.service.arg("--log-format").arg(form);
     story.write("a \u{1b}[31m\n<3>b", "a");
     story.start();

@@ -69,6 +69,10 @@ fn kept_secret(mut story: Story) {
     story.daemon.set_password(PASSWORD);
     fs::write(story.daemon.password_file(), format!("{PASSWORD}\n")).unwrap();
     let manifest = fs::read_to_string(story.service.manifest()).unwrap();
+    // A session that was begun with the old password would do with it.
+    let mut manifest: Value = serde_json::from_str(&manifest).unwrap();
+    manifest["sources"]["site"]["targets"]["module"]["warm"] = json!("off");
+    let manifest = manifest.to_string();
     let credentials = story.scratch.dir("credentials");
     fs::write(credentials.join(CREDENTIAL), format!("{PASSWORD}\n")).unwrap();
     story.service = Heliostat::new(&story.scratch.dir("told"), &manifest)

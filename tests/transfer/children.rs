@@ -82,6 +82,7 @@ async fn a_child_has_its_own_environment_and_no_secret_in_its_arguments() {
         ours,
         [
             "HELIOSTAT_OWNER",
+            "HELIOSTAT_ROUTE",
             "HOME",
             "LC_ALL",
             "PATH",
@@ -91,6 +92,7 @@ async fn a_child_has_its_own_environment_and_no_secret_in_its_arguments() {
     assert!(
         environment.contains(&format!("RSYNC_PASSWORD={value}\n"))
             && environment.contains("HELIOSTAT_OWNER=test\n")
+            && environment.contains("HELIOSTAT_ROUTE=web/far\n")
     );
     let arguments = fs::read_to_string(rig.at("arguments")).unwrap();
     assert!(

@@ -368,7 +368,8 @@ impl Performer<'_> {
         let lowered = self.kind.lower(self.orders(), step, leave, self.context);
         let invocation = lowered.map_err(Verdict::Permanent)?;
         let sessions = &self.context.sessions;
-        let Some(session) = sessions.take(&job.route.name, &invocation, &job.root) else {
+        let taken = sessions.take(&job.route.name, &invocation, &job.root).await;
+        let Some(session) = taken else {
             return Ok(None);
         };
         let mut report = Report::new(false);
@@ -427,6 +428,7 @@ impl Performer<'_> {
         let orders = self.orders();
         let lowered = self.kind.lower(orders, step, leave, self.context);
         let invocation = lowered.map_err(Verdict::Permanent)?;
+        self.context.sessions.give_up(&job.route.name).await;
         let timeout = Duration::from_millis(job.route.timeout_ms);
         // Where rsync knows the timeout itself, it comes first and says more.
         let idle = if orders.tells_timeout() {

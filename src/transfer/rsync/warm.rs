@@ -64,23 +64,31 @@ struct Session {
 }
 
 impl Sessions {
-    /// Takes the route's session, if this is what it was begun for.
-    pub fn take(
+    /// Takes the route's session, if this is what it was begun for. One that is not is ended first, so that a target never
+    /// has two rsyncs of one route.
+    pub async fn take(
         &self,
         route: &RouteName,
         invocation: &Invocation,
         root: &Option<RootId>,
     ) -> Option<Started> {
-        let mut state = self.lock();
-        let mut session = state.open.remove(route)?;
+        let mut session = self.lock().open.remove(route)?;
         let fits = session.root == *root
             && is_same(&session.invocation, invocation)
             && session.started.is_running();
         if fits {
             return Some(session.started);
         }
-        state.end(session);
+        end(session).await;
         None
+    }
+
+    /// Ends the route's session: what comes now is not for it.
+    pub async fn give_up(&self, route: &RouteName) {
+        let session = self.lock().open.remove(route);
+        if let Some(session) = session {
+            end(session).await;
+        }
     }
 
     /// Begins one, if the route has none and there is room.
