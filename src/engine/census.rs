@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Heard, Mark, Now, RelPath, SurveyId, SurveyScope, Told};
-use crate::plan::RouteName;
+use super::{Dirt, Heard, Mark, Now, RelPath, Release, SurveyId, SurveyScope, Told};
 
 /// After the last change, before the touched directories are surveyed: longer than the two seconds for which a change
 /// may bear the time of an earlier one.
@@ -27,6 +26,8 @@ const PASSES_MAX: Duration = Duration::from_secs(600);
 /// Directories that are only looked at again because they were young are looked at ever more seldom, up to this: a log that
 /// is written to for weeks is young at every look.
 const YOUNG_MAX: Duration = Duration::from_secs(60);
+/// More than this is not looked at again one by one after a loss: a full pass costs less.
+const UNSETTLED_MAX: usize = 10_000;
 /// Beyond so many touched paths everything is surveyed, and of what changed nothing is known: about 20 MB at the worst.
 const TOLD_MAX: usize = 100_000;
 
@@ -75,7 +76,7 @@ pub struct Surveying {
     /// What had been told when it began.
     pub told: Told,
     /// The parked route for which it is made: it makes no rows.
-    pub release: Option<RouteName>,
+    pub release: Option<Release>,
     /// When it began.
     pub began: Duration,
 }
@@ -98,7 +99,7 @@ pub enum CensusDue {
         compare: bool,
     },
     /// A survey for a parked route.
-    Release(RouteName),
+    Release(Release),
     /// Only the routes' memories are to be written.
     Save,
     /// Nothing before then.
@@ -180,13 +181,20 @@ impl Census {
         });
     }
 
-    /// The paths that were told since the last survey began.
-    pub fn told(&self) -> Vec<RelPath> {
-        self.told.paths.keys().cloned().collect()
+    /// What was told since the last survey began, as marks that change nothing.
+    pub fn told(&self) -> Vec<Mark> {
+        let marks = self.told.paths.iter().map(|(path, heard)| Mark {
+            path: path.clone(),
+            dirt: match heard.subtree {
+                true => Dirt::SUBTREE | Dirt::ATTRIBUTES,
+                false => Dirt::ATTRIBUTES,
+            },
+        });
+        marks.collect()
     }
 
     /// What is to be done now. `passes`: full passes of this source run. `release`: a parked route that asks for a survey.
-    pub fn due(&self, now: Duration, passes: bool, release: Option<&RouteName>) -> CensusDue {
+    pub fn due(&self, now: Duration, passes: bool, release: Option<Release>) -> CensusDue {
         if self.surveying.is_some() {
             return CensusDue::Idle;
         }
@@ -208,7 +216,7 @@ impl Census {
             };
         }
         if let Some(route) = release {
-            return CensusDue::Release(route.clone());
+            return CensusDue::Release(route);
         }
         let (Some(touched), true) = (self.touched, self.base.is_some()) else {
             return CensusDue::Idle;
@@ -264,6 +272,23 @@ impl Census {
         let told = survey.told.clone();
         self.surveying = Some(survey);
         told
+    }
+
+    /// What was told since the rows were made, to be looked at again where events were lost: a directory that was moved, sent
+    /// and moved back unheard differs from its row in nothing, and on the target in everything. `None`: too much.
+    pub fn unsettled(&self) -> Option<Vec<Mark>> {
+        if self.told.paths.len() > UNSETTLED_MAX {
+            return None;
+        }
+        let marks = self.told.paths.iter().map(|(path, heard)| Mark {
+            path: path.clone(),
+            // Of a directory nothing may leave the target that was not seen to vanish.
+            dirt: match heard.directory || heard.subtree {
+                true => Dirt::SUBTREE | Dirt::ATTRIBUTES,
+                false => Dirt::CONTENT | Dirt::GONE,
+            },
+        });
+        Some(marks.filter(|mark| !mark.path.is_root()).collect())
     }
 
     /// Since when a comparison is under way that has not told yet what differs.

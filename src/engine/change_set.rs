@@ -146,9 +146,9 @@ impl ChangeSet {
         self.marks.len()
     }
 
-    /// Whether this path is marked.
-    pub fn has(&self, path: &RelPath) -> bool {
-        self.marks.contains_key(path)
+    /// The mark of this path.
+    pub fn get(&self, path: &RelPath) -> Option<&Pending> {
+        self.marks.get(path)
     }
 
     /// Whether there is none.

@@ -49,8 +49,8 @@ impl Route {
             Some(compare) => self.want_pass(compare, stamp, "start"),
             None => self.standing = true,
         }
-        if memory.parked != Parking::No {
-            self.parked = Some(Parked::recalled(stamp));
+        if let Parking::Begins(number) | Parking::Goes(number) = memory.parked {
+            self.parked = Some(Parked::recalled(number, stamp));
         }
     }
 
@@ -139,13 +139,15 @@ impl Engine {
         let key = rows_key(&source.plan, &report.root);
         source.ready(report.clone());
         effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
+        let unsettled = source.census.unsettled();
         source.census.stands(now);
         // The rows of another root say nothing of this one.
         let comparable = source.census.base == Some(key);
         if comparable {
             source.census.want(true, now.mono);
         } else {
-            if source.census.base.is_some() {
+            // Also where there is no base any more: what is on disk was not dropped with it.
+            if std::mem::take(&mut source.claimed) {
                 source.disowning = true;
                 effects.push(Effect::Disown(name.clone()));
             }
@@ -164,6 +166,10 @@ impl Engine {
             let trigger = if first { "start" } else { "lost" };
             if first && on_start == OnStart::Always {
                 route.want_pass(super::START_COMPARE, stamp, trigger);
+            }
+            match &unsettled {
+                Some(marks) => route.mark(marks, stamp),
+                None => route.despair(stamp, trigger),
             }
             if route.standing || !first || on_start != OnStart::Never {
                 route.doubt(stamp, trigger);
@@ -200,18 +206,23 @@ impl Engine {
         let Some(source) = self.sources.get_mut(name) else {
             return;
         };
+        let unsettled = match lost {
+            true => source.census.unsettled(),
+            false => Some(Vec::new()),
+        };
         source.census.touched(&marks, now);
         if lost {
             source.census.lost(broken, now);
         }
         for route in routes_of(&mut self.routes, name) {
             // Where losses overtake the comparisons, only a pass comes to an end.
-            if lost && broken.is_some() {
+            if lost && (broken.is_some() || unsettled.is_none()) {
                 route.despair(stamp, "lost");
             } else if lost {
                 route.doubt(stamp, "lost");
             }
             route.heard(&marks, now);
+            route.mark(unsettled.as_deref().unwrap_or_default(), stamp);
             route.mark(&marks, stamp);
         }
     }
@@ -246,7 +257,7 @@ impl Engine {
         if let Some(route) = release {
             source.census.abandon();
             effects.push(Effect::ForgetSurvey(id));
-            self.released(now, &route, found, effects);
+            self.released(now, &route.route, found, effects);
             return;
         }
         let survey = source.census.surveying();
@@ -328,6 +339,7 @@ impl Engine {
         };
         let (id, key, whole) = (survey.id, survey.key.clone(), survey.is_whole());
         source.census.committed();
+        source.claimed = true;
         self.park(name, now, stamp, effects);
         self.commit(name, id, key, whole, effects);
     }
@@ -358,6 +370,10 @@ impl Engine {
 
     /// Writes the routes' memories, if something about them changed; the rows stay as they are.
     pub(super) fn save(&mut self, name: &SourceName, effects: &mut Vec<Effect>) {
+        // What a single run saw is not what the rows say.
+        if !self.watched {
+            return;
+        }
         let id = SurveyId(self.next_id());
         let Some(source) = self.sources.get_mut(name) else {
             return;

@@ -26,7 +26,7 @@ pub struct Engine {
     pub(super) parked_marks: usize,
     plan: Plan,
     limits: Limits,
-    watched: bool,
+    pub(super) watched: bool,
     transfers: BTreeMap<TransferId, RouteName>,
     stepped: Option<Now>,
     seq: u64,

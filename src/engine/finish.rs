@@ -135,6 +135,9 @@ impl Route {
         self.book(end.now, &outcome.stats, end.approved);
         self.last_good = Some(end.now.wall);
         self.compared |= load.pass.is_some();
+        if let Some(parked) = &mut self.parked {
+            parked.sent = true;
+        }
         self.settled |=
             outcome.failed.is_empty() && self.suspect.is_none() && self.pending.is_empty();
         for path in &outcome.again {
@@ -315,7 +318,8 @@ impl Route {
             || self.pass.is_some()
             || !self.pending.is_empty()
             || !self.failing.is_empty()
-            || self.running.is_some();
+            || self.running.is_some()
+            || self.parked.is_some();
     }
 }
 

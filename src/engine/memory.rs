@@ -58,10 +58,10 @@ pub enum Parking {
     /// None; what was kept goes.
     #[default]
     No,
-    /// From this checkpoint's rows on; what was kept goes.
-    Begins,
-    /// As before: of each directory the first that is replaced.
-    Goes,
+    /// From this checkpoint's rows on, under this number; what was kept goes.
+    Begins(i64),
+    /// As before: of each directory the first that is replaced. Where nothing is kept under this number, nothing is known.
+    Goes(i64),
 }
 
 /// A checkpoint of one source, to be written in one transaction or not at all.

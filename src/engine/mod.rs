@@ -45,7 +45,7 @@ pub use job::*;
 pub use memory::{Commit, Memory, Parking, RouteMemory, SourceMemory};
 pub use notice::{Notice, WatchId, WatchReport};
 pub use path::{RelPath, escape};
-pub use survey::{Heard, Survey, SurveyId, SurveyScope, Surveyed, Told};
+pub use survey::{Heard, Release, Survey, SurveyId, SurveyScope, Surveyed, Told};
 pub use time::{Now, Stamp};
 
 /// How the pass at the start, and after everything was lost, compares: size and nanosecond time. What it cannot see, a

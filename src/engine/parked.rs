@@ -26,32 +26,74 @@ pub struct Parked {
     pub since: Option<Stamp>,
     /// Whether the survey that tells what they are is asked for. What comes from then on is marked again.
     pub asked: bool,
+    /// Names this parking among those before and after it.
+    pub number: i64,
+    /// Whether something was sent since: what the target has is not what the rows say any more, so all is marked again.
+    pub sent: bool,
     /// Whether no checkpoint says so yet.
     begins: bool,
 }
 
 impl Parked {
     /// One that an earlier process parked.
-    pub fn recalled(stamp: Stamp) -> Parked {
+    pub fn recalled(number: i64, stamp: Stamp) -> Parked {
         Parked {
             since: Some(stamp),
             asked: false,
+            number,
+            sent: false,
             begins: false,
         }
     }
 }
 
 impl Route {
-    /// Whether it leaves a change of this path to the ledger.
+    /// Whether it leaves a change of this path to the ledger. Not where a transfer may put something there that the kept
+    /// rows do not know of: what vanished again, or was moved away and back, would differ from them in nothing.
     pub fn leaves_to_rows(&mut self, path: &RelPath, stamp: Stamp) -> bool {
-        let known = self.pending.has(path) || self.failing.get(path).is_some();
-        let Some(parked) = self.parked.as_mut().filter(|parked| !parked.asked) else {
+        let kept = |parked: &Parked| !parked.asked && !parked.sent;
+        if !self.parked.as_ref().is_some_and(kept)
+            || self.running.is_some()
+            || self.pass.is_some()
+            || self.is_covered(path)
+        {
             return false;
-        };
-        if !known {
+        }
+        if let Some(parked) = &mut self.parked {
             parked.since = Some(parked.since.map_or(stamp, |since| since.min(stamp)));
         }
-        !known
+        true
+    }
+
+    /// Whether a mark of this path, or one above that covers it, waits to be sent.
+    fn is_covered(&self, path: &RelPath) -> bool {
+        let held = self.held.as_ref().map(|held| &held.load);
+        if held.is_some_and(|load| load.pass.is_some()) {
+            return true;
+        }
+        let marks = |at: &RelPath| {
+            let failing = self.failing.get(at).map(|failed| failed.pending.dirt);
+            let held = held.and_then(|load| {
+                let retried = load.retried.get(at).map(|failed| failed.pending.dirt);
+                load.marks.get(at).map(|mark| mark.dirt).or(retried)
+            });
+            let all = [self.pending.get(at).map(|mark| mark.dirt), failing, held];
+            all.into_iter().flatten()
+        };
+        if marks(path).next().is_some() {
+            return true;
+        }
+        let parent = path.parent();
+        let mut above = parent.clone();
+        while let Some(at) = above {
+            let names = |dirt: Dirt| dirt.has(Dirt::LISTING) && parent.as_ref() == Some(&at);
+            let inside = |dirt: Dirt| !dirt.without(Dirt::ATTRIBUTES | Dirt::LISTING).is_empty();
+            if marks(&at).any(|dirt| names(dirt) || inside(dirt)) {
+                return true;
+            }
+            above = at.parent();
+        }
+        false
     }
 
     /// For the checkpoint.
@@ -59,8 +101,8 @@ impl Route {
         match &mut self.parked {
             None => Parking::No,
             Some(parked) => match std::mem::take(&mut parked.begins) {
-                true => Parking::Begins,
-                false => Parking::Goes,
+                true => Parking::Begins(parked.number),
+                false => Parking::Goes(parked.number),
             },
         }
     }
@@ -74,19 +116,23 @@ impl Route {
     }
 
     /// Parks it, if it has more marks than `most`. `told`: what was told since the rows of this checkpoint were read.
-    fn park(&mut self, most: usize, told: &[RelPath], stamp: Stamp) -> bool {
-        let ready = self.parked.is_none() && self.pass.is_none() && self.suspect.is_none();
-        if !ready || self.pending.len() <= most || told.len() > most.max(PARKED_MARKS) {
+    fn park(&mut self, most: usize, told: &[Mark], (stamp, now): (Stamp, Now)) -> bool {
+        let ready = self.standing
+            && self.parked.is_none()
+            && self.running.is_none()
+            && self.pass.is_none()
+            && self.suspect.is_none();
+        let all = |mark: &Mark| mark.path.is_root() && mark.dirt.has(Dirt::SUBTREE);
+        let too_much = told.len() > most.max(PARKED_MARKS) || told.iter().any(all);
+        if !ready || self.pending.len() <= most || too_much {
             return false;
         }
-        let marks = told.iter().map(|path| Mark {
-            path: path.clone(),
-            dirt: Dirt::ATTRIBUTES,
-        });
-        self.mark(&marks.collect::<Vec<_>>(), stamp);
+        self.mark(told, stamp);
         self.parked = Some(Parked {
             since: None,
             asked: false,
+            number: i64::try_from(now.wall.as_nanosecond()).unwrap_or(i64::MAX),
+            sent: false,
             begins: true,
         });
         true
@@ -132,7 +178,7 @@ impl Engine {
         let told = source.census.told();
         let most = self.parked_marks;
         for (route, state) in self.routes.iter_mut().filter(|(at, _)| at.source == *name) {
-            if state.is_kept_back(now) && state.park(most, &told, stamp) {
+            if state.is_kept_back(now) && state.park(most, &told, (stamp, now)) {
                 effects.push(Effect::Tell(Event::Parked(route.clone())));
             }
         }

@@ -222,8 +222,9 @@ impl Route {
                 dirt: mark.dirt,
                 since: stamp,
             };
-            let quiet = Duration::from_millis(self.plan.debounce.quiet_ms);
-            if self.failing.changed(&mark.path, pending, stamp.at + quiet) {
+            // Not with each change: it would fail as often.
+            let soon = stamp.at + Duration::from_millis(self.plan.retry.initial_ms);
+            if self.failing.changed(&mark.path, pending, soon) {
                 continue;
             }
             let mut mark = mark.clone();

@@ -20,6 +20,8 @@ pub struct Source {
     pub waiting: Option<String>,
     /// The ledger still says something of another root; nothing is sent before that is taken back.
     pub disowning: bool,
+    /// Whether the ledger may say something of its rows, be it of rows that are not believed any more.
+    pub claimed: bool,
     /// Mount points that were seen below the root.
     pub mounts: BTreeSet<RelPath>,
     /// Its part in the checkpoint.
@@ -35,6 +37,7 @@ impl Source {
             report: None,
             waiting: None,
             disowning: false,
+            claimed: memory.rows.is_some(),
             mounts: memory.mounts.into_iter().collect(),
             census: Census::new(memory.rows),
         }

@@ -38,7 +38,16 @@ pub struct Survey {
     pub told: Told,
     /// The parked route for which it is made: it compares with the rows that were kept for that route, where there are such,
     /// and its own rows are not kept.
-    pub release: Option<RouteName>,
+    pub release: Option<Release>,
+}
+
+/// A parking, to be compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Of which route.
+    pub route: RouteName,
+    /// Which of its parkings.
+    pub number: i64,
 }
 
 /// What the engine has heard of, and when by the wall clock.

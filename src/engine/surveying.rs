@@ -6,8 +6,7 @@ use super::census::{CensusDue, Surveying};
 use super::checkpoint::{first_of, rows_key};
 use super::core::Engine;
 use super::input::Effect;
-use super::route::Route;
-use super::{Now, Survey, SurveyId, SurveyScope, Told};
+use super::{Now, Release, Survey, SurveyId, SurveyScope, Told};
 use crate::plan::SourceName;
 
 impl Engine {
@@ -83,12 +82,17 @@ impl Engine {
             .take_while(|(route, _)| route.source == *name)
             .filter_map(|(_, route)| route.running.as_ref())
             .any(|running| running.load.pass.is_some());
-        let asked = |route: &Route| route.parked.is_some_and(|parked| parked.asked);
         let release = self
             .routes
             .range(first_of(name)..)
             .take_while(|(route, _)| route.source == *name)
-            .find_map(|(name, route)| asked(route).then_some(name));
+            .find_map(|(name, route)| {
+                let parked = route.parked.filter(|parked| parked.asked)?;
+                Some(Release {
+                    route: name.clone(),
+                    number: parked.number,
+                })
+            });
         source.census.due(now.mono, passes, release)
     }
 
@@ -120,7 +124,7 @@ impl Engine {
             let route = survey
                 .release
                 .as_ref()
-                .and_then(|name| self.routes.get_mut(name));
+                .and_then(|release| self.routes.get_mut(&release.route));
             if let Some(parked) = route.and_then(|route| route.parked.as_mut()) {
                 parked.asked = false;
             }

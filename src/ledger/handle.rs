@@ -16,8 +16,8 @@ use super::start;
 use super::store;
 use super::trouble::{Kind, Troubles};
 use super::writer::{Writer, WriterParts};
-use crate::engine::{Commit, Memory, RelPath, SurveyId};
-use crate::plan::{RouteName, SourceName};
+use crate::engine::{Commit, Memory, RelPath, Release, SurveyId};
+use crate::plan::SourceName;
 
 /// How long [`Ledger::flush`] and [`Ledger::close`] wait: a disk that takes longer is not waited for at the service's end.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -105,8 +105,8 @@ impl Ledger {
     }
 
     /// A reader of a source's rows as they were when this route was parked; `None` where not all of them are there.
-    pub fn parked(&self, route: &RouteName) -> Option<ParkedRows> {
-        ParkedRows::of(Arc::clone(&self.0.readers), route)
+    pub fn parked(&self, release: &Release) -> Option<ParkedRows> {
+        ParkedRows::of(Arc::clone(&self.0.readers), release)
     }
 
     /// Whether anything is kept at present: without a file, making all rows anew would be in vain.

@@ -14,12 +14,14 @@ use super::readers::{Readers, Rows};
 use super::record::{Header, RouteRecord, RowPlace};
 use super::seal;
 use super::store::{self, Store};
-use crate::engine::{Parking, RelPath, RouteMemory};
+use crate::engine::{Parking, RelPath, Release, RouteMemory};
 use crate::plan::{Compare, RouteName};
 
 /// The sum over what is kept for a route.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
+    /// Under which number it was parked.
+    pub number: i64,
     /// How many rows.
     pub count: u64,
     /// The sum of the beginnings of their tags.
@@ -27,6 +29,14 @@ pub struct Kept {
 }
 
 impl Kept {
+    fn new(number: i64) -> Kept {
+        Kept {
+            number,
+            count: 0,
+            sum: 0,
+        }
+    }
+
     fn add(&mut self, sealed: &[u8]) {
         let tag = sealed.last_chunk::<{ seal::TAG }>();
         let first = tag.and_then(|tag| tag.first_chunk::<8>());
@@ -37,8 +47,17 @@ impl Kept {
     }
 }
 
-/// The parked routes of a checkpoint, with what is kept for each.
-pub type Keeping = BTreeMap<RouteName, Kept>;
+/// What is kept for one parked route of a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// So far.
+    pub kept: Kept,
+    /// Whether this checkpoint's rows are those that it was parked with: what they replace is not kept.
+    begins: bool,
+}
+
+/// The parked routes of a checkpoint.
+pub type Keeping = BTreeMap<RouteName, Keep>;
 
 /// A row, or that there was none, as it is kept for a route.
 fn sealed(name: &RouteName, path: &[u8], row: Option<&[u8]>) -> Vec<u8> {
@@ -77,16 +96,23 @@ impl Store<'_> {
         for (name, memory) in routes {
             match memory.parked {
                 Parking::No => continue,
-                Parking::Begins => self.let_go(name)?,
-                Parking::Goes => match kept(self.0, name)?.filter(|_| !whole) {
-                    Some(kept) => {
-                        keeping.insert(name.clone(), kept);
+                Parking::Begins(number) => {
+                    self.let_go(name)?;
+                    let kept = Kept::new(number);
+                    keeping.insert(name.clone(), Keep { kept, begins: true });
+                }
+                Parking::Goes(number) => {
+                    match kept(self.0, name)?.filter(|kept| !whole && kept.number == number) {
+                        Some(kept) => {
+                            let begins = false;
+                            keeping.insert(name.clone(), Keep { kept, begins });
+                        }
+                        None => {
+                            memory.parked = Parking::No;
+                            memory.pass = memory.pass.or(Some(Compare::Quick));
+                        }
                     }
-                    None => {
-                        memory.parked = Parking::No;
-                        memory.pass = memory.pass.or(Some(Compare::Quick));
-                    }
-                },
+                }
             }
         }
         Ok(keeping)
@@ -118,7 +144,7 @@ impl Store<'_> {
         (path, new): (&[u8], &[u8]),
         keeping: &mut Keeping,
     ) -> rusqlite::Result<()> {
-        if keeping.is_empty() {
+        if keeping.values().all(|keep| keep.begins) {
             return Ok(());
         }
         let have = self
@@ -149,7 +175,7 @@ impl Store<'_> {
         path: &RelPath,
         keeping: &mut Keeping,
     ) -> rusqlite::Result<()> {
-        if keeping.is_empty() {
+        if keeping.values().all(|keep| keep.begins) {
             return Ok(());
         }
         let (from, to) = match path.is_root() {
@@ -183,14 +209,14 @@ impl Store<'_> {
         row: Option<&[u8]>,
         keeping: &mut Keeping,
     ) -> rusqlite::Result<()> {
-        for (name, kept) in keeping {
+        for (name, keep) in keeping.iter_mut().filter(|(_, keep)| !keep.begins) {
             let sealed = sealed(name, path, row);
             let put = self
                 .0
                 .prepare_cached("INSERT OR IGNORE INTO parked VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![name.source.0, name.target.0, path, sealed])?;
             if put == 1 {
-                kept.add(&sealed);
+                keep.kept.add(&sealed);
             }
         }
         Ok(())
@@ -216,16 +242,18 @@ pub struct ParkedRows {
 }
 
 impl ParkedRows {
-    /// What is kept for this route, where all of it is there.
-    pub fn of(readers: Arc<Readers>, name: &RouteName) -> Option<ParkedRows> {
+    /// What is kept for this parking, where all of it is there.
+    pub fn of(readers: Arc<Readers>, release: &Release) -> Option<ParkedRows> {
+        let name = &release.route;
         let rows = Rows::of(Arc::clone(&readers), &name.source)?;
         let whole = readers.read(|connection| {
             // One snapshot: a checkpoint may be written meanwhile.
             let snapshot = connection.unchecked_transaction()?;
-            let Some(want) = kept(&snapshot, name)? else {
+            let want = kept(&snapshot, name)?.filter(|kept| kept.number == release.number);
+            let Some(want) = want else {
                 return Ok(false);
             };
-            let mut have = Kept::default();
+            let mut have = Kept::new(want.number);
             let mut found = snapshot.prepare_cached(
                 "SELECT path, sealed FROM parked WHERE source = ?1 AND target = ?2",
             )?;

@@ -44,6 +44,8 @@ pub enum Act {
     Book(Box<Run>),
     /// Forget all other sources.
     Keep(Vec<SourceName>),
+    /// A checkpoint of this source found no room.
+    Lost(SourceName),
     /// Take back what is said of a source's rows and routes.
     Disown(SourceName),
     /// Say when all before it is done.
@@ -124,6 +126,7 @@ impl Queue {
             state.push(Act::Commit(Box::new(commit)), true);
         } else if state.acts.len() < ACTS_MAX + ACTS_SPARE {
             state.push(Act::Forget(commit.survey), false);
+            state.push(Act::Lost(commit.source), false);
         }
         self.work.notify_one();
         room
@@ -140,7 +143,8 @@ impl Queue {
             Act::Mounts(source, _) if full => state
                 .acts
                 .retain(|act| !matches!(act, Act::Mounts(of, _) if of == source)),
-            Act::Mounts(..) => {}
+            // A source has one at a time.
+            Act::Mounts(..) | Act::Disown(_) => {}
             Act::Book(_) if full => return false,
             _ if crowded => return false,
             _ => {}

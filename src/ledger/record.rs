@@ -165,7 +165,8 @@ impl RouteRecord {
         out.maybe(memory.target.map(|target| target.file_system))
             .number(memory.target.map_or(0, |target| target.inode));
         out.maybe(self.kept.map(|kept| kept.count))
-            .number(self.kept.map_or(0, |kept| kept.sum));
+            .number(self.kept.map_or(0, |kept| kept.sum))
+            .number(self.kept.map_or(0, |kept| kept.number as u64));
         seal::seal(&context(b"route", name), out.done())
     }
 
@@ -198,9 +199,10 @@ impl RouteRecord {
         let (file_system, inode) = (read.maybe()?, read.number()?);
         record.memory.target = file_system.map(|file_system| TargetId { file_system, inode });
         let (count, sum) = (read.maybe()?, read.number()?);
+        let number = read.number()? as i64;
         if let Some(count) = count {
-            record.kept = Some(Kept { count, sum });
-            record.memory.parked = Parking::Goes;
+            record.kept = Some(Kept { number, count, sum });
+            record.memory.parked = Parking::Goes(number);
         }
         read.end()?;
         Some(record)

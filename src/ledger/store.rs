@@ -243,8 +243,8 @@ impl Store<'_> {
             let (mut record, mut marks) = RouteRecord::part(header, &name, memory);
             match parked {
                 Parking::No => self.let_go(&name)?,
-                Parking::Begins | Parking::Goes => {
-                    record.kept = Some(keeping.get(&name).copied().unwrap_or_default());
+                Parking::Begins(_) | Parking::Goes(_) => {
+                    record.kept = keeping.get(&name).map(|keep| keep.kept);
                 }
             }
             if marks.len() > MARKS_BYTES_MAX {

@@ -7,7 +7,7 @@
 //! - Mount points that could not be written, or were in a file that is no more, are [owed](Mounts), and written with the
 //!   next transaction: they guard deletions.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ use super::run::Run;
 use super::start::{self, renew};
 use super::store::{Rows, Store, Undone};
 use super::trouble::{Kind, Troubles};
-use crate::engine::{Commit, SurveyId};
-use crate::plan::SourceName;
+use crate::engine::{Commit, Parking, RouteMemory, SurveyId};
+use crate::plan::{Compare, SourceName};
 
 /// Surveys with rows on the way to a checkpoint: more than any host's sources. Those beyond are spoilt.
 const SURVEYS_MAX: usize = 10_000;
@@ -77,6 +77,9 @@ pub struct Writer {
     ended: VecDeque<SurveyId>,
     /// There may be more free pages in the file than need be.
     slack: bool,
+    /// Sources of which a checkpoint was lost since all their rows were made: a row may be older than the engine takes it
+    /// for. That costs work, but a parked route's rows must be those of its checkpoint.
+    lost: BTreeSet<SourceName>,
     /// Sources in which no row is younger than the header.
     settled: Vec<SourceName>,
     looked: Instant,
@@ -90,6 +93,7 @@ impl Writer {
             surveys: BTreeMap::new(),
             ended: VecDeque::new(),
             slack: true,
+            lost: BTreeSet::new(),
             settled: Vec::new(),
             looked: Instant::now(),
         }
@@ -166,12 +170,25 @@ impl Writer {
                     works.push(Work::Disown(source));
                 }
                 Act::Book(run) => works.push(Work::Book(run)),
+                Act::Lost(source) => {
+                    self.lost.insert(source);
+                }
                 Act::Forget(survey) => forgotten.push(survey),
                 // Done by who gathers.
                 Act::Commit(_) | Act::Flush(_) | Act::Suspect(..) => {}
             }
         }
+        let disowns = works.iter().find_map(|work| match work {
+            Work::Disown(source) => Some(source.clone()),
+            _ => None,
+        });
         if !self.write(works) {
+            if let Some(source) = disowns {
+                // What it says of another root must not be believed by the next start.
+                self.begin_anew(&format!(
+                    "what the ledger says of `{source}` cannot be taken back"
+                ));
+            }
             for survey in staged {
                 self.spoil(survey);
             }
@@ -245,9 +262,14 @@ impl Writer {
 
     fn commit(&mut self, commit: Commit) {
         let (survey, source, whole) = (commit.survey, commit.source.clone(), commit.whole);
+        let mut commit = commit;
+        if self.lost.contains(&source) && !whole {
+            commit.routes.values_mut().for_each(give_up_parking);
+        }
         let staged = match self.surveys.get(&survey) {
             Some(Staged::Spoilt) => {
                 self.refused(&source, "rows of its survey were lost");
+                self.lost.insert(source);
                 self.forget(survey);
                 return;
             }
@@ -261,6 +283,9 @@ impl Writer {
                 self.ended(survey);
                 self.parts.litter.extend(litter);
                 self.slack = true;
+                if whole {
+                    self.lost.remove(&source);
+                }
                 if whole || !settled {
                     self.settled.retain(|settled| *settled != source);
                     self.settled.push(source);
@@ -270,6 +295,7 @@ impl Writer {
                 if let Undone::Refused(why) = undone {
                     self.refused(&source, why);
                 }
+                self.lost.insert(source);
                 self.forget(survey);
             }
         }
@@ -377,6 +403,17 @@ impl Writer {
         self.slack = true;
         self.parts.connection = start.connection;
         self.parts.readers.exchange(|| file);
+        // What it says is of a time before this process, which has sent since, and knows nothing of it.
+        let known: Vec<SourceName> = start.loaded.memory.sources.into_keys().collect();
+        self.gathered(known.into_iter().map(Act::Disown).collect());
+    }
+}
+
+/// Nothing is known of what changed while the route was parked: a full pass is owed.
+fn give_up_parking(memory: &mut RouteMemory) {
+    if memory.parked != Parking::No {
+        memory.parked = Parking::No;
+        memory.pass = memory.pass.or(Some(Compare::Quick));
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
 use crate::host;
 use crate::ledger::{Ledger, Opened};
-use crate::plan::{self, Limits, Plan, Target};
+use crate::plan::{self, Compare, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
 /// What `run` needs to know.
@@ -117,9 +117,6 @@ pub async fn open(
     } else {
         // A single run compares with the targets themselves; only the guards' memory counts.
         memory.routes.clear();
-        for source in memory.sources.values_mut() {
-            source.rows = None;
-        }
     }
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let mut context = context(options, state.run_dir(), state.owner_tag()).await?;
@@ -153,7 +150,7 @@ pub async fn open(
     Ok((world, control))
 }
 
-/// Of a local target that is another directory than it was, nothing is known any more.
+/// A local target that is another directory than it was, or not there, is to be compared with everything.
 async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
     let look = move |mut memory: Memory| {
         for (_, route) in plan.routes() {
@@ -164,8 +161,9 @@ async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
                 && remembered.target.is_some()
                 && remembered.target != host::target_id_at(Path::new(path))
             {
-                // As after a change of its plan: its schedules go on.
-                remembered.key.clear();
+                // What is owed stays owed: it may be there again, and what vanished meanwhile must leave it.
+                remembered.pass = remembered.pass.or(Some(Compare::Quick));
+                remembered.target_entries = None;
             }
         }
         memory

@@ -112,7 +112,7 @@ pub async fn run(
             Ok(outcome) => outcome,
             Err(trouble) => Outcome::bare(Verdict::Retry(trouble)),
         }
-    } else if let Some(trouble) = context.orphaned(&prepared.job.route.name) {
+    } else if let Some(trouble) = context.orphaned(&prepared.job.route.name).await {
         Outcome::bare(Verdict::Retry(trouble))
     } else {
         rsync::run(&prepared, context, cancel, progress).await

@@ -12,12 +12,23 @@ impl Context {
     pub const ROUTE: &'static str = "HELIOSTAT_ROUTE";
 
     /// Why nothing may be sent to this route's target yet; `None`: nothing stands against it.
-    pub(crate) fn orphaned(&self, route: &RouteName) -> Option<Trouble> {
-        let route = route.to_string();
-        let pid = self.orphans.iter().find(|pid| {
-            let theirs = variable(**pid, Context::ROUTE);
-            marked(**pid, &self.owner_tag) && theirs.is_none_or(|theirs| theirs == route.as_bytes())
-        })?;
+    pub(crate) async fn orphaned(&self, route: &RouteName) -> Option<Trouble> {
+        if self.orphans.is_empty() {
+            return None;
+        }
+        let (route, orphans, owner) = (
+            route.to_string(),
+            self.orphans.clone(),
+            self.owner_tag.clone(),
+        );
+        // What hangs may keep even who asks for its environment waiting.
+        let found = tokio::task::spawn_blocking(move || {
+            orphans.into_iter().find(|pid| {
+                let theirs = variable(*pid, Context::ROUTE);
+                marked(*pid, &owner) && theirs.is_none_or(|theirs| theirs == route.as_bytes())
+            })
+        });
+        let pid = found.await.ok()??;
         Some(Trouble {
             code: "busy",
             message: format!(
@@ -50,8 +61,8 @@ mod tests {
     use crate::transfer::Rsync;
     use std::process::Command;
 
-    #[test]
-    fn what_still_writes_to_a_target_keeps_others_from_it_alone() {
+    #[tokio::test]
+    async fn what_still_writes_to_a_target_keeps_others_from_it_alone() {
         let name = |target: &str| RouteName {
             source: SourceName("site".into()),
             target: TargetName(target.into()),
@@ -71,19 +82,19 @@ mod tests {
             orphans: vec![i32::try_from(child.id()).unwrap()],
             sessions: Default::default(),
         };
-        let trouble = context.orphaned(&name("a")).unwrap();
+        let trouble = context.orphaned(&name("a")).await.unwrap();
         assert_eq!(trouble.code, "busy");
         assert!(trouble.message.contains(&child.id().to_string()));
-        assert_eq!(context.orphaned(&name("b")), None);
+        assert_eq!(context.orphaned(&name("b")).await, None);
         context.owner_tag = "/other".into();
         assert_eq!(
-            context.orphaned(&name("a")),
+            context.orphaned(&name("a")).await,
             None,
             "its number is another's by now"
         );
         context.owner_tag = "/state".into();
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(context.orphaned(&name("a")), None);
+        assert_eq!(context.orphaned(&name("a")).await, None);
     }
 }

@@ -1,10 +1,17 @@
 //! Rows that are kept for a parked route: what its directories were, whatever was written since, or nothing.
 
-use heliostat::engine::{Commit, Memory, Parking, SurveyId};
+use heliostat::engine::{Commit, Memory, Parking, Release, SurveyId};
 use heliostat::ledger::Ledger;
 use rusqlite::Connection;
 
 use super::{open, path, route, small, source};
+
+fn release(target: &str, number: i64) -> Release {
+    Release {
+        route: route("site", target),
+        number,
+    }
+}
 
 struct Checkpoints {
     ledger: Ledger,
@@ -36,16 +43,16 @@ fn parked(directory: &std::path::Path) -> Memory {
     let first = [("a", "a1"), ("b", "b1"), ("b/c", "c1"), ("d", "d1")];
     checkpoints.write(true, Parking::No, &first.map(|(at, row)| (at, Some(row))));
     checkpoints.write(false, Parking::No, &[("a", Some("a2"))]);
-    checkpoints.write(false, Parking::Begins, &[("d", Some("d2"))]);
+    checkpoints.write(false, Parking::Begins(7), &[("d", Some("d2"))]);
     checkpoints.write(
         false,
-        Parking::Goes,
+        Parking::Goes(7),
         &[("a", Some("a3")), ("e", Some("e1"))],
     );
-    checkpoints.write(false, Parking::Goes, &[("b", None), ("d", Some("d2"))]);
+    checkpoints.write(false, Parking::Goes(7), &[("b", None), ("d", Some("d2"))]);
     checkpoints.write(
         false,
-        Parking::Goes,
+        Parking::Goes(7),
         &[("a", Some("a4")), ("b/c", Some("c9")), ("e", None)],
     );
     assert!(checkpoints.ledger.close(), "all of it is written");
@@ -53,7 +60,7 @@ fn parked(directory: &std::path::Path) -> Memory {
 }
 
 fn rows(ledger: &Ledger) -> Option<Vec<(&'static str, Option<String>)>> {
-    let rows = ledger.parked(&route("site", "copy"))?;
+    let rows = ledger.parked(&release("copy", 7))?;
     let row = |at| {
         rows.row(&path(at))
             .map(|row| String::from_utf8(row).unwrap())
@@ -69,7 +76,10 @@ fn rows(ledger: &Ledger) -> Option<Vec<(&'static str, Option<String>)>> {
 fn a_parked_route_has_the_rows_of_its_checkpoint() {
     let directory = tempfile::tempdir().unwrap();
     let memory = parked(directory.path());
-    assert_eq!(memory.routes[&route("site", "copy")].parked, Parking::Goes);
+    assert_eq!(
+        memory.routes[&route("site", "copy")].parked,
+        Parking::Goes(7)
+    );
     let (ledger, _) = open(directory.path());
     let want = [
         ("a", Some("a2")),
@@ -81,8 +91,9 @@ fn a_parked_route_has_the_rows_of_its_checkpoint() {
     ];
     let want = want.map(|(at, row)| (at, row.map(str::to_owned)));
     assert_eq!(rows(&ledger).unwrap(), want);
-    // Another route knows nothing of it, and the source's own rows are the newest.
-    assert!(ledger.parked(&route("site", "other")).is_none());
+    // Another parking of it, and another route, know nothing of it, and the source's own rows are the newest.
+    assert!(ledger.parked(&release("copy", 8)).is_none());
+    assert!(ledger.parked(&release("other", 7)).is_none());
     let now = ledger.rows(&source("site")).unwrap();
     assert_eq!(now.row(&path("a")).unwrap(), b"a4");
     assert_eq!(now.row(&path("b")), None);
@@ -136,7 +147,7 @@ fn where_a_kept_row_is_missing_nothing_is_known_and_a_pass_is_owed() {
         ledger,
         number: 100,
     };
-    checkpoints.write(false, Parking::Goes, &[("a", Some("a5"))]);
+    checkpoints.write(false, Parking::Goes(7), &[("a", Some("a5"))]);
     assert!(checkpoints.ledger.close());
     let (ledger, memory) = open(directory.path());
     let memory = &memory.routes[&route("site", "copy")];

@@ -166,9 +166,11 @@ impl World {
         let source = ledger.memory.sources.get(name);
         let known = source.is_some_and(|source| source.rows.is_some());
         let mut base = ledger.rows.get(name).filter(|_| known).cloned();
-        if let Some(route) = &survey.release {
+        if let Some(release) = &survey.release {
             self.figures.released += 1;
-            match (&mut base, ledger.parked.get(route)) {
+            let kept = ledger.parked.get(&release.route);
+            let kept = kept.filter(|(number, _)| *number == release.number);
+            match (&mut base, kept.map(|(_, kept)| kept)) {
                 (Some(base), Some(kept)) if !self.has(Bug::ParkedRowsIgnored) => {
                     for (path, row) in kept {
                         match row {

@@ -44,7 +44,7 @@ pub struct Ledger {
     pub memory: Memory,
     pub rows: BTreeMap<SourceName, Rows>,
     /// What directories had as rows when a route was parked.
-    pub parked: BTreeMap<RouteName, BTreeMap<P, Option<Row>>>,
+    pub parked: BTreeMap<RouteName, (i64, BTreeMap<P, Option<Row>>)>,
 }
 
 impl Ledger {
@@ -88,9 +88,12 @@ impl Ledger {
         for (name, memory) in &commit.routes {
             match memory.parked {
                 Parking::No => drop(self.parked.remove(name)),
-                Parking::Begins => drop(self.parked.insert(name.clone(), BTreeMap::new())),
-                Parking::Goes => {
-                    let Some(kept) = self.parked.get_mut(name) else {
+                Parking::Begins(number) => {
+                    self.parked.insert(name.clone(), (number, BTreeMap::new()));
+                }
+                Parking::Goes(number) => {
+                    let kept = self.parked.get_mut(name).filter(|(own, _)| *own == number);
+                    let Some((_, kept)) = kept else {
                         continue;
                     };
                     for (path, row) in found {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use heliostat::engine::{Dirt, Job, Work};
-use heliostat::plan::{DeletePolicy, RoutePlan};
+use heliostat::plan::{Compress, DeletePolicy, RoutePlan};
 use heliostat::transfer::progress::{Cancel, Progress};
 use heliostat::transfer::{Context, Rsync, RsyncBinary};
 
@@ -100,17 +100,17 @@ async fn a_session_is_not_taken_for_another_command_or_root() {
     let job = counted.job(counted.route());
     counted.send(&job, "one").await;
     counted.begun(2);
-    let slower = RoutePlan {
-        bandwidth: Some(1 << 30),
+    let packed = RoutePlan {
+        compress: Compress::Zlib,
         ..counted.route()
     };
-    counted.send(&counted.job(slower.clone()), "two").await;
+    counted.send(&counted.job(packed.clone()), "two").await;
     counted.begun(4);
     // Begun where no root was known; the guard itself refuses one that is not there.
     let root = heliostat::host::identify(&counted.rig.source).unwrap();
     let known = Job {
         root: Some(root),
-        ..counted.job(slower)
+        ..counted.job(packed)
     };
     counted.send(&known, "three").await;
     counted.begun(6);

@@ -31,7 +31,10 @@ pub(super) fn lower(
     let retry = retry(&options.retry, out);
     let url = place::lower(target, variables, out)?;
     let off = options.warm.as_ref().map(|warm| warm.value) == Some(manifest::Warm::Off);
-    let warm = !off && matches!(url, Target::Daemon { .. });
+    // It would keep the disk busy that somebody may want to unmount.
+    let mounted = source.options.guard.require_mount.as_ref();
+    let mounted = mounted.is_some_and(|required| required.value);
+    let warm = !off && !mounted && matches!(url, Target::Daemon { .. });
     Some(RoutePlan {
         name: RouteName {
             source: SourceName(source.name.value.clone()),

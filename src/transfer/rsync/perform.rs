@@ -338,7 +338,9 @@ impl Performer<'_> {
     /// Begins a session for what most often comes next: a few small files.
     fn prepare(&self) {
         let Prepared { job, .. } = self.prepared;
-        if !job.route.warm || self.cancel.is_cancelled() {
+        // With a limit, a session could be slow without being dead.
+        let limited = job.route.bandwidth.or(job.bandwidth).is_some();
+        if !job.route.warm || limited || self.cancel.is_cancelled() {
             return;
         }
         let deletes = job.route.delete != DeletePolicy::Never;
@@ -368,7 +370,14 @@ impl Performer<'_> {
         let lowered = self.kind.lower(self.orders(), step, leave, self.context);
         let invocation = lowered.map_err(Verdict::Permanent)?;
         let sessions = &self.context.sessions;
-        let taken = sessions.take(&job.route.name, &invocation, &job.root).await;
+        let taken = sessions
+            .take(
+                &job.route.name,
+                &invocation,
+                &job.root,
+                job.source.path.as_ref(),
+            )
+            .await;
         let Some(session) = taken else {
             return Ok(None);
         };
@@ -386,6 +395,8 @@ impl Performer<'_> {
                 Ok(Some(judged).filter(|judged| judged.verdict == Verdict::Done))
             }
             End::Cancelled => Err(Verdict::Cancelled),
+            // It may still write, so nobody else may.
+            End::Trouble(trouble) if trouble.code == "stuck" => Err(Verdict::Retry(trouble)),
             End::Trouble(_) => Ok(None),
         }
     }

@@ -5,6 +5,7 @@
 //! whole group, first gently. A process that not even SIGKILL ends (a frozen file system) is left behind and said,
 //! never waited for.
 
+use std::os::unix::fs::MetadataExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -60,6 +61,13 @@ impl Started {
     /// Whether it has not ended by itself.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Device and inode of its working directory.
+    pub fn directory(&self) -> Option<(u64, u64)> {
+        let path = format!("/proc/{}/cwd", self.child.id()?);
+        let found = std::fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
     }
 
     /// There is nothing on its standard input, and nothing will be.

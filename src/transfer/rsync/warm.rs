@@ -5,11 +5,13 @@
 //! that is at rest has none; neither has one whose daemon is short of connections ([`Sessions::refrain`]).
 //!
 //! Nothing depends on it but time. A session is only taken where the very same command would be started now, on the same
-//! root directory (rsync has entered it already), and whatever goes wrong in it is done again by a fresh run. One that is
+//! root directory, which rsync has entered already, and whatever goes wrong in it is done again by a fresh run. One that is
 //! not used gets an empty list: rsync then does nothing, and ends by itself. So does one whose service was killed, for its
 //! standard input ends with it.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +27,7 @@ use crate::plan::RouteName;
 /// How long a session waits to be used: shorter than daemons' and firewalls' patience with a silent connection.
 pub const LIFE: Duration = Duration::from_secs(20);
 /// Without progress, after which a session is given up for a fresh run: its connection may be long dead.
-pub const IDLE: Duration = Duration::from_secs(5);
+pub const IDLE: Duration = Duration::from_secs(10);
 /// In all; each is a process of some megabytes here and one on the other side.
 const SESSIONS_MAX: usize = 16;
 /// After a daemon said that it has no connection to spare, none is held ahead for so long.
@@ -63,6 +65,19 @@ struct Session {
     started: Started,
 }
 
+impl Session {
+    /// Whether rsync has entered the directory that is the source now, or is still where it was started: then it enters
+    /// what it finds, as a fresh run does. It is not enough to know which one the source was when the session was begun.
+    fn stands_on(&self, source: &Path) -> bool {
+        let identity = |path: &Path| {
+            let found = std::fs::metadata(path).ok()?;
+            Some((found.dev(), found.ino()))
+        };
+        let here = self.started.directory();
+        here.is_some() && (here == identity(source) || here == identity(Path::new("/")))
+    }
+}
+
 impl Sessions {
     /// Takes the route's session, if this is what it was begun for. One that is not is ended first, so that a target never
     /// has two rsyncs of one route.
@@ -71,11 +86,13 @@ impl Sessions {
         route: &RouteName,
         invocation: &Invocation,
         root: &Option<RootId>,
+        source: &Path,
     ) -> Option<Started> {
         let mut session = self.lock().open.remove(route)?;
         let fits = session.root == *root
             && is_same(&session.invocation, invocation)
-            && session.started.is_running();
+            && session.started.is_running()
+            && session.stands_on(source);
         if fits {
             return Some(session.started);
         }
