@@ -2,7 +2,8 @@
 //!
 //! Invariant: for each route in a checkpoint and each directory of its source, what the target has in it equals what the
 //! rows of the same checkpoint say, or an undelivered mark of the same checkpoint covers it. Whatever changes later has
-//! another signature, so that a survey finds it: an old checkpoint costs work, never a change.
+//! another signature, so that a survey finds it: an old checkpoint costs work. What came and went since, or was moved away and
+//! back, is told by its marks or not at all: `docs/guarantee.md` says what that leaves.
 
 use std::collections::BTreeMap;
 

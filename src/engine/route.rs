@@ -1,7 +1,8 @@
 //! One route's state: what is dirty, what runs, what keeps it from running.
 //!
 //! Invariants: a mark is in exactly one of `pending`, `failing`, the running transfer or the hold; it leaves them only
-//! in [`Route::finished`], and only for [`Verdict::Done`]. At most one transfer runs.
+//! in [`Route::finished`], and only for [`Verdict::Done`]. What changes while it is [parked](super::parked) is in none of
+//! them, but in the ledger. At most one transfer runs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -82,7 +83,7 @@ pub struct PassDue {
     pub compare: Compare,
     /// Since when; everything older is covered by it.
     pub since: Stamp,
-    /// `start`, `rescan`, `lost`, `replaced`, `trigger`.
+    /// `start`, `rescan`, `lost`, `replaced`.
     pub trigger: &'static str,
 }
 

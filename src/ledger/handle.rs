@@ -138,8 +138,8 @@ impl Ledger {
         }
     }
 
-    /// Takes back what is said of a source's rows and routes; its mount points stay. Returns when that is on disk, or cannot
-    /// be brought there.
+    /// Takes back what is said of a source's rows and routes; its mount points stay. Returns when that is on
+    /// disk; where it cannot be brought there, the file is set aside.
     pub fn disown(&self, source: &SourceName) {
         if self.0.queue.push(Act::Disown(source.clone())) {
             self.flush();

@@ -44,8 +44,8 @@ pub enum Act {
     Book(Box<Run>),
     /// Forget all other sources.
     Keep(Vec<SourceName>),
-    /// A checkpoint of this source found no room.
-    Lost(SourceName),
+    /// A checkpoint of this survey and source found no room.
+    Lost(SurveyId, SourceName),
     /// Take back what is said of a source's rows and routes.
     Disown(SourceName),
     /// Say when all before it is done.
@@ -124,9 +124,12 @@ impl Queue {
         if room {
             state.commits += 1;
             state.push(Act::Commit(Box::new(commit)), true);
-        } else if state.acts.len() < ACTS_MAX + ACTS_SPARE {
-            state.push(Act::Forget(commit.survey), false);
-            state.push(Act::Lost(commit.source), false);
+        } else {
+            // That one was lost has to be known in any case, once a source.
+            let own = |act: &Act| matches!(act, Act::Lost(_, of) if *of == commit.source);
+            if state.acts.len() < ACTS_MAX + ACTS_SPARE || !state.acts.iter().any(own) {
+                state.push(Act::Lost(commit.survey, commit.source), false);
+            }
         }
         self.work.notify_one();
         room

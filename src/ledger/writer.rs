@@ -170,8 +170,9 @@ impl Writer {
                     works.push(Work::Disown(source));
                 }
                 Act::Book(run) => works.push(Work::Book(run)),
-                Act::Lost(source) => {
+                Act::Lost(survey, source) => {
                     self.lost.insert(source);
+                    forgotten.push(survey);
                 }
                 Act::Forget(survey) => forgotten.push(survey),
                 // Done by who gathers.

@@ -85,7 +85,11 @@ mod tests {
                 .unwrap()
         };
         let (mut marked, mut other) = (spawn(&owner), spawn(&format!("{owner}x")));
-        // `spawn` returns after the child's exec, so its environment is in place.
+        // `spawn` returns when the child has begun to be another program; its environment is in place a moment later.
+        let until = Instant::now() + PATIENCE;
+        while find(&owner).is_empty() && Instant::now() < until {
+            std::thread::yield_now();
+        }
         assert_eq!(
             end(&owner),
             Ended {

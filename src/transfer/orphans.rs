@@ -82,6 +82,11 @@ mod tests {
             orphans: vec![i32::try_from(child.id()).unwrap()],
             sessions: Default::default(),
         };
+        // Its environment is in place a moment after `spawn` returns.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !marked(context.orphans[0], "/state") && std::time::Instant::now() < until {
+            tokio::task::yield_now().await;
+        }
         let trouble = context.orphaned(&name("a")).await.unwrap();
         assert_eq!(trouble.code, "busy");
         assert!(trouble.message.contains(&child.id().to_string()));

@@ -87,7 +87,10 @@ impl Tree {
                 return Vec::new();
             }
             while let Some(other) = self.directories.find(before, path) {
-                if self.disk.identity(&other) == Ok(before) {
+                // One that cannot be looked at now is taken for what it was: what lies below it stays watched.
+                if matches!(self.disk.identity(&other), Err(Look::Unreadable))
+                    || self.disk.identity(&other) == Ok(before)
+                {
                     return self.unwatched(path, before, Unwatched::Alias(other));
                 }
                 self.moved_on(backend, &other, None);
@@ -116,7 +119,8 @@ impl Tree {
             if let Some(other) = self.directories.with_watch(watch).filter(|at| at != path) {
                 // One directory for the kernel, under two identities: a layered file system has copied it up.
                 let known = self.directories.get(&other).map(|known| known.identity);
-                if self.disk.identity(&other).ok() == known {
+                let seen = self.disk.identity(&other);
+                if matches!(seen, Err(Look::Unreadable)) || seen.ok() == known {
                     return self.unwatched(path, before, Unwatched::Alias(other));
                 }
                 self.moved_on(backend, &other, Some(watch));

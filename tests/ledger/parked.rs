@@ -155,3 +155,59 @@ fn where_a_kept_row_is_missing_nothing_is_known_and_a_pass_is_owed() {
     assert!(memory.pass.is_some());
     assert!(rows(&ledger).is_none());
 }
+
+#[test]
+fn after_a_lost_checkpoint_nothing_is_parked_until_all_rows_are_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let (ledger, _) = open(directory.path());
+    let mut checkpoints = Checkpoints { ledger, number: 0 };
+    checkpoints.write(true, Parking::No, &[("a", Some("a1"))]);
+    // Of another plan: it is refused, and its rows are lost.
+    let mut other = small(50, false);
+    other.key = "other".into();
+    checkpoints.ledger.commit(other);
+    checkpoints.write(false, Parking::Begins(1), &[]);
+    checkpoints.write(false, Parking::Goes(1), &[("a", Some("a2"))]);
+    checkpoints.ledger.flush();
+    assert!(checkpoints.ledger.parked(&release("copy", 1)).is_none());
+    assert!(checkpoints.ledger.close());
+    let (ledger, memory) = open(directory.path());
+    let memory = &memory.routes[&route("site", "copy")];
+    assert_eq!(memory.parked, Parking::No);
+    assert!(memory.pass.is_some());
+    let mut checkpoints = Checkpoints { ledger, number: 60 };
+    checkpoints.write(true, Parking::No, &[("a", Some("a3"))]);
+    checkpoints.write(false, Parking::Begins(2), &[]);
+    checkpoints.ledger.flush();
+    let rows = checkpoints.ledger.parked(&release("copy", 2)).unwrap();
+    assert_eq!(rows.row(&path("a")).unwrap(), b"a3");
+}
+
+#[test]
+fn what_is_taken_back_is_gone_and_mount_points_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    parked(directory.path());
+    let (ledger, memory) = open(directory.path());
+    assert!(memory.sources[&source("site")].rows.is_some());
+    ledger.remember_mounts(&source("site"), vec![path("mnt")]);
+    ledger.disown(&source("site"));
+    // On disk already: the process may end here.
+    let (_, memory) = {
+        let other = tempfile::tempdir().unwrap();
+        for name in [
+            heliostat::ledger::NAME.to_owned(),
+            format!("{}-wal", heliostat::ledger::NAME),
+        ] {
+            let from = directory.path().join(&name);
+            if from.exists() {
+                std::fs::copy(from, other.path().join(&name)).unwrap();
+            }
+        }
+        open(other.path())
+    };
+    let kept = &memory.sources[&source("site")];
+    assert_eq!((&kept.rows, &kept.mounts), (&None, &vec![path("mnt")]));
+    assert!(memory.routes.is_empty());
+    assert!(ledger.rows(&source("site")).is_none());
+    assert!(rows(&ledger).is_none());
+}
