@@ -343,9 +343,8 @@ fn rows_that_are_gone_give_the_file_back() {
     assert!(ledger.close());
     let file = directory.path().join(NAME);
     assert!(std::fs::metadata(&file).unwrap().len() <= 5 << 20);
-    let rows = Ledger::open(directory.path())
-        .ledger
-        .rows(&source())
-        .unwrap();
+    // Held for as long as its rows are read.
+    let ledger = Ledger::open(directory.path()).ledger;
+    let rows = ledger.rows(&source()).unwrap();
     assert_eq!(rows.row(&path("a")), Some(b"a2".into()));
 }
