@@ -1,7 +1,8 @@
 //! The mount table of this process's name space.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +19,17 @@ pub struct Mount {
 
 /// Every mount; none where they cannot be told.
 pub fn mounts() -> Vec<Mount> {
-    parse(&fs::read("/proc/self/mountinfo").unwrap_or_default())
+    let mut table = Vec::with_capacity(TABLE);
+    let read = File::open("/proc/self/mountinfo").and_then(|mut file| file.read_to_end(&mut table));
+    match read {
+        Ok(_) => parse(&table),
+        Err(_) => Vec::new(),
+    }
 }
+
+/// Room for the table of most hosts. The kernel does not say how long it is, and without room it is read in many small
+/// pieces, before every transfer.
+const TABLE: usize = 16 << 10;
 
 /// The mounts below `root`, each with its place below it. The table names real paths, so a root that is reached through
 /// symlinks is resolved first.

@@ -114,6 +114,8 @@ pub struct TargetOptions {
     pub compress: Option<Spanned<Compress>>,
     /// Sessions that are begun ahead; default auto. `rsync://` only.
     pub warm: Option<Spanned<Warm>>,
+    /// What of a transfer is on the disk before it counts; default none.
+    pub durability: Option<Spanned<Durability>>,
     /// What of the metadata is kept; `None`: archive.
     pub attributes: Option<Spanned<Vec<Spanned<Attribute>>>>,
     /// Milliseconds without progress; at least one second.
@@ -341,6 +343,18 @@ pub enum Warm {
     Auto,
     /// Never.
     Off,
+}
+
+/// What of a transfer is on the target's disk before it counts: what a power cut cannot take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Durability {
+    /// Nothing is waited for: the file system writes when it does. After a restart of the machine a local target is compared.
+    None,
+    /// Each file's content, before the file takes its name: a power cut leaves no empty or half-written files.
+    File,
+    /// Everything, names and deletions too, before the transfer counts as done. `file://` only.
+    Full,
 }
 
 /// Compression on the wire.

@@ -18,8 +18,9 @@ use std::sync::Arc;
 use heliostat::engine::{DeleteLeave, Job, Outcome, RelPath, TransferId, Work};
 use heliostat::filter::{Filter, FilterSpec, Rule};
 use heliostat::plan::{
-    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, EventSet, OnStart, Rescan,
-    Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync, Target, TargetName,
+    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, Durability, EventSet,
+    OnStart, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync,
+    Target, TargetName,
 };
 use heliostat::transfer::batch::{Act, Batch, Entry};
 use heliostat::transfer::local::{self, Request};
@@ -36,6 +37,7 @@ struct World {
     allow_empty: bool,
     one_file_system: bool,
     bandwidth: Option<u64>,
+    durability: Durability,
     sweep: bool,
     cancel: Cancel,
     progress: Progress,
@@ -59,6 +61,7 @@ impl World {
             allow_empty: true,
             one_file_system: false,
             bandwidth: None,
+            durability: Durability::None,
             sweep: false,
             cancel: Cancel::new(),
             progress: Progress::new(),
@@ -113,6 +116,7 @@ impl World {
             },
             bandwidth: self.bandwidth,
             compress: Compress::None,
+            durability: self.durability,
             warm: false,
             attributes: self.attributes,
             timeout_ms: 60_000,

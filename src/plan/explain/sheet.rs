@@ -242,6 +242,7 @@ fn limits(route: &RoutePlan) -> Vec<String> {
             .bandwidth
             .map(|bytes| format!("at most {}", words::rate(bytes))),
     );
+    out.extend(words::durability(route.durability).map(str::to_string));
     out.extend(words::compress(route.compress).map(str::to_string));
     if !route.rsync_args.is_empty() {
         out.push(format!("rsync also gets {}", route.rsync_args.join(" ")));
