@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use super::attributes;
 use super::meta::{Meta, Time};
-use super::place::Temporary;
+use super::place::{PRIVATE, Temporary};
 use super::session::Session;
 use super::tree::Dir;
 
@@ -62,7 +62,7 @@ impl Session<'_> {
 }
 
 fn probe(dir: &Dir) -> Option<Grain> {
-    let (_temporary, fd) = Temporary::file(dir).ok()?;
+    let (_temporary, fd) = Temporary::file(dir, PRIVATE).ok()?;
     attributes::set_time(fd.as_fd(), PROBE).ok()?;
     let stat = rustix::fs::fstat(&fd).ok()?;
     Some(Grain::of(Meta::of(&stat).mtime))

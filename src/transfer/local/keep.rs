@@ -1,6 +1,7 @@
 //! Which metadata a run keeps: the route's attributes as this process is able to carry them out.
 
 use super::meta::{Kind, Meta};
+use super::place::PRIVATE;
 use crate::plan::Attributes;
 
 /// What is kept.
@@ -14,6 +15,9 @@ pub(super) struct Keep {
     pub(super) devices: bool,
     /// Whether this process may give files away.
     pub(super) root: bool,
+    /// Who this process makes files as.
+    pub(super) uid: u32,
+    pub(super) gid: u32,
     /// Groups that a process without root may give its own files to.
     pub(super) groups: Vec<u32>,
     /// The bits that new files do not get where modes are not kept.
@@ -36,14 +40,17 @@ impl Keep {
             .iter()
             .map(|gid| gid.as_raw())
             .collect();
-        groups.push(rustix::process::getegid().as_raw());
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        groups.push(gid.as_raw());
         Keep {
             archive,
             acls,
             xattrs,
             hard_links,
             devices,
-            root: rustix::process::geteuid().is_root(),
+            root: uid.is_root(),
+            uid: uid.as_raw(),
+            gid: gid.as_raw(),
             groups,
             umask: if archive { 0 } else { umask() },
         }
@@ -83,6 +90,18 @@ impl Keep {
         let gid = (source.gid != target.gid && (self.root || self.groups.contains(&source.gid)))
             .then_some(source.gid);
         (uid, gid)
+    }
+
+    /// The mode that a file is made with which shall have `mode` in the end. Where it has its owners from the beginning, that
+    /// is the same, so that it need not be changed: who may read it then may read what there is of it now. Anywhere else,
+    /// and where ACLs may come, only this user may open it until its owners are right.
+    pub(super) fn first_mode(&self, source: &Meta, mode: u32) -> u32 {
+        let own = (source.uid, source.gid) == (self.uid, self.gid);
+        if own && self.archive && !self.acls && mode & (0o7000 | PRIVATE) == PRIVATE {
+            mode
+        } else {
+            PRIVATE
+        }
     }
 
     /// The mode that the target should have: `old` is what stands there now, if that is kept.

@@ -36,19 +36,20 @@ impl Session<'_> {
         if before.id != source.id {
             return Err(Fault::Again);
         }
-        let (temporary, fresh) =
-            Temporary::file(&pair.target).map_err(|error| at_target("making a file on", error))?;
+        let old = there.as_ref().filter(|there| there.kind == Kind::File);
+        let mode = self.keep.mode(&before, old);
+        let (temporary, fresh) = Temporary::file(&pair.target, self.keep.first_mode(&before, mode))
+            .map_err(|error| at_target("making a file on", error))?;
         self.copier.copy(&ours, &before, &fresh)?;
         let xattrs = if self.keep.extras() {
             Some(xattrs::of_source(&self.keep, &ours)?)
         } else {
             None
         };
-        let old = there.as_ref().filter(|there| there.kind == Kind::File);
         let wanted = Wanted {
             source: &before,
             xattrs,
-            mode: self.keep.mode(&before, old),
+            mode,
         };
         let current = stat(&fresh).map_err(|error| at_target("looking at", error))?;
         attributes::apply(&self.keep, &wanted, fresh.as_fd(), &current)?;
