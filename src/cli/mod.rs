@@ -6,6 +6,7 @@
 pub mod approve;
 pub mod bar;
 pub mod client;
+pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod files;
@@ -98,6 +99,8 @@ pub enum Command {
     Wait(wait::WaitArgs),
     /// Release a hold
     Approve(approve::ApproveArgs),
+    /// Look at this host: whether what the manifests need is here, and what to do where it is not
+    Doctor(doctor::DoctorArgs),
     /// Print the version
     Version(version::VersionArgs),
 }
@@ -156,6 +159,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         Command::Rescan(args) => rescan::run(args, out, err),
         Command::Wait(args) => wait::run(args, out, err),
         Command::Approve(args) => approve::run(args, out, err),
+        Command::Doctor(args) => doctor::run(args, colour_err, colour_out, out, err),
         Command::Version(args) => version::run(args, out),
     }
 }
