@@ -5,14 +5,24 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::json;
 
-use crate::Settings;
-use crate::peers::{Peer, To};
+use crate::measure::{Measure, Report};
+use crate::peers::{Ours, Peer, To};
 use crate::place::Place;
 use crate::processes;
 use crate::report::{Table, ratio, seconds};
 use crate::rig::tree::{Difference, Look, differences};
 use crate::rig::wait_for;
+use crate::settings::Settings;
+
+/// The measure.
+pub const MEASURE: Measure = Measure {
+    name: "bulk",
+    about: "10,000 new files in 100 new directories, and the CPU for them",
+    has_goals: true,
+    run,
+};
 
 const DIRECTORIES: usize = 100;
 const FILES_EACH: usize = 100;
@@ -29,18 +39,9 @@ const REST_MAX: Duration = Duration::from_secs(20);
 /// What is compared; the first is what the others are measured by.
 const PEERS: &[Peer] = &[
     Peer::Hand,
-    Peer::Heliostat {
-        to: To::Module,
-        mirror: false,
-    },
-    Peer::Heliostat {
-        to: To::Module,
-        mirror: true,
-    },
-    Peer::Heliostat {
-        to: To::Local,
-        mirror: false,
-    },
+    Peer::Heliostat(Ours::new(To::Module)),
+    Peer::Heliostat(Ours::mirror(To::Module)),
+    Peer::Heliostat(Ours::new(To::Local)),
     Peer::Script,
     Peer::Lsyncd { delay: 1 },
     Peer::Lsyncd { delay: 0 },
@@ -49,7 +50,7 @@ const PEERS: &[Peer] = &[
 /// One tool.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Bulk {
+struct Bulk {
     tool: String,
     /// From the first to the last file at the source.
     made_s: f64,
@@ -69,14 +70,20 @@ pub struct Bulk {
 
 impl Bulk {
     /// Whether it is this program's fault.
-    pub fn failed(&self) -> bool {
+    fn failed(&self) -> bool {
         self.ours && self.identical_s.is_none()
     }
 }
 
 /// Every tool, each on a place of its own.
-pub fn measure(settings: &Settings) -> Vec<Bulk> {
-    settings.peers(PEERS).into_iter().map(one).collect()
+fn run(settings: &Settings) -> Report {
+    let all: Vec<Bulk> = settings.peers(PEERS).into_iter().map(one).collect();
+    Report {
+        tables: vec![table(&all)],
+        goals: Vec::new(),
+        raw: json!(all),
+        failed: all.iter().any(Bulk::failed),
+    }
 }
 
 fn one(peer: Peer) -> Bulk {
@@ -127,7 +134,7 @@ fn one(peer: Peer) -> Bulk {
         differences: left.len(),
         cpu_s,
         rested,
-        ours: matches!(peer, Peer::Heliostat { .. }),
+        ours: peer.is_ours(),
     }
 }
 
@@ -162,7 +169,7 @@ fn in_content(difference: &Difference) -> bool {
 }
 
 /// As a table; the ratio is to the first, a bare rsync.
-pub fn table(all: &[Bulk]) -> Table {
+fn table(all: &[Bulk]) -> Table {
     let mut table = Table::new(
         "10,000 new files in 100 new directories",
         &[

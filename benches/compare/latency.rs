@@ -4,12 +4,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::json;
 
-use crate::Settings;
-use crate::peers::{Peer, Running, To, holds, unique};
+use crate::measure::{Measure, Report};
+use crate::peers::{Ours, Peer, Running, To, holds, unique};
 use crate::place::Place;
 use crate::processes;
 use crate::report::{Table, milliseconds, ratio};
+use crate::samples::percentile;
+use crate::settings::Settings;
+
+/// The measure.
+pub const MEASURE: Measure = Measure {
+    name: "latency",
+    about: "one small change, from the write to its content on the target",
+    has_goals: true,
+    run,
+};
 
 /// A change that has not come by then is lost: the slowest tool takes some seconds where a tree is large.
 const LOST_AFTER: Duration = Duration::from_secs(20);
@@ -22,22 +33,10 @@ const REST_MAX: Duration = Duration::from_secs(20);
 
 /// What is compared; the first is what the others are measured by.
 const PEERS: &[Peer] = &[
-    Peer::Heliostat {
-        to: To::Module,
-        mirror: false,
-    },
-    Peer::Heliostat {
-        to: To::Module,
-        mirror: true,
-    },
-    Peer::Heliostat {
-        to: To::Local,
-        mirror: false,
-    },
-    Peer::Heliostat {
-        to: To::Both,
-        mirror: true,
-    },
+    Peer::Heliostat(Ours::new(To::Module)),
+    Peer::Heliostat(Ours::mirror(To::Module)),
+    Peer::Heliostat(Ours::new(To::Local)),
+    Peer::Heliostat(Ours::mirror(To::Both)),
     Peer::Hand,
     Peer::Script,
     Peer::Lsyncd { delay: 1 },
@@ -47,7 +46,7 @@ const PEERS: &[Peer] = &[
 /// One tool on one tree.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Latency {
+struct Latency {
     files: usize,
     tool: String,
     /// In the order in which they were made, in milliseconds; those that were lost are not here.
@@ -63,20 +62,12 @@ impl Latency {
     }
 }
 
-/// By nearest rank.
-fn percentile(samples: &[f64], share: f64) -> Option<f64> {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let rank = (share * sorted.len() as f64).ceil().max(1.0) as usize;
-    sorted.get(rank.min(sorted.len()).checked_sub(1)?).copied()
-}
-
 /// Every tool on every tree.
-pub fn measure(settings: &Settings) -> Vec<Latency> {
+fn run(settings: &Settings) -> Report {
     let mut all = Vec::new();
-    for files in &settings.files {
+    for files in settings.files() {
         eprintln!("making {files} files");
-        let place = Place::with_files(*files);
+        let place = Place::with_files(files);
         for peer in settings.peers(PEERS) {
             // What the tool before it left behind is no business of this one's.
             place.equalise();
@@ -92,7 +83,11 @@ pub fn measure(settings: &Settings) -> Vec<Latency> {
             all.push(latency);
         }
     }
-    all
+    Report {
+        tables: vec![table(&all)],
+        raw: json!(all),
+        ..Report::default()
+    }
 }
 
 fn one(settings: &Settings, peer: Peer, place: &Place, running: &Running) -> Latency {
@@ -102,7 +97,7 @@ fn one(settings: &Settings, peer: Peer, place: &Place, running: &Running) -> Lat
     processes::rest(&ids, REST_MAX);
     let cpu = || processes::cpu(&ids) + processes::ended_children();
     let before = cpu();
-    for number in 0..settings.changes {
+    for number in 0..settings.changes() {
         // The first file was the probe's.
         let file = &place.files[random.usize(1..place.files.len())];
         let content = unique(number);
@@ -126,7 +121,7 @@ fn one(settings: &Settings, peer: Peer, place: &Place, running: &Running) -> Lat
         }
         processes::rest(&ids, REST_MAX);
     }
-    let cpu_ms = (cpu() - before).as_secs_f64() * 1000.0 / settings.changes.max(1) as f64;
+    let cpu_ms = (cpu() - before).as_secs_f64() * 1000.0 / settings.changes().max(1) as f64;
     Latency {
         files: place.files.len(),
         tool: peer.name(),
@@ -137,7 +132,7 @@ fn one(settings: &Settings, peer: Peer, place: &Place, running: &Running) -> Lat
 }
 
 /// As a table; the ratios are to the first tool on the same tree.
-pub fn table(all: &[Latency]) -> Table {
+fn table(all: &[Latency]) -> Table {
     let mut table = Table::new(
         "One small change, from the write to its content on the target",
         &[

@@ -4,12 +4,22 @@ use std::fs;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::json;
 
-use crate::Settings;
-use crate::peers::{Peer, Running, To};
+use crate::measure::{Measure, Report};
+use crate::peers::{Ours, Peer, Running, To};
 use crate::place::Place;
 use crate::processes;
 use crate::report::Table;
+use crate::settings::Settings;
+
+/// The measure.
+pub const MEASURE: Measure = Measure {
+    name: "memory",
+    about: "resident memory with 10,000 directories and 100,000 files",
+    has_goals: true,
+    run,
+};
 
 const DIRECTORIES: usize = 10_000;
 const FILES_EACH: usize = 10;
@@ -26,7 +36,7 @@ const REST_MAX: Duration = Duration::from_secs(60);
 /// A moment.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Moment {
+struct Moment {
     tool: String,
     when: &'static str,
     resident: u64,
@@ -34,9 +44,9 @@ pub struct Moment {
 }
 
 /// After a first pass onto empty targets, and after a burst of changes; with a module and with a local target apart.
-pub fn measure(settings: &Settings) -> Vec<Moment> {
+fn run(settings: &Settings) -> Report {
     let mut all = Vec::new();
-    let ours = [To::Module, To::Local].map(|to| Peer::Heliostat { to, mirror: true });
+    let ours = [To::Module, To::Local].map(|to| Peer::Heliostat(Ours::mirror(to)));
     for peer in settings.peers(&ours) {
         eprintln!("making {DIRECTORIES} directories with {FILES_EACH} files each");
         let place = Place::new(DIRECTORIES, FILES_EACH, false);
@@ -55,7 +65,11 @@ pub fn measure(settings: &Settings) -> Vec<Moment> {
         all.extend(moment(peer, &mut running, "after 10,000 changed files"));
         running.end();
     }
-    all
+    Report {
+        tables: vec![table(&all)],
+        raw: json!(all),
+        ..Report::default()
+    }
 }
 
 fn moment(peer: Peer, running: &mut Running, when: &'static str) -> Option<Moment> {
@@ -72,7 +86,7 @@ fn moment(peer: Peer, running: &mut Running, when: &'static str) -> Option<Momen
 }
 
 /// As a table.
-pub fn table(all: &[Moment]) -> Table {
+fn table(all: &[Moment]) -> Table {
     let mut table = Table::new(
         "Resident memory with 10,000 directories and 100,000 files watched",
         &["tool", "when", "resident", "at most"],

@@ -31,11 +31,49 @@ pub enum To {
     Both,
 }
 
+/// This program's settings; what is not here is as a manifest has it that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ours {
+    /// The targets.
+    pub to: To,
+    /// `delete: mirror`, which is what the script and lsyncd do.
+    pub mirror: bool,
+    /// `debounce: {quiet: 0ms}`: a change leaves at once.
+    pub at_once: bool,
+}
+
+impl Ours {
+    /// As a manifest has it that says nothing.
+    pub const fn new(to: To) -> Ours {
+        Ours {
+            to,
+            mirror: false,
+            at_once: false,
+        }
+    }
+
+    /// With `delete: mirror`.
+    pub const fn mirror(to: To) -> Ours {
+        Ours {
+            mirror: true,
+            ..Ours::new(to)
+        }
+    }
+
+    /// With `quiet: 0ms`.
+    pub const fn at_once(to: To) -> Ours {
+        Ours {
+            at_once: true,
+            ..Ours::new(to)
+        }
+    }
+}
+
 /// A tool in one of its ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// This program; with `delete: mirror` where `mirror`, else as a manifest has it that says nothing.
-    Heliostat { to: To, mirror: bool },
+    /// This program.
+    Heliostat(Ours),
     /// `inotifywait | while read; do rsync --delete; done`.
     Script,
     /// lsyncd with this delay in seconds.
@@ -48,14 +86,15 @@ impl Peer {
     /// For tables.
     pub fn name(self) -> String {
         match self {
-            Peer::Heliostat { to, mirror } => {
-                let to = match to {
+            Peer::Heliostat(ours) => {
+                let to = match ours.to {
                     To::Module => "daemon module",
                     To::Local => "local",
                     To::Both => "module + local",
                 };
-                let mirror = if mirror { ", mirror" } else { "" };
-                format!("heliostat, {to}{mirror}")
+                let mirror = if ours.mirror { ", mirror" } else { "" };
+                let at_once = if ours.at_once { ", quiet 0" } else { "" };
+                format!("heliostat, {to}{mirror}{at_once}")
             }
             Peer::Script => "inotifywait + rsync --delete".to_string(),
             Peer::Lsyncd { delay } => format!("lsyncd, delay={delay}"),
@@ -63,11 +102,16 @@ impl Peer {
         }
     }
 
+    /// Whether it is this program.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Peer::Heliostat(_))
+    }
+
     /// The program that it needs and that is not here.
     pub fn missing(self) -> Option<&'static str> {
         let needs: &[&'static str] = match self {
-            Peer::Heliostat { to: To::Local, .. } => &[],
-            Peer::Heliostat { .. } | Peer::Hand => &["rsync"],
+            Peer::Heliostat(Ours { to: To::Local, .. }) => &[],
+            Peer::Heliostat(_) | Peer::Hand => &["rsync"],
             Peer::Script => &["rsync", "bash", "inotifywait"],
             Peer::Lsyncd { .. } => &["rsync", "lsyncd"],
         };
@@ -82,14 +126,14 @@ impl Peer {
         let own = place.own(&self.name());
         let mut daemon = Rsyncd::new(&own.join("rsyncd"), &place.module);
         let to = match self {
-            Peer::Heliostat { to, .. } => to,
+            Peer::Heliostat(ours) => ours.to,
             Peer::Script | Peer::Lsyncd { .. } | Peer::Hand => To::Module,
         };
         if to != To::Local {
             daemon.start();
         }
         let work = match self {
-            Peer::Heliostat { to, mirror } => heliostat(&own, place, &daemon, to, mirror),
+            Peer::Heliostat(ours) => heliostat(&own, place, &daemon, ours),
             Peer::Script => Work::Process(script(&own, place, &daemon)),
             Peer::Lsyncd { delay } => Work::Process(lsyncd(&own, place, &daemon, delay)),
             Peer::Hand => Work::Hand,
@@ -225,30 +269,33 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn heliostat(own: &Path, place: &Place, daemon: &Rsyncd, to: To, mirror: bool) -> Work {
+fn heliostat(own: &Path, place: &Place, daemon: &Rsyncd, ours: Ours) -> Work {
     let mut targets = serde_json::Map::new();
     let mut target = |name: &str, mut settings: Value| {
-        if mirror {
+        if ours.mirror {
             settings["delete"] = "mirror".into();
             settings["maxDelete"] = 1_000_000.into();
         }
         targets.insert(name.to_string(), settings);
     };
-    if to != To::Local {
+    if ours.to != To::Local {
         target(
             "module",
             json!({"url": daemon.url(), "passwordFile": daemon.password_file()}),
         );
     }
-    if to != To::Module {
+    if ours.to != To::Module {
         target(
             "local",
             json!({"url": format!("file://{}", place.local.display())}),
         );
     }
     // Periodic passes would hide what the event path loses.
-    let sources =
-        json!({"site": {"path": place.source, "rescan": {"every": "24h"}, "targets": targets}});
+    let mut source = json!({"path": place.source, "rescan": {"every": "24h"}, "targets": targets});
+    if ours.at_once {
+        source["debounce"] = json!({"quiet": "0ms"});
+    }
+    let sources = json!({"site": source});
     let mut service = Heliostat::new(&own.join("service"), &manifest(&sources));
     if let Some(level) = env::var_os("HELIOSTAT_BENCH_LOG_LEVEL") {
         service = service.arg("--log-level").arg(level);
