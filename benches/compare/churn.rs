@@ -1,4 +1,4 @@
-//! Measure 3: mixed operations onto two targets at once; do both end up identical, and how soon?
+//! Mixed operations onto two targets at once; do both end up identical, and how soon?
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -67,7 +67,10 @@ fn run(settings: &Settings) -> Report {
     for seed in settings.seed..settings.seed + settings.seeds {
         all.push(one(settings, ours, seed));
     }
-    for peer in settings.peers(&[Peer::Lsyncd { delay: 1 }]) {
+    for peer in settings.peers(&[Peer::Lsyncd {
+        delay: 1,
+        tuned: false,
+    }]) {
         all.push(one(settings, peer, settings.seed));
     }
     Report {

@@ -4,13 +4,11 @@
 //! is not identical at the end makes it fail, never a time: times belong to a machine, and the ratios within one run to
 //! the tools. It knows nothing of the program's inside; it stands on the tests' rig.
 #![allow(clippy::unwrap_used)] // a benchmark that cannot go on ends: the panic is the message
-#![allow(dead_code)] // the measures of single parts are taken in one after the other
 
 mod bulk;
 mod churn;
 mod latency;
 mod measure;
-mod memory;
 mod peers;
 mod place;
 mod processes;
@@ -18,8 +16,12 @@ mod report;
 #[allow(dead_code, unused_imports)] // the tests ask for more of it
 #[path = "../../tests/rig/mod.rs"]
 mod rig;
+mod rivals;
 mod samples;
+mod scale;
 mod settings;
+mod sustained;
+mod targets;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -36,7 +38,9 @@ const MEASURES: &[Measure] = &[
     latency::MEASURE,
     bulk::MEASURE,
     churn::MEASURE,
-    memory::MEASURE,
+    scale::MEASURE,
+    targets::MEASURE,
+    sustained::MEASURE,
 ];
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
-//! Who is compared: heliostat in its ways, the classic script, lsyncd, and a bare rsync as the yardstick.
+//! Who is compared: heliostat in its ways, the other tools, and a bare rsync as the yardstick.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use crate::rig::process::Process;
 use crate::rig::rsyncd::Rsyncd;
 use crate::rig::service::{Heliostat, manifest};
 use crate::rig::wait_for;
+use crate::rivals;
 
 /// How long a tool may take to watch its source and be in step: with 100,000 files on a busy machine this is minutes.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -77,7 +78,9 @@ pub enum Peer {
     /// `inotifywait | while read; do rsync --delete; done`.
     Script,
     /// lsyncd with this delay in seconds.
-    Lsyncd { delay: u32 },
+    Lsyncd { delay: u32, tuned: bool },
+    /// watchman with a trigger that gives the changed names to rsync.
+    Watchman { tuned: bool },
     /// One rsync, by hand: what the change costs where somebody knows of it already.
     Hand,
 }
@@ -97,7 +100,8 @@ impl Peer {
                 format!("heliostat, {to}{mirror}{at_once}")
             }
             Peer::Script => "inotifywait + rsync --delete".to_string(),
-            Peer::Lsyncd { delay } => format!("lsyncd, delay={delay}"),
+            Peer::Lsyncd { delay, tuned } => format!("lsyncd, delay={delay}{}", words(tuned)),
+            Peer::Watchman { tuned } => format!("watchman + rsync --files-from{}", words(tuned)),
             Peer::Hand => "bare rsync, by hand".to_string(),
         }
     }
@@ -114,6 +118,7 @@ impl Peer {
             Peer::Heliostat(_) | Peer::Hand => &["rsync"],
             Peer::Script => &["rsync", "bash", "inotifywait"],
             Peer::Lsyncd { .. } => &["rsync", "lsyncd"],
+            Peer::Watchman { .. } => &["rsync", "watchman"],
         };
         needs
             .iter()
@@ -123,19 +128,24 @@ impl Peer {
 
     /// Starts it on `place`, and waits until it watches and is in step.
     pub fn start(self, place: &Place) -> Running {
-        let own = place.own(&self.name());
+        let own = place.own();
         let mut daemon = Rsyncd::new(&own.join("rsyncd"), &place.module);
         let to = match self {
             Peer::Heliostat(ours) => ours.to,
-            Peer::Script | Peer::Lsyncd { .. } | Peer::Hand => To::Module,
+            _ => To::Module,
         };
         if to != To::Local {
             daemon.start();
         }
         let work = match self {
             Peer::Heliostat(ours) => heliostat(&own, place, &daemon, ours),
-            Peer::Script => Work::Process(script(&own, place, &daemon)),
-            Peer::Lsyncd { delay } => Work::Process(lsyncd(&own, place, &daemon, delay)),
+            Peer::Script => Work::Process(rivals::script(&own, place, &daemon)),
+            Peer::Lsyncd { delay, tuned } => {
+                Work::Process(rivals::lsyncd(&own, place, &daemon, delay, tuned))
+            }
+            Peer::Watchman { tuned } => {
+                Work::Process(rivals::watchman(&own, place, &daemon, tuned))
+            }
             Peer::Hand => Work::Hand,
         };
         let target = if to == To::Local {
@@ -171,12 +181,16 @@ enum Work {
 impl Running {
     /// The processes that do the work, at both ends, without their children.
     pub fn ids(&self) -> Vec<u32> {
-        let tool = match &self.work {
+        self.id().into_iter().chain(self.daemon.id()).collect()
+    }
+
+    /// The tool itself, without the daemon.
+    pub fn id(&self) -> Option<u32> {
+        match &self.work {
             Work::Heliostat(service) => service.id(),
             Work::Process(process) => Some(process.id()),
             Work::Hand => None,
-        };
-        tool.into_iter().chain(self.daemon.id()).collect()
+        }
     }
 
     /// heliostat itself.
@@ -235,7 +249,7 @@ impl Running {
         let awake = wait_for(START_MAX, || {
             number += 1;
             let content = unique(number);
-            fs::write(place.source.join(file), &content).unwrap();
+            place.write(file, &content);
             self.changed(&place.source, Some(file));
             wait_for(PROBE_EVERY, || {
                 holds(&self.target.join(file), &content).then_some(())
@@ -249,6 +263,10 @@ impl Running {
             place.files.len()
         );
     }
+}
+
+fn words(tuned: bool) -> &'static str {
+    if tuned { ", tuned" } else { "" }
 }
 
 /// A file's content that was in no file before: what a tool before this one sent does not count.
@@ -302,48 +320,4 @@ fn heliostat(own: &Path, place: &Place, daemon: &Rsyncd, ours: Ours) -> Work {
     }
     service.start();
     Work::Heliostat(Box::new(service))
-}
-
-/// The script that the program replaces, its settings apart: the names, the port, and where its output goes.
-fn script(own: &Path, place: &Place, daemon: &Rsyncd) -> Process {
-    let (source, url) = (place.source.display(), daemon.url());
-    let (password, log) = (daemon.password_file(), own.join("log"));
-    let text = format!(
-        r#"SRC={source}/
-COMMAND={RSYNC}
-Option="-vzrtopg --progress --delete"
-PASSFILE={password}
-inotifywait -mrq --timefmt '%y-%m-%d %H:%M' --format '%T %w%f %e' --event modify,delete,create,attrib $SRC | while read date time files
-do
-        $COMMAND $Option --password-file=$PASSFILE $SRC {url}
-        echo "$files was rsyncd" >> {log} 2>&1
-done
-"#,
-        password = password.display(),
-        log = log.display(),
-    );
-    let path = own.join("rsync.sh");
-    fs::write(&path, text).unwrap();
-    let mut command = Command::new("bash");
-    command.arg(path).stdout(Stdio::null());
-    command.stderr(File::create(own.join("errors")).unwrap());
-    Process::spawn(&mut command)
-}
-
-fn lsyncd(own: &Path, place: &Place, daemon: &Rsyncd, delay: u32) -> Process {
-    let text = format!(
-        "settings {{ nodaemon = true }}\n\
-         sync {{ default.rsync, source = \"{source}\", target = \"{url}\", delay = {delay},\n\
-         \x20 rsync = {{ archive = true, password_file = \"{password}\" }} }}\n",
-        source = place.source.display(),
-        url = daemon.url(),
-        password = daemon.password_file().display(),
-    );
-    let path = own.join("lsyncd.lua");
-    fs::write(&path, text).unwrap();
-    let mut command = Command::new("lsyncd");
-    command.arg(path);
-    let log = File::create(own.join("log")).unwrap();
-    command.stdout(log.try_clone().unwrap()).stderr(log);
-    Process::spawn(&mut command)
 }
