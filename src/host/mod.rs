@@ -11,6 +11,6 @@ mod target;
 pub mod temporary;
 
 pub use identity::{identify, shown, why};
-pub use mounts::{Mount, below, mounts};
+pub use mounts::{Mount, below, mounts, on_own_mount};
 pub use root::{Identity, Look, Root};
 pub use target::{target_id, target_id_at};

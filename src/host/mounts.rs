@@ -44,6 +44,16 @@ pub fn below(mounts: &[Mount], root: &Path) -> Vec<(RelPath, u64)> {
     found
 }
 
+/// Whether a path is a mount point or lies on another mount than `/`.
+pub fn on_own_mount(path: &Path, mounts: &[Mount]) -> bool {
+    let Ok(real) = path.canonicalize() else {
+        return false;
+    };
+    mounts
+        .iter()
+        .any(|mount| mount.place != Path::new("/") && real.starts_with(&mount.place))
+}
+
 /// proc_pid_mountinfo(5): `36 35 98:0 /mnt1 /mnt2 rw,noatime …`, blanks and backslashes in names as `\040`, `\134`.
 fn parse(table: &[u8]) -> Vec<Mount> {
     let mount = |line: &[u8]| {

@@ -31,7 +31,7 @@ use crate::filter::Filter;
 use crate::plan::{RouteName, Target};
 
 pub use preview::{Preview, preview};
-pub use rsync::{Rsync, RsyncBinary, command_lines};
+pub use rsync::{Rsync, RsyncBinary, command_lines, probe, secret_trouble};
 
 /// What the host gives to every transfer.
 #[derive(Clone, Debug)]

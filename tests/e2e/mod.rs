@@ -6,6 +6,7 @@
 mod commands;
 mod crashes;
 mod deletes;
+mod doctor;
 mod drift;
 mod dry_run;
 mod failures;
