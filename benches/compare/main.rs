@@ -7,6 +7,7 @@
 
 mod bulk;
 mod churn;
+mod first;
 mod latency;
 mod measure;
 mod peers;
@@ -37,6 +38,7 @@ use settings::Settings;
 const MEASURES: &[Measure] = &[
     latency::MEASURE,
     bulk::MEASURE,
+    first::MEASURE,
     churn::MEASURE,
     scale::MEASURE,
     targets::MEASURE,

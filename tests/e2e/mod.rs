@@ -9,6 +9,7 @@ mod deletes;
 mod doctor;
 mod drift;
 mod dry_run;
+mod durable;
 mod failures;
 mod faults;
 mod histories;

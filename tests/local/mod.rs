@@ -10,6 +10,7 @@ mod hostile;
 mod ordinary;
 mod snapshot;
 mod speed;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
