@@ -85,6 +85,22 @@ mod tests {
     const SOON: Duration = Duration::from_millis(20);
 
     #[tokio::test]
+    async fn it_goes_off_however_often_it_was_given_up() {
+        let mut alarm = Alarm::new().unwrap();
+        for round in 0..300 {
+            let soon = Instant::now() + Duration::from_micros(100 * (round % 4));
+            tokio::select! {
+                biased;
+                () = alarm.until(Some(soon)) => {}
+                () = tokio::task::yield_now() => {}
+            }
+            let at = Instant::now() + Duration::from_micros(150 * (round % 5));
+            let off = tokio::time::timeout(Duration::from_secs(60), alarm.until(Some(at))).await;
+            assert!(off.is_ok() && Instant::now() >= at, "round {round}");
+        }
+    }
+
+    #[tokio::test]
     async fn it_is_never_early_and_can_be_set_anew() {
         let mut alarm = Alarm::new().unwrap();
         let far = Instant::now() + Duration::from_secs(3600);
