@@ -4,6 +4,7 @@
 //! the control socket with its client, signals and log lines. Called by the commands `run`, `status`, `trigger`,
 //! `rescan`, `wait` and `approve`. It must not know manifests: a compiled plan comes in.
 
+pub mod alarm;
 pub mod client;
 pub mod clock;
 pub mod control;

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::control::Question;
 use super::driver::Shell;
@@ -66,6 +66,7 @@ const CANCEL: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct World {
     clock: Clock,
+    alarm: Alarm,
     state: StateDir,
     context: Arc<Context>,
     watch_limit: Option<u64>,
@@ -117,6 +118,7 @@ impl World {
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         World {
             clock: parts.clock,
+            alarm: Alarm::new(),
             state: parts.state,
             context: Arc::new(parts.context),
             watch_limit: parts.watch_limit,
@@ -345,14 +347,7 @@ impl Shell for World {
             let passing = self.transfers.values().any(|transfer| transfer.pass);
             let show = passing.then(|| self.clock.now().mono + self.show_every);
             let wake = deadline.into_iter().chain(end).chain(show).min();
-            let clock = self.clock;
-            let timer = async move {
-                match wake {
-                    Some(at) => tokio::time::sleep_until(clock.instant(at).into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let timer = pin!(timer);
+            let wake = wake.map(|at| self.clock.instant(at));
             tokio::select! {
                 biased;
                 signal = self.signals.next() => {
@@ -369,7 +364,7 @@ impl Shell for World {
                     }
                     return Some(input);
                 }
-                () = timer => {
+                () = self.alarm.at(wake) => {
                     if end.is_some_and(|end| self.clock.now().mono >= end) {
                         self.end_harder();
                     } else {
