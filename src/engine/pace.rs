@@ -95,7 +95,8 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_must_pause_as_long_as_it_would_take_to_send_and_no_longer_than_a_quarter_of_max_wait() {
+    fn a_burst_must_pause_as_long_as_it_would_take_to_send_and_no_longer_than_a_quarter_of_max_wait()
+     {
         let after = pause(500, MS);
         assert!(after > 30 * MS && after < 50 * MS, "{after:?}");
         let steady = pause(100_000, MS);

@@ -2,7 +2,7 @@
 //!
 //! A read for each event wakes three threads one after the other, its own, the worker's and the engine's, and that costs many
 //! times what the events do: half of this program's CPU while thousands of files were written. So once reads follow one another
-//! without a pause, the next one waits a little. The kernel's queue holds what two milliseconds bring many times over, and a
+//! without a pause, the next one waits a little. The kernel's queue holds what three milliseconds bring many times over, and a
 //! single change, a few events at once, never waits.
 
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 /// So many reads may follow one another: more than one change of a file brings events.
 const AT_ONCE: u32 = 8;
 /// A read within so long after the one before follows it without a pause.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(5);
 /// How long a read waits then.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(3);
 
 /// Of one reader.
 #[derive(Debug, Default)]
@@ -45,7 +45,7 @@ mod tests {
     fn only_what_goes_on_and_on_waits() {
         let mut breath = Breath::default();
         let mut now = Instant::now();
-        let step = Duration::from_micros(300);
+        let step = Duration::from_millis(1);
         for _ in 0..3 {
             for _ in 0..AT_ONCE {
                 assert_eq!(breath.after_read(now), None);
