@@ -196,7 +196,7 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
     let passwords = ["passwordFile", "passwordCredential", "passwordEnv"]
         .map(|key| limit(Fits::Daemon, fields.take(key)));
     let ssh_field = limit(Fits::Ssh, fields.take("ssh"));
-    let warm_field = limit(Fits::Daemon, fields.take("warm"));
+    let warm_field = limit(Fits::Remote, fields.take("warm"));
     let compress_field = limit(Fits::Remote, fields.take("compress"));
     let args_field = limit(Fits::Remote, fields.take("rsyncArgs"));
     let guard_field = limit(Fits::Local, fields.take("guard"));
@@ -317,7 +317,7 @@ impl TargetOptions {
             } else {
                 Ssh::default()
             },
-            warm: all.warm.filter(|_| fits(Fits::Daemon)),
+            warm: all.warm.filter(|_| fits(Fits::Remote)),
             compress: all.compress.filter(|_| fits(Fits::Remote)),
             rsync_args: if fits(Fits::Remote) {
                 all.rsync_args

@@ -112,7 +112,7 @@ pub struct TargetOptions {
     pub bandwidth: Option<Spanned<u64>>,
     /// On the wire; default none. Not with `file://`.
     pub compress: Option<Spanned<Compress>>,
-    /// Sessions that are begun ahead; default auto. `rsync://` only.
+    /// Sessions that are begun ahead; default auto. Not with `file://`.
     pub warm: Option<Spanned<Warm>>,
     /// What of a transfer is on the disk before it counts; default none.
     pub durability: Option<Spanned<Durability>>,
@@ -335,11 +335,11 @@ pub enum OnStart {
     Never,
 }
 
-/// Whether a session with the daemon is begun ahead.
+/// Whether a session with the far side is begun ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Warm {
-    /// After each transfer one, for 20 seconds, unless the daemon is short of connections.
+    /// After each transfer one, for a minute at most, unless the far side is short of connections.
     Auto,
     /// Never.
     Off,

@@ -173,7 +173,7 @@ pub struct RoutePlan {
     pub bandwidth: Option<u64>,
     /// On the wire.
     pub compress: Compress,
-    /// Whether a session with its daemon may be begun ahead.
+    /// Whether a session with its far side may be begun ahead.
     pub warm: bool,
     /// What of a transfer is on the disk before it counts.
     pub durability: Durability,

@@ -74,7 +74,7 @@ pub(crate) struct Prepared {
     pub(crate) filter: Filter,
     /// What it comes to.
     pub(crate) batch: Batch,
-    /// Whether it is a few small files. Only asked for where a daemon's transfer goes by it.
+    /// Whether it is a few small files. Only asked for where rsync carries it out.
     pub(crate) small: bool,
 }
 
@@ -186,6 +186,11 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
         } else {
             &[]
         },
+        // In process a listed path costs no more than one that is come across.
+        entries: job
+            .deletes
+            .target_entries
+            .filter(|_| !matches!(job.route.target, Target::Local { .. })),
     };
     let batch = normalise::normalise(
         &job.work,
@@ -194,7 +199,7 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
             root: job.source.path.as_ref(),
         },
     );
-    let small = matches!(job.route.target, Target::Daemon { .. })
+    let small = !matches!(job.route.target, Target::Local { .. })
         && facts::is_small(job.source.path.as_ref(), &batch);
     (
         facts,

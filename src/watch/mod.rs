@@ -18,6 +18,7 @@
 //! ```
 
 mod backend;
+mod breath;
 mod cookies;
 mod directories;
 mod disk;

@@ -202,8 +202,7 @@ fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::
             bandwidth: origins
                 .given("bandwidth", options.bandwidth.as_ref())
                 .map(|rate| values::Rate(unit::written_rate(rate))),
-            warm: matches!(target.url.value.parts, UrlParts::Daemon { .. })
-                .then(|| origins.pick("warm", options.warm.as_ref(), Warm::Auto)),
+            warm: (!local).then(|| origins.pick("warm", options.warm.as_ref(), Warm::Auto)),
             compress: (!local)
                 .then(|| origins.pick("compress", options.compress.as_ref(), Compress::None)),
             durability: Some(origins.pick(

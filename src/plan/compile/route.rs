@@ -35,7 +35,7 @@ pub(super) fn lower(
     // It would keep the disk busy that somebody may want to unmount.
     let mounted = source.options.guard.require_mount.as_ref();
     let mounted = mounted.is_some_and(|required| required.value);
-    let warm = !off && !mounted && matches!(url, Target::Daemon { .. });
+    let warm = !off && !mounted && !matches!(url, Target::Local { .. });
     let durability = durability(options, &url, out);
     Some(RoutePlan {
         name: RouteName {
