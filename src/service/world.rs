@@ -23,7 +23,7 @@ use crate::host;
 use crate::plan::{RouteName, SourcePlan};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
-use crate::watch::{self, Mechanism, WatchHandle, WatchOptions};
+use crate::watch::{self, Mechanism, Surroundings, WatchHandle, WatchOptions};
 
 /// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
 const INPUTS_MAX: usize = 4096;
@@ -69,6 +69,8 @@ pub struct World {
     state: StateDir,
     context: Arc<Context>,
     watch_limit: Option<u64>,
+    mechanism: Mechanism,
+    surroundings: Surroundings,
     log: Log,
     inputs: mpsc::Receiver<Input>,
     sender: mpsc::Sender<Input>,
@@ -98,6 +100,8 @@ pub struct WorldParts {
     pub context: Context,
     /// Watches each source may have.
     pub watch_limit: Option<u64>,
+    /// What watches.
+    pub mechanism: Mechanism,
     /// What was remembered before.
     pub memory: Memory,
     /// Surveys, the ledger, history.
@@ -120,6 +124,12 @@ impl World {
             state: parts.state,
             context: Arc::new(parts.context),
             watch_limit: parts.watch_limit,
+            mechanism: parts.mechanism,
+            surroundings: if parts.watched {
+                Surroundings::listen()
+            } else {
+                Surroundings::deaf()
+            },
             log: Log::default(),
             inputs,
             sender,
@@ -196,6 +206,8 @@ impl World {
                         root,
                         directories: 0,
                         unwatched: 0,
+                        doubted: 0,
+                        by: Default::default(),
                     }),
                     Err(reason) => Notice::Waiting { reason },
                 };
@@ -208,7 +220,8 @@ impl World {
         let options = WatchOptions {
             cookies: self.state.cookies(&source.name),
             watch_limit: self.watch_limit,
-            mechanism: Mechanism::Fitting,
+            mechanism: self.mechanism,
+            surroundings: self.surroundings.clone(),
         };
         self.watches.insert(
             id,

@@ -21,7 +21,11 @@ mod backend;
 mod cookies;
 mod directories;
 mod disk;
+mod fanotify;
+mod fanotify_calls;
+mod fanotify_reader;
 mod handle;
+mod handles;
 mod inbox;
 mod inotify;
 mod inotify_reader;
@@ -36,12 +40,15 @@ mod place;
 mod rename;
 mod scope;
 mod stand;
+mod surroundings;
 mod tree;
+mod way;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
 pub use handle::{WatchHandle, WatchOptions, spawn};
-pub use mechanism::Mechanism;
+pub use mechanism::{MANY, Mechanism, foresee};
+pub use surroundings::Surroundings;
 pub use worker::Sink;
