@@ -73,8 +73,22 @@ mod polling {
     mod races;
     #[path = "roots.rs"]
     mod roots;
+    #[allow(dead_code)] // exact marks are asked for where events are told
     #[path = "world.rs"]
     mod world;
     use super::shadow;
+    use world::*;
+}
+
+/// What others change, where no event tells it.
+#[path = "."]
+mod foreign {
+    const MECHANISM: heliostat::watch::Mechanism = heliostat::watch::Mechanism::Auto;
+
+    #[path = "layers.rs"]
+    mod layers;
+    #[allow(dead_code)] // what is told by events is asked for by the others
+    #[path = "world.rs"]
+    mod world;
     use world::*;
 }

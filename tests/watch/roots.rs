@@ -177,6 +177,25 @@ fn a_root_that_is_mounted_over_and_unmounted_is_another_root_each_time() {
 }
 
 #[test]
+fn a_root_that_is_unmounted_and_mounted_again_at_once_is_watched_again() {
+    let world = World::new();
+    let Some(mount) = Mount::over(&world.root()) else {
+        return;
+    };
+    let mut watch = world.ready();
+    drop(mount);
+    let _mount = Mount::over(&world.root()).unwrap(); // often with the same numbers
+    fs::create_dir(world.at("new")).unwrap();
+    watch.until(|notice| match notice {
+        Notice::Ready(report) => all(report) == 2,
+        Notice::Changed(_) => covered(std::slice::from_ref(notice), "new"),
+        _ => false,
+    });
+    fs::write(world.at("new/f"), "").unwrap();
+    assert!(covered(&watch.barrier(), "new/f"));
+}
+
+#[test]
 fn a_mount_over_a_watched_directory_is_seen_without_any_event() {
     let mut world = World::new();
     world.plan.one_file_system = false;
