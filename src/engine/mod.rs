@@ -27,6 +27,7 @@ mod input;
 mod job;
 mod memory;
 mod notice;
+mod pace;
 mod parked;
 mod path;
 mod picture;

@@ -14,7 +14,7 @@ mod watches;
 
 pub use file_system::{foreign, foreign_at};
 pub use identity::{identify, shown, why};
-pub use mounts::{Mount, below, mounts};
+pub use mounts::{Mount, below, mounts, on_own_mount};
 pub use root::{Identity, Look, Root};
 pub use target::{target_id, target_id_at};
 pub use watches::user_watches;

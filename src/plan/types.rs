@@ -174,8 +174,10 @@ pub struct RoutePlan {
     pub bandwidth: Option<u64>,
     /// On the wire.
     pub compress: Compress,
-    /// Whether a session with its daemon may be begun ahead.
+    /// Whether a session with its far side may be begun ahead.
     pub warm: bool,
+    /// What of a transfer is on the disk before it counts.
+    pub durability: Durability,
     /// What of the metadata is kept.
     pub attributes: Attributes,
     /// Without progress, after which a transfer is ended.
@@ -338,6 +340,26 @@ pub enum OnStart {
     Always,
     /// Never: the target is taken to be right.
     Never,
+}
+
+/// What of a transfer is on the target's disk before it counts: what a power cut cannot take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Durability {
+    /// Nothing is waited for.
+    #[default]
+    None,
+    /// Each file's content, before the file takes its name.
+    File,
+    /// Everything, before the transfer is done. Local targets only.
+    Full,
+}
+
+impl Durability {
+    /// Whether a transfer that is done is there whatever the machine does then.
+    pub fn lasts(self) -> bool {
+        self == Durability::Full
+    }
 }
 
 /// Compression on the wire.

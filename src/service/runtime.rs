@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::control::{self, Facts};
 use super::driver::{self, Shell};
@@ -126,8 +127,11 @@ pub async fn open(
     context.orphans = ended.left;
     let digest = plan::digest(&options.plan);
     let watch_limit = options.limits.watches;
+    let alarm =
+        Alarm::new().map_err(|error| Failure::Setup(format!("cannot make a timer: {error}")))?;
     let world = World::new(WorldParts {
         clock: Clock::start(),
+        alarm,
         state,
         context,
         watch_limit,
@@ -154,7 +158,8 @@ pub async fn open(
     Ok((world, control))
 }
 
-/// A local target that is another directory than it was, or not there, is to be compared with everything.
+/// A local target that is another directory than it was, or not there, is to be compared with everything; so is one that
+/// may have lost in the machine's last end what was written to it.
 async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
     let look = move |mut memory: Memory| {
         for (_, route) in plan.routes() {
@@ -163,7 +168,8 @@ async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
             };
             if let Some(remembered) = memory.routes.get_mut(&route.name)
                 && remembered.target.is_some()
-                && remembered.target != host::target_id_at(Path::new(path))
+                && remembered.target
+                    != host::target_id_at(Path::new(path), route.durability.lasts())
             {
                 // What is owed stays owed: it may be there again, and what vanished meanwhile must leave it.
                 remembered.pass = remembered.pass.or(Some(Compare::Quick));

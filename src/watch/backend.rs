@@ -182,15 +182,26 @@ pub(crate) struct Opened {
     pub(crate) blind: bool,
 }
 
+/// Whether a backend is the right one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is.
+    Fits,
+    /// Another one would be opened now.
+    Outgrown,
+    /// Another one would be better and cannot be had: why it is this one after all. Said once.
+    Stays(String),
+}
+
 /// Opens backends, and knows when another one would do better.
 pub(crate) trait Opener: Send {
     /// Opens one that feeds `feed`; the error is for people.
     fn open(&mut self, feed: Feed) -> Result<Opened, String>;
 
-    /// Whether it should be opened anew, and another one would come, now that so many directories are watched, or that the
-    /// limit of watches was met.
-    fn is_outgrown(&mut self, _watched: u64, _limit_met: bool) -> bool {
-        false
+    /// Whether what was opened last is still the right one, now that so many directories are watched, or that the limit of
+    /// watches was met.
+    fn fits(&mut self, _watched: u64, _limit_met: bool) -> Fit {
+        Fit::Fits
     }
 
     /// The one that was opened last has lost events while so many directories were watched.

@@ -13,6 +13,9 @@ use super::backend::RawEvent;
 /// Twice the kernel's own default (16,384): about 4 MB at the worst, and a burst that the worker digests in a second.
 pub(crate) const QUEUE_MAX: usize = 32_768;
 
+/// Why everything is lost where the queue was full: the worker was held up, not the mechanism.
+pub(crate) const FULL: &str = "more file events than could be taken in";
+
 /// How far back an equal event is looked for, so that files written in turn do not fill the queue.
 const LOOK_BACK: usize = 8;
 
@@ -57,7 +60,7 @@ impl State {
         }
         if self.events.len() >= QUEUE_MAX {
             self.events.clear();
-            self.lost = Some("more file events than could be taken in".into());
+            self.lost = Some(FULL.into());
         }
         self.events.push_back(event);
     }

@@ -16,7 +16,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::backend::{NoBackend, Opened, Opener};
+use super::backend::{Fit, NoBackend, Opened, Opener};
 use super::fanotify::Fanotify;
 use super::inbox::Feed;
 use super::inotify::Inotify;
@@ -135,13 +135,13 @@ impl Opener for Choice {
         })
     }
 
-    fn is_outgrown(&mut self, watched: u64, limit_met: bool) -> bool {
+    fn fits(&mut self, watched: u64, limit_met: bool) -> Fit {
         let candidate = self.asked == Mechanism::Auto
             && self.now == Mechanism::Inotify
             && self.outgrown.is_none()
             && self.refused.is_none();
         if !candidate || watched < MANY && !limit_met {
-            return false;
+            return Fit::Fits;
         }
         match Fanotify::probe(&self.root, Some(&self.apart)) {
             Ok(()) => {
@@ -149,11 +149,11 @@ impl Opener for Choice {
                     true => "it has more directories than inotify may watch".to_owned(),
                     false => format!("it has {MANY} directories or more"),
                 });
-                true
+                Fit::Outgrown
             }
             Err(refused) => {
                 self.refused = Some(refused);
-                false
+                Fit::Stays(self.choose().1)
             }
         }
     }
@@ -175,6 +175,16 @@ pub fn name(mechanism: Mechanism) -> &'static str {
         Mechanism::Fanotify => "fanotify",
         Mechanism::Notify => "notify",
         Mechanism::Polling => "polling",
+    }
+}
+
+/// Whether fanotify takes the place of inotify once a source at `root` has more directories than that may watch.
+pub fn may_grow(asked: Mechanism, root: &Path) -> bool {
+    let marks = || Fanotify::probe(root, None).is_ok();
+    match asked {
+        Mechanism::Auto => fitting(root).0 == Mechanism::Inotify && marks(),
+        Mechanism::Fanotify => marks(),
+        Mechanism::Inotify | Mechanism::Notify | Mechanism::Polling => false,
     }
 }
 
@@ -251,19 +261,22 @@ mod tests {
             if opened(&mut choice).mechanism != "inotify" {
                 return;
             }
-            assert!(!choice.is_outgrown(MANY - 1, false));
+            assert_eq!(choice.fits(MANY - 1, false), Fit::Fits);
             let probed = Fanotify::probe(&choice.root, Some(&choice.apart));
-            assert_eq!(choice.is_outgrown(watched, limit_met), probed.is_ok());
+            let fit = choice.fits(watched, limit_met);
+            assert_eq!(fit == Fit::Outgrown, probed.is_ok(), "{fit:?}");
+            assert_eq!(may_grow(Mechanism::Auto, &choice.root), probed.is_ok());
             let by = opened(&mut choice);
             if let Err(refused) = probed {
                 assert!(
                     by.mechanism == "inotify" && by.why.contains(&refused),
                     "{by:?}"
                 );
+                assert_eq!(fit, Fit::Stays(by.why));
                 continue;
             }
             assert_eq!(by.mechanism, "fanotify");
-            assert!(!choice.is_outgrown(watched, limit_met), "once is enough");
+            assert_eq!(choice.fits(watched, limit_met), Fit::Fits, "once is enough");
             choice.lost(2_000_000);
             assert_eq!(
                 opened(&mut choice).mechanism,
@@ -276,7 +289,7 @@ mod tests {
                 by.mechanism == "inotify" && by.why.contains("can be read"),
                 "{by:?}"
             );
-            assert!(!choice.is_outgrown(watched, limit_met), "and no more");
+            assert_eq!(choice.fits(watched, limit_met), Fit::Fits, "and no more");
         }
     }
 

@@ -66,6 +66,8 @@ pub(crate) struct Stand {
     poll_every: Duration,
     told: (u64, u64, u64),
     told_at: Instant,
+    /// What is to be told beside the numbers has changed.
+    changed: bool,
 }
 
 /// A round of polling that is under way.
@@ -109,6 +111,7 @@ impl Stand {
             poll_every: POLL_MIN,
             told: (0, 0, 0),
             told_at: now,
+            changed: false,
         }
     }
 
@@ -228,8 +231,14 @@ impl Stand {
 
     /// When numbers that were not told are due.
     pub(crate) fn next_report(&self) -> Option<Instant> {
-        let news = self.walk == Walk::Done && self.numbers() != self.told;
+        let news = self.walk == Walk::Done && (self.changed || self.numbers() != self.told);
         news.then(|| self.told_at + REPORT_EVERY)
+    }
+
+    /// Why it is this mechanism after all.
+    pub(crate) fn stays(&mut self, why: String) {
+        self.by.why = why;
+        self.changed = true;
     }
 
     fn numbers(&self) -> (u64, u64, u64) {
@@ -247,6 +256,7 @@ impl Stand {
     pub(crate) fn reported(&mut self, now: Instant) -> WatchReport {
         self.told = self.numbers();
         self.told_at = now;
+        self.changed = false;
         WatchReport {
             root: self.root.clone(),
             directories: self.told.0,

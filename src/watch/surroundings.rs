@@ -198,7 +198,8 @@ impl Shared {
         let before = std::mem::take(&mut seat.way);
         let names = &mut state.names;
         way::go(&seat.root, |directory, name| {
-            heard &= host::foreign(directory).is_none();
+            // What lies in an overlay's lower layers may be changed unheard, but hardly what is above a source.
+            heard &= host::foreign(directory).is_none_or(|name| name == "overlay");
             let Some(name) = name else { return };
             match self.watch(directory) {
                 Ok(watch) => {

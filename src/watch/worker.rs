@@ -14,10 +14,10 @@ use std::time::Instant;
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
-use super::backend::{NoBackend, Opened, Opener};
+use super::backend::{Fit, NoBackend, Opened, Opener};
 use super::cookies::Cookies;
 use super::disk::{Disk, Identity};
-use super::inbox::Inbox;
+use super::inbox::{FULL, Inbox};
 use super::mounts::Mounts;
 use super::pace::Pace;
 use super::scope::Scope;
@@ -116,6 +116,9 @@ impl Worker {
         let now = Instant::now();
         self.cookies.ask(mail.barriers);
         if let Some(reason) = mail.lost {
+            if let Some(stand) = self.stand.as_ref().filter(|_| reason != FULL) {
+                self.opener.lost(stand.tree.counts().0);
+            }
             self.lost(reason, now);
         }
         if let Some(stand) = &mut self.stand {
@@ -185,7 +188,6 @@ impl Worker {
         // What stood behind the lost events cannot be told apart from what stood before them.
         self.cookies.recall();
         self.cookies.ask(stand.take_arrived());
-        self.opener.lost(stand.tree.counts().0);
         if self.pace.ask(now) {
             self.send(Notice::Lost { reason });
         }
@@ -210,14 +212,17 @@ impl Worker {
 
     /// Another mechanism would do better, now that it is known how many directories there are.
     fn change_mechanism(&mut self, now: Instant) {
-        let Some(stand) = &self.stand else { return };
+        let Some(stand) = &mut self.stand else { return };
         let (watched, limit_met) = (stand.tree.counts().0, stand.tree.met_limit());
-        if self.pace.due().is_none() && self.opener.is_outgrown(watched, limit_met) {
-            match stand.walk {
-                Walk::First => self.rearm(now), // of which nothing was told yet
-                Walk::Again | Walk::Done => {
-                    self.lost("it is watched by another mechanism from now on".into(), now);
-                }
+        if self.pace.due().is_some() {
+            return;
+        }
+        match self.opener.fits(watched, limit_met) {
+            Fit::Fits => {}
+            Fit::Stays(why) => stand.stays(why),
+            Fit::Outgrown if stand.walk == Walk::First => self.rearm(now), // nothing was told yet
+            Fit::Outgrown => {
+                self.lost("it is watched by another mechanism from now on".into(), now);
             }
         }
     }
@@ -429,6 +434,9 @@ impl Worker {
 
 /// When the root was made, where its file system tells.
 fn born(root: &Path) -> Option<(i64, u32)> {
+    if host::foreign_at(root).is_some() {
+        return None; // a layered one tells another time once it has copied the directory up
+    }
     let found = statx(CWD, root, AtFlags::empty(), StatxFlags::BTIME).ok()?;
     let told = found.stx_mask & StatxFlags::BTIME.bits() != 0;
     told.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec))

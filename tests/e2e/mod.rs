@@ -6,8 +6,10 @@
 mod commands;
 mod crashes;
 mod deletes;
+mod doctor;
 mod drift;
 mod dry_run;
+mod durable;
 mod failures;
 mod faults;
 mod histories;

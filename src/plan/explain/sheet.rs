@@ -73,7 +73,7 @@ fn source_sheet(explain: &Explain<'_>, source: &SourcePlan) -> Sheet {
         title: format!("source {}", source.name),
         rows: vec![
             row("path", [source.path.clone()]),
-            row("watched by", [(explain.watched_by)(source)]),
+            row("watch", [(explain.watched_by)(source)]),
             row("triggers", [words::events(source.events)]),
             rules("include", &source.filter.include),
             rules("exclude", &source.filter.exclude),
@@ -243,6 +243,7 @@ fn limits(route: &RoutePlan) -> Vec<String> {
             .bandwidth
             .map(|bytes| format!("at most {}", words::rate(bytes))),
     );
+    out.extend(words::durability(route.durability).map(str::to_string));
     out.extend(words::compress(route.compress).map(str::to_string));
     if !route.rsync_args.is_empty() {
         out.push(format!("rsync also gets {}", route.rsync_args.join(" ")));
