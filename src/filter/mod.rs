@@ -13,12 +13,14 @@ mod class;
 mod decide;
 mod globs;
 mod pattern;
+mod reach;
 mod rsync;
 #[cfg(test)]
 mod tests;
 
 pub use decide::{Decision, Filter, Verdict};
 pub use pattern::{PatternError, check};
+pub use reach::reach;
 
 use serde::Serialize;
 
