@@ -691,3 +691,19 @@ fn as_json() {
     let diff = diff(&plan(BASE), &plan(&new));
     insta::assert_snapshot!(serde_json::to_string_pretty(&diff).unwrap());
 }
+
+/// A plan that was asked of a service is held against one that was read from files.
+#[test]
+fn a_plan_survives_its_json() {
+    let mut plans = vec![plan(BASE), Plan::default()];
+    plans.extend(EDITS.iter().map(|(from, to, ..)| plan(&with(from, to))));
+    for plan in plans {
+        let text = serde_json::to_string(&plan).unwrap();
+        let back: Plan = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, plan);
+        // Also where rules were written, which equality does not look at.
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+    }
+    let name: Result<crate::plan::RouteName, _> = serde_json::from_str("\"web\"");
+    assert!(name.is_err());
+}
