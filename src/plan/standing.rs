@@ -44,30 +44,36 @@ pub fn route_key(source: &SourcePlan, route: &RoutePlan) -> String {
     ))
 }
 
-/// The plan's content as a short hash, independent of comments and order.
+/// The plan's content as a short hash, independent of comments and order: equal exactly where
+/// [`diff`](super::diff()) finds nothing.
 pub fn digest(plan: &Plan) -> String {
     let mut plan = plan.clone();
     for source in plan.sources.values_mut() {
         for route in source.routes.values_mut() {
-            route.filter = without_origins(&route.filter);
+            unordered(&mut route.filter);
+            route.windows.sort_by_key(key);
+            route.windows.dedup();
         }
-        source.filter = without_origins(&source.filter);
+        unordered(&mut source.filter);
     }
     key(&plan)[..12].to_owned()
+}
+
+/// Without order and origins: two that mean the same are one.
+fn unordered(filter: &mut FilterSpec) {
+    for rules in [&mut filter.include, &mut filter.exclude] {
+        rules.sort_by(|one, other| one.pattern.cmp(&other.pattern));
+        rules.dedup();
+        for rule in rules {
+            rule.origin = None;
+        }
+    }
 }
 
 /// The patterns as sets: neither their order nor where they were written means anything.
 fn meaning(filter: &FilterSpec) -> [BTreeSet<&str>; 2] {
     [&filter.include, &filter.exclude]
         .map(|rules| rules.iter().map(|rule| rule.pattern.as_str()).collect())
-}
-
-fn without_origins(filter: &FilterSpec) -> FilterSpec {
-    let mut filter = filter.clone();
-    for rule in filter.include.iter_mut().chain(&mut filter.exclude) {
-        rule.origin = None;
-    }
-    filter
 }
 
 fn key(of: &impl serde::Serialize) -> String {

@@ -30,7 +30,7 @@ pub enum What {
         /// In the new one.
         after: Option<String>,
     },
-    /// Of a list; where both are empty, only its order changed, which means nothing.
+    /// Of a list whose order means nothing.
     List {
         /// In the new plan only, in its order.
         added: Vec<String>,
@@ -73,16 +73,13 @@ impl Changes {
         }
     }
 
-    /// Compares a list whose order means nothing: another order, or an item twice, is never more than [`Class::Retune`].
-    pub(super) fn list<T: PartialEq>(
+    /// Compares a list whose order means nothing: another order, or an item twice, is no change.
+    pub(super) fn list<T>(
         &mut self,
         (key, class): (&'static str, Class),
         (old, new): (&[T], &[T]),
         written: impl Fn(&T) -> String,
     ) {
-        if old == new {
-            return;
-        }
         let (old, new): (Vec<String>, Vec<String>) = (
             old.iter().map(&written).collect(),
             new.iter().map(&written).collect(),
@@ -93,12 +90,13 @@ impl Changes {
             these.cloned().collect()
         };
         let (added, removed) = (only(&new, &old), only(&old, &new));
-        let same = added.is_empty() && removed.is_empty();
-        self.0.push(Change {
-            key,
-            class: if same { Class::Retune } else { class },
-            what: What::List { added, removed },
-        });
+        if !added.is_empty() || !removed.is_empty() {
+            self.0.push(Change {
+                key,
+                class,
+                what: What::List { added, removed },
+            });
+        }
     }
 
     /// The highest class among them.

@@ -8,6 +8,9 @@
 //!
 //! Called by the engine, which carries the classes out, and by `diff`, which tells them.
 //!
+//! The order of patterns, events and windows means nothing, and so is no change: [`PlanDiff::is_empty`] exactly where the
+//! [`digest`](super::digest) of both is one. Whoever keeps what is [`Class::Keep`] may go on with the old plan of it.
+//!
 //! Invariant: a change whose class is below [`Class::Rescope`] leaves what is remembered of a route valid
 //! ([`route_key`](super::route_key) is the same); one from [`Class::Resync`] on does not.
 
