@@ -18,7 +18,7 @@ pub const DEFAULT_PATH: &str = "/etc/heliostat/conf.d";
 /// The standard input's name.
 pub const STDIN: &str = "-";
 /// A directory with more is not one of manifests; with the bound of a file this bounds the memory.
-const MAX_FILES: usize = 4096;
+pub(super) const MAX_FILES: usize = 4096;
 
 /// What was read, and what could not be.
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl Inputs {
         }
     }
 
-    fn problem(&mut self, path: &Path, code: Code, message: &str) {
+    pub(super) fn problem(&mut self, path: &Path, code: Code, message: &str) {
         let at = Place {
             file: shown(path).into(),
             span: 0..0,

@@ -1,6 +1,6 @@
 //! From paths to a plan: what every command that needs one has in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -59,7 +59,79 @@ pub fn manifest_paths(named: &[PathBuf], agent: &Agent) -> Vec<PathBuf> {
     }
 }
 
-/// What files say, and what is wrong with it.
+/// What files say, before it is known for which host.
+#[derive(Debug)]
+pub struct Parsed {
+    /// Where anything is an error, what could be read of them.
+    pub manifests: Vec<Manifest>,
+    files: Vec<SourceFile>,
+    diagnostics: Vec<Diagnostic>,
+    named: usize,
+    unreadable: bool,
+}
+
+impl Parsed {
+    /// Reads the manifests of these paths.
+    pub fn read(paths: &[PathBuf]) -> Parsed {
+        Parsed::new(files::read(paths, &[]))
+    }
+
+    /// Of files that cannot be read the rest cannot be judged.
+    pub fn new(inputs: Inputs) -> Parsed {
+        let Inputs { files, problems } = inputs;
+        let unreadable = !problems.is_empty();
+        let named = files.len() + problems.len();
+        let (manifests, diagnostics) = match unreadable {
+            true => (Vec::new(), problems),
+            false => manifest::load(&files),
+        };
+        Parsed {
+            manifests,
+            files,
+            diagnostics,
+            named,
+            unreadable,
+        }
+    }
+
+    /// The plan of one host. Where the reading has errors, what could be read is still held against itself, so that
+    /// everything is said at once.
+    pub fn compile(&self, facts: &HostFacts) -> Compiled {
+        let mut plan = None;
+        let mut diagnostics = self.diagnostics.clone();
+        let texts = drawn(&self.files, &[]);
+        if has_errors(&diagnostics) {
+            diagnostics.extend(plan::check(&self.manifests, &texts));
+        } else {
+            let compiled = plan::compile(&self.manifests, &texts, facts);
+            plan = compiled.plan;
+            diagnostics.extend(compiled.diagnostics);
+        }
+        let texts = drawn(&self.files, &diagnostics);
+        Compiled {
+            plan,
+            diagnostics,
+            texts,
+            files: self.named,
+            unreadable: self.unreadable,
+        }
+    }
+
+    /// The labels that are substituted anywhere, as `${labels.NAME}`.
+    pub fn labels(&self) -> BTreeSet<String> {
+        let texts = self
+            .files
+            .iter()
+            .flat_map(|file| file.text.split("${labels."));
+        // What stands before the first is none.
+        texts
+            .filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()))
+            .filter(|name| !name.contains(['\n', ' ', '"']))
+            .collect()
+    }
+}
+
+/// What files say on one host, and what is wrong with it.
 #[derive(Debug)]
 pub struct Compiled {
     /// The plan; none where anything is an error.
@@ -72,37 +144,14 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Reads and compiles. Where the reading has errors, what could be read is still held against itself, so that
-    /// everything is said at once.
+    /// Reads and compiles.
     pub fn read(paths: &[PathBuf], facts: &HostFacts) -> Compiled {
-        Compiled::new(files::read(paths, &[]), facts)
+        Parsed::read(paths).compile(facts)
     }
 
     /// Compiles what was read.
     pub fn new(inputs: Inputs, facts: &HostFacts) -> Compiled {
-        let Inputs { files, problems } = inputs;
-        let unreadable = !problems.is_empty();
-        let named = files.len() + problems.len();
-        let (manifests, mut diagnostics) = match unreadable {
-            true => (Vec::new(), problems),
-            false => manifest::load(&files),
-        };
-        let mut plan = None;
-        if has_errors(&diagnostics) {
-            diagnostics.extend(plan::check(&manifests, &drawn(&files, &[])));
-        } else {
-            let compiled = plan::compile(&manifests, &drawn(&files, &[]), facts);
-            plan = compiled.plan;
-            diagnostics.extend(compiled.diagnostics);
-        }
-        let texts = drawn(&files, &diagnostics);
-        Compiled {
-            plan,
-            diagnostics,
-            texts,
-            files: named,
-            unreadable,
-        }
+        Parsed::new(inputs).compile(facts)
     }
 
     /// For the renderers.

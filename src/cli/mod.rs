@@ -9,6 +9,8 @@ pub mod client;
 pub mod exit;
 pub mod explain;
 pub mod files;
+pub mod fleet;
+pub mod git;
 pub mod init;
 pub mod load;
 pub mod match_;

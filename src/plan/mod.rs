@@ -9,6 +9,7 @@ mod address;
 mod compile;
 mod diff;
 mod explain;
+mod review;
 mod standing;
 mod types;
 
@@ -17,5 +18,6 @@ pub use diff::{
     Change, Class, DeleteRisk, Look, PlanDiff, RouteDiff, SourceDiff, What as ChangedTo, diff,
 };
 pub use explain::{Explain, NextTime, What, jitter_key, next_times};
+pub use review::{Measured, Review, Tally, Watched};
 pub use standing::{digest, route_key, source_key};
 pub use types::*;

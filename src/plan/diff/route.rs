@@ -169,7 +169,7 @@ fn own(
     out.list(("exclude", Rescope), rules, |rule| rule.pattern.clone());
     out.value(("delete", Resync), (delete, &new.delete), written::word);
     let budgets = (max_delete, &new.max_delete);
-    out.optional(("maxDelete", Retune), budgets, written::budget);
+    out.value(("maxDelete", Retune), budgets, written::budget);
     out.value(("sync", Retune), (sync, &new.sync), written::sync);
     out.list(
         ("windows", Retune),

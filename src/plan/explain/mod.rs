@@ -12,6 +12,8 @@ pub(super) mod words;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub(super) use self::render::{code, plain};
+
 use super::{Plan, RouteName, RoutePlan, SourcePlan, Sync};
 use crate::schedule::{self, Schedule};
 
