@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::exit;
 use super::files::{self, Inputs};
-use super::load::{self, Parsed};
+use super::load;
 use crate::diagnostic::{Code, Diagnostic, Report, Severity, terminal};
-use crate::manifest::{self, Manifest};
-use crate::plan::HostFacts;
+use crate::manifest::{self, Manifest, SourceFile};
+use crate::plan::{self, HostFacts};
 
 /// The name under which a host is checked that nothing names. Sources without `hosts` run there, too.
 pub const ANY_OTHER: &str = "any-other-host";
@@ -25,24 +25,52 @@ pub struct Fleet {
     agents: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
+/// A fleet's agent files, read.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// What they say.
+    pub fleet: Fleet,
+    /// Their texts.
+    pub files: Vec<SourceFile>,
+    /// What is wrong with them.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether any cannot be read.
+    pub unreadable: bool,
+}
+
 impl Fleet {
-    /// Reads a directory of agent files, or one of them. `Err` is the exit code; everything there is to say was said.
+    /// Reads a directory of agent files, or one of them; where none is named nothing is known.
+    pub fn gather(directory: Option<&Path>) -> Gathered {
+        let Some(directory) = directory else {
+            return Gathered::default();
+        };
+        let inputs = files::read(&[directory.to_owned()], &[]);
+        let (agents, diagnostics) = agents(&inputs);
+        Gathered {
+            fleet: Fleet {
+                agents: Some(agents),
+            },
+            unreadable: !inputs.problems.is_empty(),
+            files: inputs.files,
+            diagnostics,
+        }
+    }
+
+    /// The same for commands that go no further where anything is wrong. `Err` is the exit code; everything there is to
+    /// say was said.
     pub fn read(
         directory: Option<&Path>,
         colour: bool,
         err: &mut dyn Write,
     ) -> io::Result<Result<Fleet, u8>> {
-        let Some(directory) = directory else {
-            return Ok(Ok(Fleet::default()));
-        };
-        let inputs = files::read(&[directory.to_owned()], &[]);
-        let (agents, diagnostics, unreadable) = agents(&inputs);
+        let gathered = Fleet::gather(directory);
+        let diagnostics = &gathered.diagnostics;
         if !diagnostics.is_empty() {
-            let texts = load::drawn(&inputs.files, &diagnostics);
+            let texts = load::drawn(&gathered.files, diagnostics);
             let report = Report {
                 sources: &texts,
-                diagnostics: &diagnostics,
-                files: inputs.files.len(),
+                diagnostics,
+                files: gathered.files.len(),
             };
             write!(err, "{}", terminal(report, colour))?;
         }
@@ -50,25 +78,17 @@ impl Fleet {
             .iter()
             .any(|diagnostic| diagnostic.severity == Severity::Error);
         Ok(match () {
-            () if unreadable => Err(exit::USAGE),
+            () if gathered.unreadable => Err(exit::USAGE),
             () if wrong => Err(exit::NEGATIVE),
-            () => Ok(Fleet {
-                agents: Some(agents),
-            }),
+            () => Ok(gathered.fleet),
         })
-    }
-
-    /// Whether the host has an agent file.
-    pub fn knows(&self, host: &str) -> bool {
-        let agents = self.agents.as_ref();
-        agents.is_some_and(|agents| agents.contains_key(host))
     }
 
     /// Every host that a manifest or an agent file names, and [`ANY_OTHER`] where a source runs on every host.
     pub fn hosts<'a>(&self, manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<String> {
         let mut named = BTreeSet::new();
         let mut anywhere = false;
-        for source in manifests.into_iter().flat_map(|manifest| &manifest.sources) {
+        for source in sources(manifests) {
             match &source.options.hosts {
                 Some(hosts) => named.extend(hosts.iter().map(|host| host.value.clone())),
                 None => anywhere = true,
@@ -82,14 +102,14 @@ impl Fleet {
         hosts
     }
 
-    /// What is known of a host. Where no agent files were named, and for [`ANY_OTHER`], nothing is: every label that the
-    /// manifests use then stands for itself, so that the rest can be checked. A host that agent files were named for, but
-    /// that has none, has no labels.
-    pub fn facts(&self, host: &str, parsed: &[&Parsed]) -> HostFacts {
+    /// What is known of one of [`hosts`](Self::hosts). Where no agent files were named, and for [`ANY_OTHER`], nothing
+    /// is: every label that the files use then stands for itself, so that the rest can be checked. A host that has no
+    /// agent file where others have has no labels.
+    pub fn facts(&self, host: &str, files: &[&[SourceFile]]) -> HostFacts {
         let labels = match &self.agents {
             Some(agents) if host != ANY_OTHER => agents.get(host).cloned().unwrap_or_default(),
             _ => {
-                let used = parsed.iter().flat_map(|parsed| parsed.labels());
+                let used = files.iter().flat_map(|files| labels(files));
                 used.map(|name| (name.clone(), name)).collect()
             }
         };
@@ -98,16 +118,127 @@ impl Fleet {
             labels,
         }
     }
+
+    /// What is known of the one host that a command is for: `named`, or else this one.
+    pub fn one(&self, named: Option<&str>, own: &OwnHost<'_>) -> HostFacts {
+        let name = named.unwrap_or(own.name);
+        let known = self.agents.as_ref().and_then(|agents| agents.get(name));
+        // This host's labels are not another one's, unless its settings were named.
+        let own = (name == own.name || own.agent_named).then_some(own.labels);
+        HostFacts {
+            name: name.to_owned(),
+            labels: known.or(own).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// What helps where a host's labels are missing; empty where that is not what is wrong.
+    pub fn hint(&self, host: &str, diagnostics: &[Diagnostic]) -> String {
+        let mut codes = diagnostics.iter().map(|diagnostic| diagnostic.code);
+        if !codes.any(|code| code == Code::HostFact) {
+            return String::new();
+        }
+        let host = host.escape_debug();
+        match &self.agents {
+            None => format!(
+                "help: the labels of `{host}` are in its agent file: name those of the fleet with `--agents DIR`\n"
+            ),
+            Some(agents) if agents.contains_key(&host.to_string()) => String::new(),
+            Some(_) => format!("help: no agent file is for the host `{host}`\n"),
+        }
+    }
+
+    /// What is wrong with the manifests on some host of the fleet only, with the hosts; `known` is what is wrong with them
+    /// anywhere, and is not said again.
+    pub fn check(
+        &self,
+        files: &[SourceFile],
+        manifests: &[Manifest],
+        known: &[Diagnostic],
+    ) -> Vec<Diagnostic> {
+        let texts = load::drawn(files, &[]);
+        let mut found: Vec<(Diagnostic, Vec<String>)> = Vec::new();
+        for host in self.hosts(manifests) {
+            let compiled = plan::compile(manifests, &texts, &self.facts(&host, &[files]));
+            for diagnostic in compiled.diagnostics {
+                // Sources may be suspended; and that a host which nothing names has nothing to do is as it should be.
+                let idle = diagnostic.code == Code::NoRoutes
+                    || (diagnostic.code == Code::UnknownHost && host == ANY_OTHER);
+                if idle || known.contains(&diagnostic) {
+                    continue;
+                }
+                match found.iter_mut().find(|(seen, _)| *seen == diagnostic) {
+                    Some((_, hosts)) => hosts.push(host.clone()),
+                    None => found.push((diagnostic, vec![host.clone()])),
+                }
+            }
+        }
+        let mut out = self.strangers(manifests);
+        out.extend(found.into_iter().map(|(mut diagnostic, hosts)| {
+            if diagnostic.code != Code::UnknownHost {
+                let hosts = plan::listed(&hosts);
+                diagnostic.message = format!("{}, on {hosts}", diagnostic.message);
+            }
+            diagnostic
+        }));
+        out
+    }
+
+    /// Hosts that manifests name and no agent file is for: misspelled, or forgotten.
+    fn strangers(&self, manifests: &[Manifest]) -> Vec<Diagnostic> {
+        let Some(agents) = &self.agents else {
+            return Vec::new();
+        };
+        let hosts = sources(manifests).filter_map(|source| source.options.hosts.as_ref());
+        let strangers = hosts
+            .flatten()
+            .filter(|host| !agents.contains_key(&host.value));
+        let told = strangers.map(|host| {
+            let message = format!("no agent file is for the host `{}`", host.value);
+            let diagnostic = Diagnostic::new(Code::UnknownHost, message);
+            match manifest::nearest(&host.value, agents.keys().map(String::as_str)) {
+                Some(near) => diagnostic.primary(&host.at, format!("did you mean `{near}`?")),
+                None => diagnostic
+                    .primary(&host.at, "")
+                    .help("add one to the directory that `--agents` names"),
+            }
+        });
+        told.collect()
+    }
+}
+
+/// The host that a command runs on.
+#[derive(Debug)]
+pub struct OwnHost<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Of its agent file.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Whether that file was named on the command line.
+    pub agent_named: bool,
+}
+
+fn sources<'a>(
+    manifests: impl IntoIterator<Item = &'a Manifest>,
+) -> impl Iterator<Item = &'a manifest::Source> {
+    manifests.into_iter().flat_map(|manifest| &manifest.sources)
+}
+
+/// The labels that are substituted anywhere, as `${labels.NAME}`.
+fn labels(files: &[SourceFile]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for file in files {
+        // What stands before the first is none.
+        for rest in file.text.split("${labels.").skip(1) {
+            if let Some((name, _)) = rest.split_once('}') {
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    found
 }
 
 /// The labels of each host, and what is wrong with the files.
-fn agents(
-    inputs: &Inputs,
-) -> (
-    BTreeMap<String, BTreeMap<String, String>>,
-    Vec<Diagnostic>,
-    bool,
-) {
+fn agents(inputs: &Inputs) -> (BTreeMap<String, BTreeMap<String, String>>, Vec<Diagnostic>) {
     let mut agents = BTreeMap::new();
     let mut first = BTreeMap::new();
     let mut diagnostics = inputs.problems.clone();
@@ -138,12 +269,13 @@ fn agents(
         }
         agents.insert(name, labels);
     }
-    (agents, diagnostics, !inputs.problems.is_empty())
+    (agents, diagnostics)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::load::Parsed;
     use std::fs;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -183,7 +315,7 @@ mod tests {
         let parsed = Parsed::read(&[manifests.path().to_owned()]);
         assert_eq!(hosts(&fleet, &parsed), ["db1", "web1", "web2", ANY_OTHER]);
         let labels = |fleet: &Fleet, host: &str| {
-            let labels = fleet.facts(host, &[&parsed]).labels;
+            let labels = fleet.facts(host, &[parsed.files()]).labels;
             let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
             labels.collect::<Vec<_>>().join(" ")
         };

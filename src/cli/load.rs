@@ -1,6 +1,6 @@
 //! From paths to a plan: what every command that needs one has in common.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -117,17 +117,9 @@ impl Parsed {
         }
     }
 
-    /// The labels that are substituted anywhere, as `${labels.NAME}`.
-    pub fn labels(&self) -> BTreeSet<String> {
-        let texts = self
-            .files
-            .iter()
-            .flat_map(|file| file.text.split("${labels."));
-        // What stands before the first is none.
-        texts
-            .filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()))
-            .filter(|name| !name.contains(['\n', ' ', '"']))
-            .collect()
+    /// What was read.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod approve;
 pub mod bar;
 pub mod client;
+pub mod diff;
 pub mod exit;
 pub mod explain;
 pub mod files;
@@ -82,6 +83,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Show what will happen on a host
     Plan(plan::PlanArgs),
+    /// Show what would change, and what that costs
+    Diff(diff::DiffArgs),
     /// Print the manifests with every default written out
     Render(render::RenderArgs),
     /// Say whether paths are included, and by which rule
@@ -146,6 +149,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         }
         Command::Explain(args) => explain::run(args, out, err),
         Command::Plan(args) => plan::run(args, colour_err, out, err),
+        Command::Diff(args) => diff::run(args, colour_err, out, err),
         Command::Render(args) => {
             args.colour = colour_err;
             render::run(args, out, err)

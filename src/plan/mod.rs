@@ -18,6 +18,6 @@ pub use diff::{
     Change, Class, DeleteRisk, Look, PlanDiff, RouteDiff, SourceDiff, What as ChangedTo, diff,
 };
 pub use explain::{Explain, NextTime, What, jitter_key, next_times};
-pub use review::{Measured, Review, Tally, Watched};
+pub use review::{Measured, Review, Tally, Watched, listed};
 pub use standing::{digest, route_key, source_key};
 pub use types::*;

@@ -3,6 +3,7 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `GET /v1/status` | – | [`StatusAnswer`] |
+//! | `GET /v1/plan` | – | [`PlanAnswer`] |
 //! | `POST /v1/trigger` | [`Routes`] | [`Done`] |
 //! | `POST /v1/rescan` | [`RescanBody`] | [`Done`] |
 //! | `POST /v1/wait` | [`WaitBody`] | [`WaitAnswer`] |
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Selector;
 use crate::engine::status::Status;
-use crate::plan::{SourceName, TargetName};
+use crate::plan::{Plan, SourceName, TargetName};
 
 /// Counts changes that a reader of an older version would misread.
 pub const FORMAT_VERSION: u32 = 1;
@@ -111,6 +112,22 @@ pub struct StatusAnswer {
     /// The rest.
     #[serde(flatten)]
     pub status: Status,
+}
+
+/// The plan that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanAnswer {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The host's name.
+    pub host: String,
+    /// How many plans there were, this one included.
+    pub generation: u64,
+    /// Its content's hash, shortened.
+    pub digest: String,
+    /// The plan. There are no secrets in one.
+    pub plan: Plan,
 }
 
 /// Why a request was refused.

@@ -8,8 +8,8 @@ const KEY_WIDTH: usize = 18;
 
 pub(super) fn render(review: &Review<'_>) -> String {
     let mut out = format!(
-        "host {}: {}, against {}\n",
-        review.host,
+        "{}: {}, against {}\n",
+        review.hosts(),
         review.head(),
         review.against
     );

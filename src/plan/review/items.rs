@@ -99,7 +99,7 @@ fn of_source(
     let watched = review
         .measured
         .and_then(|measured| measured.sources.get(name));
-    then.extend(watched.and_then(watches));
+    then.extend(watched.map(watches).unwrap_or_default());
     Item {
         kind: "source",
         name: name.to_string(),
@@ -295,7 +295,18 @@ fn policy(policy: DeletePolicy) -> &'static str {
     }
 }
 
-fn watches(watched: &Watched) -> Option<String> {
+fn watches(watched: &Watched) -> Vec<String> {
+    let mut out = Vec::from_iter(directories(watched));
+    if watched.unread > 0 {
+        out.push(format!(
+            "{} directories could not be read, and are not counted",
+            words::grouped(watched.unread)
+        ));
+    }
+    out
+}
+
+fn directories(watched: &Watched) -> Option<String> {
     let grouped = words::grouped;
     match (watched.before, watched.after) {
         (None, None) => Some("not counted: the directory is not on this host".into()),

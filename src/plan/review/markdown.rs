@@ -6,8 +6,8 @@ use crate::plan::explain::{code, plain};
 
 pub(super) fn render(review: &Review<'_>) -> String {
     let mut out = format!(
-        "## Host {}\n\n**{}**, against {}.\n",
-        code(review.host),
+        "## {}\n\n**{}**, against {}.\n",
+        plain(&capital(&review.hosts())),
         capital(&review.head()),
         plain(review.against)
     );

@@ -17,8 +17,8 @@ use super::{Class, Plan, PlanDiff, RouteName, SourceName};
 
 /// A difference of two plans on one host.
 pub struct Review<'a> {
-    /// The host's name.
-    pub host: &'a str,
+    /// The host's name; several where the same is to be said of each.
+    pub hosts: &'a [String],
     /// What is compared with, in words.
     pub against: &'a str,
     /// The plan that is to be replaced.
@@ -42,6 +42,14 @@ impl Review<'_> {
     /// Headings, an alert and tables, below a heading of the second level.
     pub fn markdown(&self) -> String {
         markdown::render(self)
+    }
+
+    /// `host web1`, or `3 hosts`, with their names.
+    fn hosts(&self) -> String {
+        match self.hosts {
+            [host] => format!("host `{host}`"),
+            hosts => format!("{} hosts: {}", hosts.len(), listed(hosts)),
+        }
     }
 
     /// How many routes each class has; none for a class without one.
@@ -74,6 +82,17 @@ impl Review<'_> {
     }
 }
 
+/// Names in backticks; of many a few, and how many more there are.
+pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 12;
+    let first = names.iter().take(SHOWN);
+    let first: Vec<String> = first.map(|name| format!("`{}`", name.as_ref())).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
 /// What was counted on a disk, of the sources that are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -92,6 +111,8 @@ pub struct Watched {
     pub before: Option<u64>,
     /// Under the new plan; `None` as above.
     pub after: Option<u64>,
+    /// Directories that could not be read; what is in them is not counted.
+    pub unread: u64,
 }
 
 /// Entries of a tree.

@@ -62,7 +62,7 @@ fn review<T>(
     then: impl FnOnce(&Review<'_>) -> T,
 ) -> T {
     then(&Review {
-        host: "web1",
+        hosts: &["web1".to_owned()],
         against: "`main` (0123456789ab)",
         old,
         new,
@@ -77,7 +77,11 @@ fn measured() -> Measured {
         source: SourceName(source.into()),
         target: TargetName(target.into()),
     };
-    let watched = |before, after| Watched { before, after };
+    let watched = |before, after| Watched {
+        before,
+        after,
+        unread: 0,
+    };
     let tally = |entries, bytes| Tally { entries, bytes };
     Measured {
         sources: [
@@ -113,7 +117,7 @@ fn where_nothing_changes() {
     });
     assert_eq!(
         told.0,
-        "host web1: nothing changes, against `main` (0123456789ab)\n"
+        "host `web1`: nothing changes, against `main` (0123456789ab)\n"
     );
     assert_eq!(
         told.1,
