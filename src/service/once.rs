@@ -43,6 +43,7 @@ pub fn run(options: Options, mut show: impl FnMut(&World)) -> std::result::Resul
         let sources = options.plan.sources.len();
         let reload = Reload {
             plan: at_once(options.plan),
+            generation: 1,
             host: options.host,
             limits: options.limits,
             memory: world.remembered(),

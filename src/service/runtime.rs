@@ -63,6 +63,7 @@ pub fn run(options: Options, mut show: impl FnMut(&World)) -> Result<(), Failure
         let (mut world, _control) = open(&options, true).await?;
         let reload = Reload {
             plan: options.plan,
+            generation: 1,
             host: options.host,
             limits: options.limits,
             memory: world.remembered(),

@@ -300,6 +300,11 @@ impl Shell for World {
                     tokio::task::spawn_blocking(move || watch.stop());
                 }
             }
+            Effect::Rescope(id, source) => {
+                if let Some(watch) = self.watches.get(&id) {
+                    watch.rescope(&source);
+                }
+            }
             Effect::Barrier(id, barrier) => {
                 if let Some(watch) = self.watches.get(&id) {
                     watch.barrier(barrier);
@@ -322,6 +327,7 @@ impl Shell for World {
             Effect::ForgetSurvey(id) => self.keeper.forget(id),
             Effect::Commit(commit) => self.keeper.commit(*commit),
             Effect::Disown(source) => self.keeper.disown(source, self.sender.clone()),
+            Effect::DisownRoute(route) => self.keeper.disown_route(route, self.sender.clone()),
             Effect::Tell(event) => {
                 self.log.tell(&event);
                 self.keeper.book(&event, self.clock.now().wall);
