@@ -7,7 +7,7 @@ mod render;
 mod sheet;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(super) mod words;
 
 use jiff::Timestamp;
 use serde::Serialize;

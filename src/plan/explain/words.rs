@@ -12,7 +12,7 @@ use crate::schedule::{Schedule, Window, WindowRule};
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// `5ms`, `1h30m`: as it is written in a manifest.
-pub(super) fn duration(ms: u64) -> String {
+pub(in crate::plan) fn duration(ms: u64) -> String {
     const UNITS: [(u64, &str); 5] = [
         (86_400_000, "d"),
         (3_600_000, "h"),
@@ -32,7 +32,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// `40MiB/s`: as it is written in a manifest.
-pub(super) fn rate(bytes: u64) -> String {
+pub(in crate::plan) fn rate(bytes: u64) -> String {
     const UNITS: [(u64, &str); 7] = [
         (1 << 40, "TiB"),
         (1 << 30, "GiB"),
@@ -67,7 +67,7 @@ pub(super) fn zone(schedule: &Schedule) -> &str {
     }
 }
 
-pub(super) fn schedule(schedule: &Schedule) -> String {
+pub(in crate::plan) fn schedule(schedule: &Schedule) -> String {
     let spread = |jitter_ms: u64| match jitter_ms {
         0 => String::new(),
         _ => format!(", spread over {}", duration(jitter_ms)),
@@ -88,7 +88,7 @@ pub(super) fn schedule(schedule: &Schedule) -> String {
 }
 
 /// `only 22:00-06:00 sat sun UTC`, `never 08:00-18:00 mon-fri Europe/Berlin`.
-pub(super) fn window(window: &Window) -> String {
+pub(in crate::plan) fn window(window: &Window) -> String {
     let rule = match window.rule {
         WindowRule::Allow => "only",
         WindowRule::Deny => "never",
