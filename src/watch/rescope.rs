@@ -101,11 +101,13 @@ impl Tree {
 
     /// Holds what is in a known directory against the new filter.
     fn relist(&mut self, path: &RelPath) {
-        if self.directories.get(path).is_none() {
+        let Some(known) = self.directories.get(path) else {
             return; // forgotten meanwhile: what is there now is placed afresh
-        }
-        let Ok((_, names)) = self.disk.list(path) else {
-            return self.directories.set_loose(path); // it has gone or moved on, which an event tells
+        };
+        let names = match self.disk.list(path) {
+            Ok((identity, names)) if identity == known.identity => names,
+            // It has gone or moved on, which an event tells, or it cannot be read, and is polled.
+            _ => return self.directories.set_loose(path),
         };
         let (mut known, mut new, mut unwanted) = (Vec::new(), Vec::new(), Vec::new());
         for child in names.iter().map(|name| path.join(name)) {
