@@ -144,6 +144,11 @@ impl World {
         self.asker.clone()
     }
 
+    /// The state directory.
+    pub fn state(&self) -> &StateDir {
+        &self.state
+    }
+
     /// Where inputs from outside go.
     pub fn sender(&self) -> mpsc::Sender<Input> {
         self.sender.clone()
@@ -206,7 +211,7 @@ impl World {
         }
         let sink = move |notice: Notice| sender.blocking_send(Input::Watch(id, notice)).is_ok();
         let options = WatchOptions {
-            cookies: self.state.cookies(&source.name),
+            cookies: self.state.cookies(&source.name, id),
             watch_limit: self.watch_limit,
             mechanism: Mechanism::Fitting,
         };
