@@ -15,6 +15,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod restart;
+mod running_plan;
 mod schedules;
 mod secrets;
 mod short;

@@ -57,6 +57,11 @@ pub enum Bug {
     LedgerTorn,
     ParkedRowsIgnored,
     DisownedLate,
+    // Reloads.
+    RescopeForgotten,
+    FillsDelete,
+    RetuneReleases,
+    LateExitBelieved,
 }
 
 impl Bug {

@@ -42,6 +42,14 @@ impl Shell for World {
                     self.watchers[source] = None;
                 }
             }
+            Effect::Rescope(id, _) => {
+                if let Some(source) = self.source_of(id) {
+                    if let Some(watcher) = &mut self.watchers[source] {
+                        watcher.rescope();
+                    }
+                    self.plan_turn(source);
+                }
+            }
             Effect::Barrier(id, barrier) => {
                 let early = self.has(Bug::SurveyBarrierEarly) && self.waits.is_empty();
                 if early {
@@ -65,6 +73,7 @@ impl Shell for World {
             Effect::ForgetSurvey(id) => self.forget_survey(id),
             Effect::Commit(commit) => self.commit(*commit),
             Effect::Disown(source) => self.disown(source),
+            Effect::DisownRoute(route) => self.disown_route(&route),
             Effect::Tell(event) => {
                 self.note(|| format!("tell {event:?}"));
                 self.tells(&event);

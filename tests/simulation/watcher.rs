@@ -35,6 +35,8 @@ pub struct Group {
     pub top: P,
     pub dirt: Dirt,
     pub pending: Vec<P>,
+    /// Whether what is known is to be held against a new filter first.
+    pub rewalk: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -325,6 +327,7 @@ impl Watcher {
             top,
             dirt,
             pending,
+            rewalk: false,
         });
     }
 

@@ -223,6 +223,7 @@ impl World {
     pub fn reload(&mut self) {
         let reload = Reload {
             plan: self.plan.clone(),
+            generation: 1,
             host: "h".to_owned(),
             limits: Limits::default(),
             memory: self.remembered(),

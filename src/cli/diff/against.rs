@@ -101,9 +101,10 @@ impl Old {
     pub fn name(&self) -> String {
         match self {
             Old::Running(answer) => format!(
-                "what runs on {} (generation {})",
+                "what runs on `{}` (generation {}, digest {})",
                 answer.host.escape_debug(),
-                answer.generation
+                answer.generation,
+                answer.digest.escape_debug()
             ),
             Old::Nothing => "nothing".into(),
             Old::Files { name, commits, .. } if commits.is_empty() => name.clone(),
