@@ -157,7 +157,7 @@ fn the_workflow_of_github_shows_mistakes_and_changes() {
     let output = run(scripts[0]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(
-        said(&output).contains("::error file=conf.d/10-website.yaml,line=17"),
+        said(&output).contains("::error file=conf.d/10-website.yaml,line=16"),
         "{}",
         said(&output)
     );

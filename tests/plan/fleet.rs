@@ -63,7 +63,7 @@ fn a_plan_is_made_for_any_host_of_the_fleet() {
         ("hosts/second.yaml", "name: web2\nlabels: {site: kiel}\n"),
     ]);
     let at = ["--at", "2026-03-02T09:00:00Z"];
-    let plan = |host: &str| {
+    let plan = |host: &'static str| {
         [
             &["plan", "conf.d", "--agents", "hosts", "--host", host],
             &at[..],
