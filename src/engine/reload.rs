@@ -192,6 +192,11 @@ impl Engine {
         }
         self.disown(name, effects);
         self.watch_source(name, SourceMemory::default(), effects);
+        // Who waits asked the watch that is gone.
+        if let Some(source) = self.sources.get(name) {
+            let asked = self.waits.of(name).into_iter();
+            effects.extend(asked.map(|id| Effect::Barrier(source.watch, id)));
+        }
         self.change_routes(name, diff, at, effects);
     }
 

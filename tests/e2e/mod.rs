@@ -14,6 +14,7 @@ mod histories;
 mod lifecycle;
 mod limits;
 mod logs;
+mod reload;
 mod restart;
 mod running_plan;
 mod schedules;

@@ -428,6 +428,10 @@ impl World {
         let come = !self.barriers_wait || matches!(words, ["barriers"]);
         let barriers = come.then(|| std::mem::take(&mut self.barriers));
         for (watch, id) in barriers.unwrap_or_default() {
+            // One that was asked of a watch that is gone does not come.
+            if !self.watches.values().any(|stands| *stands == watch) {
+                continue;
+            }
             let effects = self
                 .engine
                 .step(now, Input::Watch(watch, Notice::Barrier(id)));

@@ -32,7 +32,7 @@ impl Shell for World {
                 let source: usize = plan.name.0[1..].parse().unwrap();
                 let queue = self.script.setup.queue_max;
                 let mut watcher = Watcher::new(id, queue, None, self.bug);
-                watcher.blind = self.incarnation > 0;
+                watcher.blind = self.incarnation > 0 || self.now > 0;
                 self.watchers[source] = Some(watcher);
                 self.at(self.now + 1, Ev::Turn(source));
                 self.turns[source] = Some(self.now + 1);
@@ -63,6 +63,10 @@ impl Shell for World {
             }
             Effect::Start(job) => self.start(job),
             Effect::Cancel(id) => {
+                let told = self.transfers.get(&(self.incarnation, id));
+                if let Some(route) = told.map(|transfer| self.route(transfer.name())) {
+                    self.ended.insert(route);
+                }
                 if let Some(transfer) = self.transfers.get_mut(&(self.incarnation, id)) {
                     transfer.cancelled = true;
                 }

@@ -430,7 +430,9 @@ impl Watcher {
             self.arrived.retain(|(id, ..)| !passed.contains(id));
             self.tell_marks();
             self.notices.extend(passed.into_iter().map(Notice::Barrier));
-            for id in std::mem::take(&mut self.asked) {
+            // One at a time: one file stands for all that were asked for, and the queue may hold three.
+            if !self.asked.is_empty() {
+                let id = self.asked.remove(0);
                 self.post(Letter::Cookie(id));
             }
         } else {
