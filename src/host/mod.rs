@@ -5,12 +5,14 @@
 //! and nothing of watching or sending.
 
 mod identity;
+mod memory;
 mod mounts;
 mod root;
 mod target;
 pub mod temporary;
 
 pub use identity::{identify, shown, why};
+pub use memory::give_back;
 pub use mounts::{Mount, below, mounts, on_own_mount};
 pub use root::{Identity, Look, Root};
 pub use target::{target_id, target_id_at};
