@@ -6,6 +6,7 @@
 
 mod file_system;
 mod identity;
+mod memory;
 mod mounts;
 mod revision;
 mod root;
@@ -15,6 +16,7 @@ mod watches;
 
 pub use file_system::{foreign, foreign_at};
 pub use identity::{identify, shown, why};
+pub use memory::give_back;
 pub use mounts::{Mount, below, mounts, on_own_mount};
 pub use revision::revision;
 pub use root::{Identity, Look, Root};

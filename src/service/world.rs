@@ -401,8 +401,11 @@ impl Shell for World {
                 }
                 Some(question) = self.questions.recv() => return Some(self.question(question)),
                 Some(input) = self.inputs.recv() => {
-                    if let Input::Finished(id, _) = &input {
-                        self.transfers.remove(id);
+                    if let Input::Finished(id, _) = &input
+                        && self.transfers.remove(id).is_some_and(|ended| ended.pass)
+                    {
+                        // What it took goes with it: the copier has had all of a tree's directories in hand.
+                        tokio::task::spawn_blocking(host::give_back);
                     }
                     return Some(input);
                 }

@@ -1,7 +1,7 @@
 //! One tree under watch: raw events become marks, and every directory in scope has its watch.
 //!
 //! Invariants:
-//! - A directory is listed after its watch exists, and whatever is found in it is placed in the same way, before the
+//! - A directory is listed after its watch exists (or its links are counted, see `disk::Open::list`), and whatever is found in it is placed in the same way, before the
 //!   `SUBTREE` mark on the topmost new directory is made: what happened before is covered by that mark, what happens
 //!   later by events.
 //! - An event is a hint that a path is to be looked at. Only the *structure* (which directory has a watch) is acted on,
