@@ -7,6 +7,7 @@
 
 mod bulk;
 mod churn;
+mod cost;
 mod latency;
 mod measure;
 mod peers;
@@ -41,6 +42,7 @@ const MEASURES: &[Measure] = &[
     scale::MEASURE,
     targets::MEASURE,
     sustained::MEASURE,
+    cost::MEASURE,
 ];
 
 fn main() -> ExitCode {

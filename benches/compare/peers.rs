@@ -201,6 +201,11 @@ impl Running {
         }
     }
 
+    /// The target is away from now on.
+    pub fn lose_daemon(&mut self) {
+        self.daemon.stop();
+    }
+
     /// Something was changed in `source`; by hand, that is sent now. `None`: everything.
     pub fn changed(&self, source: &Path, path: Option<&Path>) {
         if !matches!(self.work, Work::Hand) {
