@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::measure::{Measure, Report, Unit};
 use crate::peers::{Ours, Peer, Running, To, find, holds, unique};
-use crate::place::{Filled, Place};
+use crate::place::Place;
 use crate::processes;
 use crate::report::Table;
 use crate::rig::process::Process;
@@ -99,7 +99,7 @@ fn run(settings: &Settings) -> Report {
 
 fn tree(settings: &Settings, directories: usize, files: usize) -> Tree {
     eprintln!("{directories} directories with {files} files each");
-    let place = Place::new(directories, files, Filled::Source);
+    let place = Place::new(directories, files, false);
     let mut running = Peer::Heliostat(Ours::new(To::Local)).start(&place);
     processes::rest(&running.ids(), REST_MAX);
     let first_cpu_ms = cpu(&running);
@@ -161,8 +161,10 @@ fn change(settings: &Settings, peer: Peer) -> Change {
     changed(&place, &running, changes);
     let used = processes::cpu(&running.ids()).saturating_sub(before);
     let system_calls = running.id().and_then(|id| {
-        traced(&place.own(), id, || changed(&place, &running, changes))
-            .map(|calls| calls as f64 / changes as f64)
+        traced(&place.own("tracer"), id, || {
+            changed(&place, &running, changes)
+        })
+        .map(|calls| calls as f64 / changes as f64)
     });
     if let Some(service) = running.service() {
         assert!(service.wait(SENT_MAX), "not in step:\n{}", service.tail());

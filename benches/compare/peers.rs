@@ -128,7 +128,7 @@ impl Peer {
 
     /// Starts it on `place`, and waits until it watches and is in step.
     pub fn start(self, place: &Place) -> Running {
-        let own = place.own();
+        let own = place.own(&self.name());
         let mut daemon = Rsyncd::new(&own.join("rsyncd"), &place.module);
         let to = match self {
             Peer::Heliostat(ours) => ours.to,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::measure::{Goal, Measure, Report, Unit};
 use crate::peers::unique;
-use crate::place::{Filled, Place};
+use crate::place::Place;
 use crate::processes;
 use crate::report::{Table, ratio};
 use crate::rig::service::{Heliostat, manifest};
@@ -112,8 +112,8 @@ fn run(settings: &Settings) -> Report {
 fn one(settings: &Settings, targets: usize) -> Targets {
     let directories = settings.size(DIRECTORIES, DIRECTORIES / 4);
     eprintln!("{targets} targets of {directories} directories with {FILES_EACH} files each");
-    let place = Place::new(directories, FILES_EACH, Filled::Source);
-    let own = place.own();
+    let place = Place::new(directories, FILES_EACH, false);
+    let own = place.own("targets");
     let roots: Vec<PathBuf> = (0..targets)
         .map(|number| own.join(format!("t{number}")))
         .collect();
