@@ -8,6 +8,7 @@
 mod bulk;
 mod churn;
 mod cost;
+mod ending;
 mod latency;
 mod measure;
 mod peers;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         println!("this takes many minutes: run it with `cargo bench --bench compare`");
         return ExitCode::SUCCESS;
     }
+    ending::on_signals();
     let began = jiff::Timestamp::now();
     let mut results = Map::from_iter([("machine".to_string(), machine())]);
     let (mut tables, mut goals, mut took, mut failed) = (Vec::new(), Vec::new(), Map::new(), false);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
+use crate::ending;
 use crate::rig::tree::{Difference, Look, differences};
 use crate::rig::{Scratch, wait_for};
 
@@ -51,6 +52,7 @@ impl Place {
     /// A source of `directories` with `files` small files each, and targets that are equal to it where `filled`.
     pub fn new(directories: usize, files: usize, filled: bool) -> Place {
         let scratch = Scratch::new();
+        ending::made(scratch.path());
         let (source, module, local) = (
             scratch.dir("source"),
             scratch.dir("module"),
@@ -156,6 +158,7 @@ impl Drop for Place {
                 threads.spawn(move || fs::remove_dir_all(root));
             }
         });
+        ending::gone(self.scratch.path());
     }
 }
 
