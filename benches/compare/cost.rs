@@ -32,7 +32,7 @@ const TREES: [(usize, usize); 3] = [(1_000, 10), (1_000, 100), (10_000, 10)];
 /// `/proc` counts in hundredths of a second: so many restarts are a few tenths.
 const RESTARTS: usize = 5;
 
-const CHANGES: usize = 200;
+const CHANGES: usize = 60;
 
 /// Changes that wait for a target that is away. More than this are kept on disk.
 const WAITING: usize = 10_000;
