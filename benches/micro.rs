@@ -153,6 +153,8 @@ sources:
             root: RootId(vec![(1, 2)]),
             directories: 1_000,
             unwatched: 0,
+            doubted: 0,
+            by: Default::default(),
         };
         let mut running = started(engine.step(now(1), Input::Watch(watch, Notice::Ready(report))));
         // Each ends at once, and what may start in its place too.
@@ -271,6 +273,7 @@ mod list {
             delete: DeletePolicy::Mirror,
             hard_links: false,
             fences: &[],
+            entries: None,
         };
         let look = |path: &RelPath| match path.as_bytes().ends_with(b".html") {
             true => Seen::Other { links: 1 },

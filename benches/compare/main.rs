@@ -9,6 +9,7 @@ mod bulk;
 mod churn;
 mod cost;
 mod ending;
+mod first;
 mod latency;
 mod measure;
 mod peers;
@@ -39,6 +40,7 @@ use settings::Settings;
 const MEASURES: &[Measure] = &[
     latency::MEASURE,
     bulk::MEASURE,
+    first::MEASURE,
     churn::MEASURE,
     scale::MEASURE,
     targets::MEASURE,

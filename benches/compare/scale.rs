@@ -31,8 +31,8 @@ const BURST: usize = 10_000;
 /// Directories that are removed at once.
 const REMOVED: usize = 1_000;
 
-/// Timers that are due, a second: the look at the root and the mounts, which no event tells.
-const DUE_WAKEUPS: f64 = 1.0;
+/// Timers that are due: a look at the wall clock a minute, for schedules.
+const DUE_WAKEUPS: f64 = 1.0 / 60.0;
 
 /// How long everything may take to be sent.
 const SENT_MAX: Duration = Duration::from_secs(600);
@@ -251,7 +251,7 @@ fn reached(scale: &Scale, nothing: u64) -> Vec<Goal> {
         ),
         Goal::at_most(
             format!(
-                "{} directories idle: wakeups beyond the timer that is due once a second",
+                "{} directories idle: wakeups beyond the timer that is due once a minute",
                 scale.directories
             ),
             0.1,

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::change_set::{ChangeSet, MARKS_MAX, Pending};
 use super::failing::Failing;
 use super::held::Held;
+use super::pace::Pace;
 use super::parked::Parked;
 use super::{
     DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TargetId, TransferId, Trouble, Work,
@@ -29,6 +30,8 @@ pub struct Route {
     pub source: Arc<SourcePlan>,
     /// What no transfer has taken yet.
     pub pending: ChangeSet,
+    /// How fast it changes.
+    pub pace: Pace,
     /// What a transfer could not bring in step, path by path.
     pub failing: Failing,
     /// A full pass that is wanted.
@@ -170,6 +173,7 @@ impl Route {
             plan,
             source,
             pending: ChangeSet::default(),
+            pace: Pace::default(),
             failing: Failing::default(),
             pass: None,
             running: None,
@@ -235,6 +239,7 @@ impl Route {
             }
             here.push(mark);
         }
+        self.pace.add(here.len(), stamp.at);
         self.pending.add(&here, stamp);
         if self.pending.len() > MARKS_MAX {
             self.pending
@@ -339,7 +344,7 @@ impl Route {
         if sends {
             let debounce = self.plan.debounce;
             let closes = self.pending.closes(
-                Duration::from_millis(debounce.quiet_ms),
+                self.pace.quiet(debounce, &self.plan.target),
                 Duration::from_millis(debounce.max_wait_ms),
             );
             let closes = closes.map(|at| {

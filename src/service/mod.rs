@@ -4,8 +4,9 @@
 //! the control socket with its client, signals and log lines. Called by the commands `run`, `status`, `trigger`,
 //! `rescan`, `wait` and `approve`. It must not know manifests: a compiled plan comes in.
 
+pub mod alarm;
 pub mod client;
-pub mod clock;
+mod clock;
 pub mod control;
 pub mod driver;
 pub mod keeper;

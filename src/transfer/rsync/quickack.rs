@@ -20,6 +20,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// Between two words to the kernel: what a wait shrinks to.
 const PERIOD: Duration = Duration::from_millis(1);
 
+/// From then on this is often enough: the run is no small one any more.
+const GROWN: Duration = Duration::from_millis(50);
+const SELDOM: Duration = Duration::from_millis(10);
+
 /// A run that lasts longer does not notice 40 ms.
 const YOUNG: Duration = Duration::from_millis(500);
 
@@ -40,6 +44,9 @@ async fn while_young(child: Pid) -> rustix::io::Result<()> {
     let mut connection: Option<OwnedFd> = None;
     while began.elapsed() < YOUNG {
         ticks.tick().await;
+        if began.elapsed() > GROWN && ticks.period() == PERIOD {
+            ticks = interval(SELDOM);
+        }
         match &connection {
             Some(connection) => sockopt::set_tcp_quickack(connection, true)?,
             None => connection = find(child, process.as_fd())?,
