@@ -76,6 +76,9 @@ if [ "$passed" != 0 ]; then
     exit 1
 fi
 
+say "cargo test --bench (each benchmark's parts once, or that it starts)"
+timeout --foreground "$TESTS_MAX" cargo test --locked --bench micro --bench compare --bench watch
+
 say "Figures"
 sed -n 's/^figure: //p' target/tests.log | sort -u
 awk '/^test result:/ { passed += $4; ignored += $8 } END { printf "%d tests passed, %d are only run when asked for\n", passed, ignored }' target/tests.log

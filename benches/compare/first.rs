@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::measure::{Goal, Measure, Report, Unit};
-use crate::place::{Filled, Place, RSYNC};
+use crate::place::{Place, RSYNC};
 use crate::processes;
 use crate::report::{Table, ratio, seconds};
 use crate::rig::service::{Heliostat, manifest};
@@ -51,7 +51,7 @@ struct First {
 
 fn run(settings: &Settings) -> Report {
     let files = settings.size(100_000, 10_000);
-    let place = Place::new(files / FILES_EACH, FILES_EACH, Filled::Source);
+    let place = Place::new(files / FILES_EACH, FILES_EACH, false);
     let tool = |tool| First {
         tool,
         files,
@@ -64,7 +64,7 @@ fn run(settings: &Settings) -> Report {
         // Each is first as often as it can be.
         let order = if round % 2 == 0 { [0, 1] } else { [1, 0] };
         for at in order {
-            let own = place.own();
+            let own = place.own("first");
             let target = own.join("target");
             fs::create_dir(&target).unwrap();
             // What was written before is on the disk: nobody writes it beside somebody's work.

@@ -7,6 +7,8 @@
 
 mod bulk;
 mod churn;
+mod cost;
+mod ending;
 mod first;
 mod latency;
 mod measure;
@@ -45,6 +47,7 @@ const MEASURES: &[Measure] = &[
     restart::MEASURE,
     targets::MEASURE,
     sustained::MEASURE,
+    cost::MEASURE,
 ];
 
 fn main() -> ExitCode {
@@ -53,25 +56,26 @@ fn main() -> ExitCode {
         println!("this takes many minutes: run it with `cargo bench --bench compare`");
         return ExitCode::SUCCESS;
     }
+    ending::on_signals();
     let began = jiff::Timestamp::now();
     let mut results = Map::from_iter([("machine".to_string(), machine())]);
-    let (mut tables, mut goals, mut took, mut failed) = (Vec::new(), Vec::new(), Map::new(), false);
+    println!("{}", facts(&results["machine"]));
+    let (mut goals, mut took, mut failed) = (Vec::new(), Map::new(), false);
     for measure in wanted(&settings) {
         eprintln!("{}: {}", measure.name, measure.about);
         let begin = Instant::now();
         let report = (measure.run)(&settings);
         took.insert(measure.name.into(), begin.elapsed().as_secs().into());
-        tables.extend(report.tables);
+        // As they come: an interrupted run has what it had.
+        report.tables.iter().for_each(report::Table::print);
         goals.extend(report.goals);
         failed |= report.failed;
         results.insert(measure.name.into(), report.raw);
     }
-    let facts = facts(&results["machine"]);
     results.insert("loadAtTheEnd".to_string(), load().into());
     results.insert("goals".to_string(), json!(goals));
     results.insert("secondsTaken".to_string(), Value::Object(took));
-    println!("\n{facts}\nLoad at the end: {}.", load());
-    tables.iter().for_each(report::Table::print);
+    println!("\nLoad at the end: {}.", load());
     if !goals.is_empty() {
         measure::goals(&goals).print();
     }

@@ -128,7 +128,7 @@ impl Peer {
 
     /// Starts it on `place`, and waits until it watches and is in step.
     pub fn start(self, place: &Place) -> Running {
-        let own = place.own();
+        let own = place.own(&self.name());
         let mut daemon = Rsyncd::new(&own.join("rsyncd"), &place.module);
         let to = match self {
             Peer::Heliostat(ours) => ours.to,
@@ -199,6 +199,11 @@ impl Running {
             Work::Heliostat(service) => Some(service),
             Work::Process(_) | Work::Hand => None,
         }
+    }
+
+    /// The target is away from now on.
+    pub fn lose_daemon(&mut self) {
+        self.daemon.stop();
     }
 
     /// Something was changed in `source`; by hand, that is sent now. `None`: everything.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
+use crate::ending;
 use crate::rig::tree::{Difference, Look, differences};
 use crate::rig::{Scratch, wait_for};
 
@@ -20,6 +21,9 @@ pub const RSYNC: &str = "/usr/bin/rsync";
 /// reads what size and time say is equal.
 pub const EMPTY_FROM: usize = 500_000;
 
+/// Of a tool's name in its directory's: sockets lie in it, whose paths must be short.
+const OWN_MAX: usize = 20;
+
 /// The time of everything in a new tree, so that copies are equal without being copied; long ago, as most files are.
 const MADE: Timespec = Timespec {
     tv_sec: 1_750_000_000,
@@ -28,15 +32,6 @@ const MADE: Timespec = Timespec {
 
 /// A tool may take so long to end up with equal trees.
 const EQUAL_MAX: Duration = Duration::from_secs(30);
-
-/// What of a [`Place`] is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filled {
-    /// The source alone; both targets are empty.
-    Source,
-    /// Both targets are equal to the source.
-    Both,
-}
 
 /// A source and two targets, in a scratch directory of their own.
 pub struct Place {
@@ -54,17 +49,18 @@ pub struct Place {
 }
 
 impl Place {
-    /// A source of `directories` with `files` small files each.
-    pub fn new(directories: usize, files: usize, filled: Filled) -> Place {
+    /// A source of `directories` with `files` small files each, and targets that are equal to it where `filled`.
+    pub fn new(directories: usize, files: usize, filled: bool) -> Place {
         let scratch = Scratch::new();
+        ending::made(scratch.path());
         let (source, module, local) = (
             scratch.dir("source"),
             scratch.dir("module"),
             scratch.dir("local"),
         );
         let roots = match filled {
-            Filled::Source => vec![&source],
-            Filled::Both => vec![&source, &module, &local],
+            false => vec![&source],
+            true => vec![&source, &module, &local],
         };
         thread::scope(|threads| {
             for root in roots {
@@ -86,7 +82,7 @@ impl Place {
     /// As many files as asked for, in directories as a web site has them.
     pub fn with_files(files: usize) -> Place {
         let each = (files / 50).clamp(1, 100);
-        Place::new(files.div_ceil(each), each, Filled::Both)
+        Place::new(files.div_ceil(each), each, true)
     }
 
     /// Writes one of the files in the source.
@@ -137,9 +133,14 @@ impl Place {
         left
     }
 
-    /// A new directory for a tool's own files; with a short name, as sockets must have.
-    pub fn own(&self) -> PathBuf {
-        let at = (0..).map(|number| self.scratch.path().join(format!("tool-{number}")));
+    /// A new directory for a tool's own files.
+    pub fn own(&self, tool: &str) -> PathBuf {
+        let name: String = tool
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .take(OWN_MAX)
+            .collect();
+        let at = (0..).map(|number| self.scratch.path().join(format!("tool-{name}-{number}")));
         let path = at
             .take(10_000)
             .find(|path| !path.exists())
@@ -157,6 +158,7 @@ impl Drop for Place {
                 threads.spawn(move || fs::remove_dir_all(root));
             }
         });
+        ending::gone(self.scratch.path());
     }
 }
 

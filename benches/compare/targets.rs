@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::measure::{Goal, Measure, Report, Unit};
 use crate::peers::unique;
-use crate::place::{Filled, Place};
+use crate::place::Place;
 use crate::processes;
 use crate::report::{Table, ratio};
 use crate::rig::service::{Heliostat, manifest};
@@ -61,6 +61,8 @@ struct Targets {
     watching_us: f64,
     /// CPU of all of it, a change, the copying onto all targets included.
     change_us: f64,
+    /// Bytes of the whole service, at the end.
+    resident: u64,
     /// Paths that were not equal at the end, on all targets.
     left: usize,
 }
@@ -110,8 +112,8 @@ fn run(settings: &Settings) -> Report {
 fn one(settings: &Settings, targets: usize) -> Targets {
     let directories = settings.size(DIRECTORIES, DIRECTORIES / 4);
     eprintln!("{targets} targets of {directories} directories with {FILES_EACH} files each");
-    let place = Place::new(directories, FILES_EACH, Filled::Source);
-    let own = place.own();
+    let place = Place::new(directories, FILES_EACH, false);
+    let own = place.own("targets");
     let roots: Vec<PathBuf> = (0..targets)
         .map(|number| own.join(format!("t{number}")))
         .collect();
@@ -153,6 +155,7 @@ fn one(settings: &Settings, targets: usize) -> Targets {
     let watching = processes::threads_named(id, WATCHING).saturating_sub(before.0);
     let whole = processes::threads(id).0.saturating_sub(before.1);
     in_step(&mut service);
+    let resident = processes::memory(id).map_or(0, |(now, _)| now);
     let left = roots
         .iter()
         .map(|root| differences(&place.source, root, &Look::default()).len())
@@ -166,6 +169,7 @@ fn one(settings: &Settings, targets: usize) -> Targets {
         restart_ms,
         watching_us: each(watching),
         change_us: each(whole),
+        resident,
         left,
     }
 }
@@ -215,6 +219,7 @@ fn table(all: &[Targets]) -> Table {
             "CPU that watches, a change",
             "against one",
             "CPU of all of it, a change",
+            "resident",
             "trees at the end",
         ],
     );
@@ -228,6 +233,7 @@ fn table(all: &[Targets]) -> Table {
             format!("{:.0} µs", one.watching_us),
             ratio(one.watching_us, all[0].watching_us),
             format!("{:.0} µs", one.change_us),
+            Unit::Megabytes.show(one.resident as f64 / 1e6),
             match one.left {
                 0 => "equal".into(),
                 left => format!("{left} paths differ"),
