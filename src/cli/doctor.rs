@@ -101,6 +101,7 @@ fn request(args: &DoctorArgs, loaded: Loaded, scratch: PathBuf) -> Request {
         plan,
         host,
         limits: agent.limits,
+        mechanism: agent.watch,
         state_dir: path(&args.state_dir, agent.state_dir, default_state_dir().into()),
         socket: path(&args.socket, agent.socket, SOCKET.into()),
         rsync_path: agent.rsync_path.map(PathBuf::from),

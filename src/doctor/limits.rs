@@ -21,8 +21,8 @@ const QUEUE_USUAL: u64 = 16_384;
 /// Descriptors that the service needs for itself and each transfer, with room.
 const DESCRIPTORS: u64 = 512;
 
-/// Holds what is needed against what is allowed.
-pub fn check(host: &str, limits: &Limits, needs: &[Need]) -> Vec<Finding> {
+/// Holds what is needed against what is allowed. What is beyond `grows` into another mechanism, where that can be had.
+pub fn check(host: &str, limits: &Limits, needs: &[Need], grows: bool) -> Vec<Finding> {
     let need: u64 = needs.iter().map(|need| need.directories).sum();
     let more = needs.iter().any(|need| need.more);
     let mut found = Vec::new();
@@ -35,6 +35,7 @@ pub fn check(host: &str, limits: &Limits, needs: &[Need]) -> Vec<Finding> {
                 allowed,
                 used: used(),
                 own: limits.watches,
+                grows,
             },
         ));
     }
@@ -82,10 +83,16 @@ struct Allowed {
     allowed: u64,
     used: u64,
     own: Option<u64>,
+    grows: bool,
 }
 
 fn watches(host: &str, need: u64, more: bool, room: Allowed) -> Finding {
-    let Allowed { allowed, used, own } = room;
+    let Allowed {
+        allowed,
+        used,
+        own,
+        grows,
+    } = room;
     let subject = Subject::new("inotifyWatches", host);
     let free = allowed.saturating_sub(used).min(own.unwrap_or(u64::MAX));
     let beyond = if more { "more than " } else { "" };
@@ -110,6 +117,9 @@ fn watches(host: &str, need: u64, more: bool, room: Allowed) -> Finding {
             ""
         }
     );
+    if grows && (more || need > free) {
+        return subject.good(format!("{says}; fanotify takes the place of more"));
+    }
     if more || need > free {
         let lost = need.saturating_sub(free);
         return subject.error(
@@ -190,7 +200,14 @@ mod tests {
     #[test]
     fn a_limit_is_told_before_it_is_met() {
         let of = |need, more, allowed, used, own| {
-            watches("h", need, more, Allowed { allowed, used, own })
+            let grows = false;
+            let room = Allowed {
+                allowed,
+                used,
+                own,
+                grows,
+            };
+            watches("h", need, more, room)
         };
         assert_eq!(of(100, false, 1000, 0, None).grade, Grade::Good);
         assert_eq!(of(100, false, 1000, 890, None).grade, Grade::Warning);

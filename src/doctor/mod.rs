@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::engine::Trouble;
-use crate::plan::{Limits, Plan};
+use crate::manifest::Mechanism;
+use crate::plan::{Limits, Plan, SourcePlan};
+use crate::watch;
 
 /// How a thing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -152,6 +154,8 @@ pub struct Request {
     pub host: String,
     /// Bounds of the service.
     pub limits: Limits,
+    /// What watches.
+    pub mechanism: Mechanism,
     /// Where state is kept, or will be.
     pub state_dir: PathBuf,
     /// The control socket.
@@ -193,9 +197,13 @@ fn look(request: &Request) -> Vec<Finding> {
             let need = need::count(source);
             found.extend(need::check(source, &need));
             found.push(canary::check(source));
+            let by = watch::foresee(request.mechanism, Path::new(&source.path));
+            found.push(Subject::new("watch", &source.name).good(by));
             needs.push(need);
         }
     }
-    found.extend(limits::check(&request.host, &request.limits, &needs));
+    let marked = |source: &SourcePlan| watch::may_grow(request.mechanism, Path::new(&source.path));
+    let grows = request.plan.sources.values().all(marked);
+    found.extend(limits::check(&request.host, &request.limits, &needs, grows));
     found
 }

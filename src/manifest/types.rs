@@ -345,6 +345,23 @@ pub enum Warm {
     Off,
 }
 
+/// What watches the sources of a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Mechanism {
+    /// What fits the file system and the number of directories.
+    #[default]
+    Auto,
+    /// The kernel's inotify: a watch a directory.
+    Inotify,
+    /// The kernel's fanotify: a mark on the whole file system.
+    Fanotify,
+    /// The crate notify: inotify by path.
+    Notify,
+    /// Nothing: everything is looked at again and again.
+    Polling,
+}
+
 /// What of a transfer is on the target's disk before it counts: what a power cut cannot take back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -417,6 +434,8 @@ pub struct Agent {
     pub socket: Option<Spanned<String>>,
     /// Bounds of the whole service.
     pub limits: Limits,
+    /// What watches.
+    pub watch: Option<Spanned<Mechanism>>,
     /// `rsync.path`: absolute.
     pub rsync_path: Option<Spanned<String>>,
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::filter::FilterSpec;
+use crate::manifest::Mechanism;
 use crate::schedule::{Schedule, Window};
 
 /// Everything that one host will do.
@@ -436,6 +437,8 @@ pub struct Agent {
     pub socket: Option<String>,
     /// Bounds of the whole service.
     pub limits: Limits,
+    /// What watches, default `auto`.
+    pub watch: Mechanism,
     /// rsync's absolute path; `None`: looked for in the usual places.
     pub rsync_path: Option<String>,
 }

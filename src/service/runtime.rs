@@ -15,6 +15,7 @@ use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
 use crate::host;
 use crate::ledger::{Ledger, Opened};
+use crate::manifest::Mechanism;
 use crate::plan::{self, Compare, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub host: String,
     /// Bounds.
     pub limits: Limits,
+    /// What watches.
+    pub mechanism: Mechanism,
     /// Where state is kept.
     pub state_dir: PathBuf,
     /// The control socket; `None`: none.
@@ -132,6 +135,7 @@ pub async fn open(
         state,
         context,
         watch_limit,
+        mechanism: options.mechanism,
         memory,
         keeper,
         signals,
@@ -140,7 +144,7 @@ pub async fn open(
     });
     let control = match &options.socket {
         Some(path) => {
-            let watch_limit = watch_limit.or_else(user_watches);
+            let watch_limit = watch_limit.or_else(host::user_watches);
             let facts = Facts {
                 host: options.host.clone(),
                 digest,
@@ -215,15 +219,4 @@ pub async fn context(
         orphans: Vec::new(),
         sessions: Default::default(),
     })
-}
-
-/// The second file is of this process's user namespace (a container may have one); the first is of the whole host.
-fn user_watches() -> Option<u64> {
-    [
-        "/proc/sys/fs/inotify/max_user_watches",
-        "/proc/sys/user/max_inotify_watches",
-    ]
-    .iter()
-    .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
-    .min()
 }

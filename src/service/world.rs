@@ -24,7 +24,7 @@ use crate::host;
 use crate::plan::{RouteName, SourcePlan, Target};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
-use crate::watch::{self, Mechanism, WatchHandle, WatchOptions};
+use crate::watch::{self, Mechanism, Surroundings, WatchHandle, WatchOptions};
 
 /// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
 const INPUTS_MAX: usize = 4096;
@@ -71,6 +71,8 @@ pub struct World {
     state: StateDir,
     context: Arc<Context>,
     watch_limit: Option<u64>,
+    mechanism: Mechanism,
+    surroundings: Surroundings,
     log: Log,
     inputs: mpsc::Receiver<Input>,
     sender: mpsc::Sender<Input>,
@@ -102,6 +104,8 @@ pub struct WorldParts {
     pub context: Context,
     /// Watches each source may have.
     pub watch_limit: Option<u64>,
+    /// What watches.
+    pub mechanism: Mechanism,
     /// What was remembered before.
     pub memory: Memory,
     /// Surveys, the ledger, history.
@@ -125,6 +129,12 @@ impl World {
             state: parts.state,
             context: Arc::new(parts.context),
             watch_limit: parts.watch_limit,
+            mechanism: parts.mechanism,
+            surroundings: if parts.watched {
+                Surroundings::listen()
+            } else {
+                Surroundings::deaf()
+            },
             log: Log::default(),
             inputs,
             sender,
@@ -201,6 +211,8 @@ impl World {
                         root,
                         directories: 0,
                         unwatched: 0,
+                        doubted: 0,
+                        by: Default::default(),
                     }),
                     Err(reason) => Notice::Waiting { reason },
                 };
@@ -213,7 +225,8 @@ impl World {
         let options = WatchOptions {
             cookies: self.state.cookies(&source.name),
             watch_limit: self.watch_limit,
-            mechanism: Mechanism::Fitting,
+            mechanism: self.mechanism,
+            surroundings: self.surroundings.clone(),
         };
         self.watches.insert(
             id,

@@ -425,6 +425,8 @@ impl World {
                     root: RootId(vec![(1, inode)]),
                     directories: 3,
                     unwatched: 0,
+                    doubted: 0,
+                    by: Default::default(),
                 };
                 Input::Watch(self.watches[*source], Notice::Ready(report))
             }
