@@ -1,4 +1,4 @@
-//! What `durability` waits for, as the kernel is asked for it.
+//! What `durability` waits for, as the kernel is asked for it; and what a power cut took without it.
 
 use std::fs;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::json;
 
+use super::{PATIENCE, soon};
 use crate::rig::Scratch;
 use crate::rig::service::{Heliostat, manifest};
 
@@ -97,4 +98,66 @@ fn everything_is_on_the_disk_before_the_transfer_is_done() {
     assert_eq!(renamed(&calls), (3, 3), "{calls:?}");
     let (_, last, _) = calls.last().unwrap();
     assert_eq!((calls.len(), last.as_str()), (7, "syncfs"), "{calls:?}");
+}
+
+#[test]
+fn after_a_start_of_the_machine_what_a_target_lost_is_sent_again() {
+    let scratch = Scratch::new();
+    let (source, lasting, other) = (
+        scratch.dir("source"),
+        scratch.dir("lasting"),
+        scratch.dir("other"),
+    );
+    fs::write(source.join("a"), "content").unwrap();
+    let url = |path: &Path| format!("file://{}", path.display());
+    let targets = json!({
+        "lasting": {"url": url(&lasting), "durability": "full"},
+        "other": {"url": url(&other)},
+    });
+    let sources = json!({"site": {"path": source, "rescan": {"every": "24h"}, "targets": targets}});
+    let directory = scratch.dir("service");
+    let service = || {
+        let service = Heliostat::new(&directory, &manifest(&sources));
+        service.arg("--log-level").arg("heliostat=debug")
+    };
+    let mut first = service();
+    first.start();
+    assert!(first.wait(PATIENCE), "{}", first.tail());
+    soon("the first checkpoint", || {
+        first.log().contains("whole=true")
+    });
+    first.stop();
+    // As a power cut leaves what was not on the disk.
+    for target in [&lasting, &other] {
+        fs::write(target.join("a"), "").unwrap();
+    }
+    let sent = |service: &Heliostat| service.log().matches(" sent ").count();
+    let before = sent(&first);
+    let mut same = service();
+    same.start();
+    assert!(same.wait(PATIENCE), "{}", same.tail());
+    same.stop();
+    assert_eq!(
+        sent(&same),
+        before,
+        "within one start of the machine nothing is compared"
+    );
+
+    let boot = scratch.path().join("boot");
+    fs::write(&boot, "9a3a1c5e-32b4-4c3e-8a53-5f0c7e1b9d42\n").unwrap();
+    let script = format!(
+        "mount --bind '{}' /proc/sys/kernel/random/boot_id && exec \"$@\"",
+        boot.display()
+    );
+    let mut next = service().under(&["unshare", "--mount", "sh", "-c", &script, "sh"]);
+    next.start();
+    soon("what was lost is there again", || {
+        fs::read(other.join("a")).unwrap() == b"content"
+    });
+    assert!(next.wait(PATIENCE), "{}", next.tail());
+    assert_eq!(
+        fs::read(lasting.join("a")).unwrap(),
+        b"",
+        "what lasts is not compared"
+    );
 }

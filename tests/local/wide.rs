@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fastrand::Rng;
 use heliostat::engine::Verdict;
-use heliostat::plan::{Attributes, Durability};
+use heliostat::plan::Attributes;
 use heliostat::transfer::batch::Act;
 
 use super::snapshot::{self, differences};
@@ -93,9 +93,6 @@ fn a_wide_tree_is_what_rsync_makes_of_it() {
     for seed in 0..SEEDS {
         let mut world = World::new();
         world.attributes.hard_links = true;
-        if seed % 2 == 1 {
-            world.durability = Durability::Full;
-        }
         let rng = &mut Rng::with_seed(seed);
         grow(&world.source(), rng);
         let other = world.scratch.path().join("rsync");

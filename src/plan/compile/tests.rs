@@ -166,8 +166,7 @@ fn durability_that_rsync_cannot_give_is_refused_wherever_it_is_written() {
     };
     let planned = |text: String| {
         let plan = plan(&text);
-        let durability = plan.routes().next().unwrap().1.durability;
-        durability
+        plan.routes().next().unwrap().1.durability
     };
     let (full, file) = ("durability: full, ", "durability: file, ");
     let by_default = "defaults: {target: {durability: full}}\n";

@@ -42,6 +42,9 @@ pub(super) struct Opened {
     pub(super) verdict: Verdict,
 }
 
+/// The directories in a directory, by name, each with the filter's word on it.
+pub(super) type Below = VecDeque<(Box<[u8]>, Verdict)>;
+
 /// What one thread does next.
 pub(super) enum Step {
     /// A directory is entered.
@@ -70,7 +73,7 @@ struct State {
     /// Taken first, so that what is open is closed soon.
     pieces: Vec<(Arc<Node>, Arc<Opened>, Range<usize>)>,
     /// Directories in entered ones, the deepest last.
-    below: Vec<(Arc<Node>, VecDeque<(Box<[u8]>, Verdict)>)>,
+    below: Vec<(Arc<Node>, Below)>,
     /// Where the walk begins.
     tops: VecDeque<(RelPath, Verdict)>,
     /// Threads that have a step, and may put more.
@@ -135,7 +138,7 @@ impl Crew {
     }
 
     /// The directories in an entered one are to be walked through.
-    pub(super) fn put_below(&self, node: &Arc<Node>, names: VecDeque<(Box<[u8]>, Verdict)>) {
+    pub(super) fn put_below(&self, node: &Arc<Node>, names: Below) {
         if names.is_empty() {
             return;
         }
@@ -340,8 +343,14 @@ mod tests {
 
     #[test]
     fn a_listing_falls_into_pieces_without_a_gap() {
-        assert_eq!(pieces(0), [0..0]);
-        assert_eq!(pieces(PIECE), [0..PIECE]);
-        assert_eq!(pieces(PIECE + 1), [0..PIECE, PIECE..PIECE + 1]);
+        let bounds = |names| {
+            let pieces = pieces(names).into_iter();
+            pieces
+                .map(|piece| (piece.start, piece.end))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bounds(0), [(0, 0)]);
+        assert_eq!(bounds(PIECE), [(0, PIECE)]);
+        assert_eq!(bounds(PIECE + 1), [(0, PIECE), (PIECE, PIECE + 1)]);
     }
 }

@@ -4,11 +4,10 @@
 //! the tree is kept but the way to what is still to be done. A directory's own attributes come last, once, when everything
 //! in it is done.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::crew::{Crew, Node, Opened, Step, pieces};
+use super::crew::{Below, Crew, Node, Opened, Step, pieces};
 use super::fault::{Stop, at_source, at_target, words};
 use super::leaf::Pair;
 use super::meta::Kind;
@@ -50,7 +49,7 @@ impl Session<'_> {
         let verdict = self.filter.decide(path.as_bytes(), true).verdict;
         let below = match self.look_in(path, verdict)? {
             Some(opened) => self.names(path, &opened, 0..opened.ours.names.len(), true)?,
-            None => VecDeque::new(),
+            None => Below::new(),
         };
         self.progress.add_files(1 + below.len() as u64);
         // What is sent into them by other entries comes first: they are settled at the end.
@@ -164,14 +163,14 @@ impl Session<'_> {
         opened: &Opened,
         names: Range<usize>,
         trust: bool,
-    ) -> Result<VecDeque<(Box<[u8]>, Verdict)>, Stop> {
+    ) -> Result<Below, Stop> {
         let Opened {
             pair,
             ours,
             theirs,
             verdict,
         } = opened;
-        let mut below = VecDeque::new();
+        let mut below = Below::new();
         let names = ours.names[names].iter();
         for name in names.filter(|name| !is_temporary(&name.bytes)) {
             let child = path.join(&name.bytes);
