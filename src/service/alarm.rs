@@ -24,7 +24,7 @@ pub struct Alarm {
 
 impl Alarm {
     /// A timer that is not set. Within a runtime.
-    pub fn new() -> Alarm {
+    pub fn unset() -> Alarm {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok();
         Alarm {
@@ -74,7 +74,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_goes_off_when_it_is_due_and_not_before_however_often_it_is_set() {
-        let mut alarm = Alarm::new();
+        let mut alarm = Alarm::unset();
         assert!(alarm.timer.is_some(), "this host has such timers");
         alarm.at(Some(Instant::now())).await;
         for _ in 0..20 {

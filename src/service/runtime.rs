@@ -121,6 +121,10 @@ pub async fn open(
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let mut context = context(options, state.run_dir(), state.owner_tag()).await?;
     context.orphans = ended.left;
+    if !watched {
+        // A single run has no next change, and would only wait for the sessions' end.
+        context.sessions.close().await;
+    }
     let digest = plan::digest(&options.plan);
     let watch_limit = options.limits.watches;
     let world = World::new(WorldParts {

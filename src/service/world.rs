@@ -118,7 +118,7 @@ impl World {
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         World {
             clock: parts.clock,
-            alarm: Alarm::new(),
+            alarm: Alarm::unset(),
             state: parts.state,
             context: Arc::new(parts.context),
             watch_limit: parts.watch_limit,
