@@ -21,7 +21,7 @@ use clap::{Parser, ValueEnum};
 use heliostat::engine::{Notice, RelPath};
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{EventSet, SourceGuard, SourceName, SourcePlan};
-use heliostat::watch::{Mechanism, WatchHandle, WatchOptions, spawn};
+use heliostat::watch::{Mechanism, Surroundings, WatchHandle, WatchOptions, spawn};
 use serde::{Deserialize, Serialize};
 
 /// Directories in one: a tree as wide as it is deep would have few large ones.
@@ -36,7 +36,9 @@ const TOLD_MAX: Duration = Duration::from_secs(300);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
     Inotify,
+    Fanotify,
     Notify,
+    Polling,
 }
 
 /// The watch alone, with each mechanism.
@@ -94,7 +96,7 @@ fn main() -> ExitCode {
         println!("this takes a minute: run it with `cargo bench --bench watch`");
         return ExitCode::SUCCESS;
     }
-    let kinds: Vec<Kind> = [Kind::Inotify, Kind::Notify]
+    let kinds: Vec<Kind> = [Kind::Inotify, Kind::Fanotify, Kind::Notify, Kind::Polling]
         .into_iter()
         .filter(|kind| settings.only.is_none_or(|only| only == *kind))
         .collect();
@@ -213,7 +215,10 @@ fn start(scratch: &Path, kind: Kind) -> (WatchHandle, Receiver<Notice>) {
         mechanism: match kind {
             Kind::Inotify => Mechanism::Inotify,
             Kind::Notify => Mechanism::Notify,
+            Kind::Fanotify => Mechanism::Fanotify,
+            Kind::Polling => Mechanism::Polling,
         },
+        surroundings: Surroundings::listen(),
     };
     let (sender, told) = channel();
     let sink = Box::new(move |notice| sender.send(notice).is_ok());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::files::Inputs;
 use super::{exit, files};
 use crate::diagnostic::{Diagnostic, Report, Severity, Sources, terminal};
-use crate::manifest::{self, Manifest, SourceFile};
+use crate::manifest::{self, Manifest, Mechanism, SourceFile};
 use crate::plan::{self, Agent, HostFacts, Limits, Plan};
 
 /// Where the host's settings are looked for.
@@ -161,6 +161,7 @@ pub fn read_agent(
         state_dir: None,
         socket: None,
         limits: Limits::default(),
+        watch: Mechanism::default(),
         rsync_path: None,
     };
     let path = match named {
@@ -216,6 +217,9 @@ fn take(agent: &mut Agent, written: manifest::Agent) {
     agent.state_dir = written.state_dir.map(|path| path.value);
     agent.socket = written.socket.map(|path| path.value);
     agent.rsync_path = written.rsync_path.map(|path| path.value);
+    agent.watch = written
+        .watch
+        .map_or(Mechanism::default(), |watch| watch.value);
     let (limits, defaults) = (written.limits, Limits::default());
     agent.limits = Limits {
         transfers: limits

@@ -6,11 +6,14 @@
 pub mod approve;
 pub mod bar;
 pub mod client;
+pub mod completions;
+pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod files;
 pub mod init;
 pub mod load;
+pub mod man;
 pub mod match_;
 pub mod plan;
 pub mod render;
@@ -98,6 +101,12 @@ pub enum Command {
     Wait(wait::WaitArgs),
     /// Release a hold
     Approve(approve::ApproveArgs),
+    /// Look at this host: whether what the manifests need is here, and what to do where it is not
+    Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete this command line
+    Completions(completions::CompletionsArgs),
+    /// Print a man page, or write all of them into a directory
+    Man(man::ManArgs),
     /// Print the version
     Version(version::VersionArgs),
 }
@@ -156,6 +165,9 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         Command::Rescan(args) => rescan::run(args, out, err),
         Command::Wait(args) => wait::run(args, out, err),
         Command::Approve(args) => approve::run(args, out, err),
+        Command::Doctor(args) => doctor::run(args, colour_err, colour_out, out, err),
+        Command::Completions(args) => completions::run(args, out),
+        Command::Man(args) => man::run(args, out, err),
         Command::Version(args) => version::run(args, out),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
@@ -12,9 +12,10 @@ use serde::Serialize;
 use super::exit;
 use super::load::{self, Compiled};
 use crate::diagnostic;
-use crate::plan::{Explain, HostFacts, NextTime, Plan, next_times};
+use crate::plan::{Explain, HostFacts, NextTime, Plan, SourcePlan, next_times};
 use crate::service::protocol::FORMAT_VERSION;
 use crate::transfer;
+use crate::watch;
 
 /// The flags of `plan`.
 #[derive(Debug, Args)]
@@ -56,6 +57,8 @@ struct Document<'a> {
     plan: &'a Plan,
     next: Vec<NextTime>,
     command_lines: BTreeMap<String, Vec<String>>,
+    /// By source.
+    watched_by: BTreeMap<String, String>,
 }
 
 /// Prints the plan, or what is wrong with the manifests.
@@ -92,11 +95,19 @@ pub fn run(
     };
     write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
     let now = args.at.unwrap_or_else(Timestamp::now);
+    // Only on the host itself can be seen what it offers.
+    let here = host == load::host_name() || host == own_name && args.agent.is_none();
+    let mechanism = agent.watch;
+    let watched_by = |source: &SourcePlan| match here {
+        true => watch::foresee(mechanism, Path::new(&source.path)),
+        false => "decided on the host".to_owned(),
+    };
     let explain = Explain {
         plan,
         now,
         host: &host,
         command_lines: &transfer::command_lines,
+        watched_by: &watched_by,
     };
     match args.format {
         PlanFormat::Human => write!(out, "{}", explain.human())?,
@@ -119,6 +130,8 @@ fn document<'a>(explain: &Explain<'a>) -> Document<'a> {
             (explain.command_lines)(source, route),
         );
     }
+    let sources = explain.plan.sources.values();
+    let watched_by = |source: &SourcePlan| (source.name.to_string(), (explain.watched_by)(source));
     next.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.route.cmp(&b.route)));
     Document {
         format_version: FORMAT_VERSION,
@@ -127,6 +140,7 @@ fn document<'a>(explain: &Explain<'a>) -> Document<'a> {
         plan: explain.plan,
         next,
         command_lines,
+        watched_by: sources.map(watched_by).collect(),
     }
 }
 

@@ -44,7 +44,7 @@ pub use dirt::{Dirt, Mark};
 pub use input::*;
 pub use job::*;
 pub use memory::{Commit, Memory, Parking, RouteMemory, SourceMemory};
-pub use notice::{Notice, WatchId, WatchReport};
+pub use notice::{Notice, WatchId, WatchReport, WatchedBy};
 pub use path::{RelPath, escape};
 pub use survey::{Heard, Release, Survey, SurveyId, SurveyScope, Surveyed, Told};
 pub use time::{Now, Stamp};

@@ -6,8 +6,8 @@ use super::rsync_args::rsync_args;
 use super::source::{appended, checked_name, is_list};
 use super::yaml::{Key, Kind, Node};
 use super::{
-    Attribute, Compress, DeletePolicy, MaxDelete, Retry, Spanned, Ssh, Target, TargetOptions, Url,
-    Warm, access, hooks, timing, unit,
+    Attribute, Compress, DeletePolicy, Durability, MaxDelete, Retry, Spanned, Ssh, Target,
+    TargetOptions, Url, Warm, access, hooks, timing, unit,
 };
 use crate::diagnostic::{Code, Diagnostic, Place};
 
@@ -236,6 +236,9 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
         bandwidth: fields.read(reading, "bandwidth", |reading, key, node| {
             reading.rate(key, node)
         }),
+        durability: fields.read(reading, "durability", |reading, key, node| {
+            reading.choice(key, node, DURABILITY)
+        }),
         attributes: fields.read(reading, "attributes", attributes),
         timeout_ms: fields.read(reading, "timeout", |reading, key, node| {
             reading.duration(key, node, &timing::TIMEOUT)
@@ -288,6 +291,7 @@ impl TargetOptions {
             bandwidth: self.bandwidth.or_else(|| base.bandwidth.clone()),
             warm: self.warm.or_else(|| base.warm.clone()),
             compress: self.compress.or_else(|| base.compress.clone()),
+            durability: self.durability.or_else(|| base.durability.clone()),
             attributes: self.attributes.or_else(|| base.attributes.clone()),
             timeout_ms: self.timeout_ms.or_else(|| base.timeout_ms.clone()),
             retry: Retry {
@@ -325,6 +329,12 @@ impl TargetOptions {
         }
     }
 }
+
+const DURABILITY: &[(&str, Durability)] = &[
+    ("none", Durability::None),
+    ("file", Durability::File),
+    ("full", Durability::Full),
+];
 
 const DELETE: &[(&str, DeletePolicy)] = &[
     ("never", DeletePolicy::Never),

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wire_values::*;
-use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, OnStart, Warm};
+use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, Durability, OnStart, Warm};
 
 /// A heliostat manifest: directories, and the targets that each is kept reflected on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -186,6 +186,10 @@ pub struct TargetOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "auto"))]
     pub warm: Option<Warm>,
+    /// What of a transfer is on the target's disk before it counts: what a power cut cannot take back. Waiting for the disk costs milliseconds a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "none"))]
+    pub durability: Option<Durability>,
     /// What of the metadata is kept; `archive` is links, perms, times, owner and group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("uniqueItems" = true, "default" = ["archive"]))]

@@ -1,67 +1,77 @@
-//! When the engine wants to be asked again, to the microsecond.
+//! One alarm that goes off when it is due.
 //!
-//! The runtime's own timers go off at whole milliseconds, and after them: behind a window of 5 ms that is a fifth of what a
-//! small change takes. The kernel's timer as a descriptor (timerfd_create(2)) goes off when it is due. Where there is none
-//! (a system call filter), the runtime's is what there is. Called by the world's loop, which alone waits.
+//! The runtime's own timers go by whole milliseconds and are late by one to two of them, which is a third of the default
+//! `quiet`; the kernel's are late by microseconds. Called by the world, whose loop waits for one moment at a time.
 
-use std::future::pending;
-use std::io::{self, ErrorKind};
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
+use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
 };
-use tokio::net::unix::pipe;
+use tokio::io::unix::AsyncFd;
 
-/// One timer, set anew for each wait.
+/// An alarm that is set to at most one moment.
 #[derive(Debug)]
 pub struct Alarm {
-    /// Read as a pipe is, which the runtime knows how to wait for.
-    timer: Option<pipe::Receiver>,
+    timer: AsyncFd<OwnedFd>,
+    set: Option<Instant>,
 }
+
+const NEVER: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
 
 impl Alarm {
-    /// A timer that is not set. Within a runtime.
-    pub fn unset() -> Alarm {
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let timer = timerfd_create(TimerfdClockId::Monotonic, flags).ok();
-        Alarm {
-            timer: timer.and_then(|timer| pipe::Receiver::from_owned_fd_unchecked(timer).ok()),
-        }
+    /// One that is not set. Within a runtime only.
+    #[allow(
+        deprecated,
+        reason = "deprecated for types whose descriptor may change or close under it: an `OwnedFd` does neither"
+    )]
+    pub fn new() -> io::Result<Alarm> {
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        Ok(Alarm {
+            timer: AsyncFd::new(timer)?,
+            set: None,
+        })
     }
 
-    /// Returns at this instant; never, where there is none. Nothing is lost when the wait is given up.
-    pub async fn at(&mut self, instant: Option<Instant>) {
-        let Some(instant) = instant else {
-            return pending().await;
+    /// Waits until `at`, by the clock of [`Instant`]; for ever without it. Given up at any moment, it is none the worse.
+    pub async fn until(&mut self, at: Option<Instant>) {
+        let Some(at) = at else {
+            return std::future::pending().await;
         };
-        match &self.timer {
-            Some(timer) if wait(timer, instant).await.is_ok() => {}
-            _ => tokio::time::sleep_until(instant.into()).await,
-        }
-    }
-}
-
-async fn wait(timer: &pipe::Receiver, instant: Instant) -> io::Result<()> {
-    let left = instant.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Ok(());
-    }
-    let once = Itimerspec {
-        it_interval: Timespec::default(),
-        it_value: Timespec::try_from(left).map_err(io::Error::other)?,
-    };
-    // To set it takes back what it has told before.
-    timerfd_settime(timer.as_fd(), TimerfdTimerFlags::empty(), &once)?;
-    loop {
-        timer.readable().await?;
-        match timer.try_read(&mut [0; 8]) {
-            Ok(_) => return Ok(()),
-            // It was ready for an earlier wait, which nobody heard.
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        while let Some(left) = at
+            .checked_duration_since(Instant::now())
+            .filter(|left| !left.is_zero())
+        {
+            if self.set != Some(at) {
+                let value = Timespec::try_from(left).unwrap_or(Timespec {
+                    tv_sec: i64::MAX,
+                    tv_nsec: 0,
+                });
+                let once = Itimerspec {
+                    it_interval: NEVER,
+                    it_value: value,
+                };
+                // Refused only for times that are none.
+                let _ = timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::empty(), &once);
+                self.set = Some(at);
+            }
+            let Ok(mut ready) = self.timer.readable().await else {
+                // The runtime ends.
+                return std::future::pending().await;
+            };
+            match rustix::io::read(ready.get_inner().as_fd(), &mut [0; 8]) {
+                Ok(_) => self.set = None,
+                Err(Errno::AGAIN) => ready.clear_ready(),
+                Err(_) => self.set = None,
+            }
         }
     }
 }
@@ -72,21 +82,39 @@ mod tests {
 
     use super::*;
 
+    const SOON: Duration = Duration::from_millis(20);
+
     #[tokio::test]
-    async fn it_goes_off_when_it_is_due_and_not_before_however_often_it_is_set() {
-        let mut alarm = Alarm::unset();
-        assert!(alarm.timer.is_some(), "this host has such timers");
-        alarm.at(Some(Instant::now())).await;
-        for _ in 0..20 {
-            let due = Instant::now() + Duration::from_micros(1500);
-            // Given up, be it after it went off: the next wait is for its own instant.
-            let given_up = tokio::time::timeout(Duration::from_millis(2), alarm.at(Some(due)));
-            let _ = given_up.await;
-            let due = Instant::now() + Duration::from_micros(700);
-            alarm.at(Some(due)).await;
-            assert!(Instant::now() >= due);
+    async fn it_goes_off_however_often_it_was_given_up() {
+        let mut alarm = Alarm::new().unwrap();
+        for round in 0..300 {
+            let soon = Instant::now() + Duration::from_micros(100 * (round % 4));
+            tokio::select! {
+                biased;
+                () = alarm.until(Some(soon)) => {}
+                () = tokio::task::yield_now() => {}
+            }
+            let at = Instant::now() + Duration::from_micros(150 * (round % 5));
+            let off = tokio::time::timeout(Duration::from_secs(60), alarm.until(Some(at))).await;
+            assert!(off.is_ok() && Instant::now() >= at, "round {round}");
         }
-        let never = tokio::time::timeout(Duration::from_millis(5), alarm.at(None));
-        assert!(never.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn it_is_never_early_and_can_be_set_anew() {
+        let mut alarm = Alarm::new().unwrap();
+        let far = Instant::now() + Duration::from_secs(3600);
+        let given_up = tokio::time::timeout(SOON, alarm.until(Some(far))).await;
+        assert!(given_up.is_err());
+        for _ in 0..3 {
+            let at = Instant::now() + SOON;
+            alarm.until(Some(at)).await;
+            assert!(Instant::now() >= at);
+        }
+        alarm.until(Some(Instant::now())).await;
+        assert!(
+            tokio::time::timeout(SOON, alarm.until(None)).await.is_err(),
+            "no moment never comes"
+        );
     }
 }

@@ -6,7 +6,7 @@
 
 pub mod alarm;
 pub mod client;
-pub mod clock;
+mod clock;
 pub mod control;
 pub mod driver;
 pub mod keeper;

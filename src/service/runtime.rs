@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::control::{self, Facts};
 use super::driver::{self, Shell};
@@ -14,6 +15,7 @@ use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
 use crate::host;
 use crate::ledger::{Ledger, Opened};
+use crate::manifest::Mechanism;
 use crate::plan::{self, Compare, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
@@ -26,6 +28,8 @@ pub struct Options {
     pub host: String,
     /// Bounds.
     pub limits: Limits,
+    /// What watches.
+    pub mechanism: Mechanism,
     /// Where state is kept.
     pub state_dir: PathBuf,
     /// The control socket; `None`: none.
@@ -127,11 +131,15 @@ pub async fn open(
     }
     let digest = plan::digest(&options.plan);
     let watch_limit = options.limits.watches;
+    let alarm =
+        Alarm::new().map_err(|error| Failure::Setup(format!("cannot make a timer: {error}")))?;
     let world = World::new(WorldParts {
         clock: Clock::start(),
+        alarm,
         state,
         context,
         watch_limit,
+        mechanism: options.mechanism,
         memory,
         keeper,
         signals,
@@ -140,7 +148,7 @@ pub async fn open(
     });
     let control = match &options.socket {
         Some(path) => {
-            let watch_limit = watch_limit.or_else(user_watches);
+            let watch_limit = watch_limit.or_else(host::user_watches);
             let facts = Facts {
                 host: options.host.clone(),
                 digest,
@@ -154,7 +162,8 @@ pub async fn open(
     Ok((world, control))
 }
 
-/// A local target that is another directory than it was, or not there, is to be compared with everything.
+/// A local target that is another directory than it was, or not there, is to be compared with everything; so is one that
+/// may have lost in the machine's last end what was written to it.
 async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
     let look = move |mut memory: Memory| {
         for (_, route) in plan.routes() {
@@ -163,7 +172,8 @@ async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
             };
             if let Some(remembered) = memory.routes.get_mut(&route.name)
                 && remembered.target.is_some()
-                && remembered.target != host::target_id_at(Path::new(path))
+                && remembered.target
+                    != host::target_id_at(Path::new(path), route.durability.lasts())
             {
                 // What is owed stays owed: it may be there again, and what vanished meanwhile must leave it.
                 remembered.pass = remembered.pass.or(Some(Compare::Quick));
@@ -213,15 +223,4 @@ pub async fn context(
         orphans: Vec::new(),
         sessions: Default::default(),
     })
-}
-
-/// The second file is of this process's user namespace (a container may have one); the first is of the whole host.
-fn user_watches() -> Option<u64> {
-    [
-        "/proc/sys/fs/inotify/max_user_watches",
-        "/proc/sys/user/max_inotify_watches",
-    ]
-    .iter()
-    .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
-    .min()
 }

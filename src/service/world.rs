@@ -1,6 +1,7 @@
 //! The production shell: watches, transfers and answers of the real host.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,10 @@ use crate::engine::{
     Verdict, WatchId, WatchReport,
 };
 use crate::host;
-use crate::plan::{RouteName, SourcePlan};
+use crate::plan::{RouteName, SourcePlan, Target};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
-use crate::watch::{self, Mechanism, WatchHandle, WatchOptions};
+use crate::watch::{self, Mechanism, Surroundings, WatchHandle, WatchOptions};
 
 /// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
 const INPUTS_MAX: usize = 4096;
@@ -70,6 +71,8 @@ pub struct World {
     state: StateDir,
     context: Arc<Context>,
     watch_limit: Option<u64>,
+    mechanism: Mechanism,
+    surroundings: Surroundings,
     log: Log,
     inputs: mpsc::Receiver<Input>,
     sender: mpsc::Sender<Input>,
@@ -93,12 +96,16 @@ pub struct World {
 pub struct WorldParts {
     /// From the service's start.
     pub clock: Clock,
+    /// Its own.
+    pub alarm: Alarm,
     /// Held for as long as the world lives.
     pub state: StateDir,
     /// For transfers.
     pub context: Context,
     /// Watches each source may have.
     pub watch_limit: Option<u64>,
+    /// What watches.
+    pub mechanism: Mechanism,
     /// What was remembered before.
     pub memory: Memory,
     /// Surveys, the ledger, history.
@@ -118,10 +125,16 @@ impl World {
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         World {
             clock: parts.clock,
-            alarm: Alarm::unset(),
+            alarm: parts.alarm,
             state: parts.state,
             context: Arc::new(parts.context),
             watch_limit: parts.watch_limit,
+            mechanism: parts.mechanism,
+            surroundings: if parts.watched {
+                Surroundings::listen()
+            } else {
+                Surroundings::deaf()
+            },
             log: Log::default(),
             inputs,
             sender,
@@ -198,6 +211,8 @@ impl World {
                         root,
                         directories: 0,
                         unwatched: 0,
+                        doubted: 0,
+                        by: Default::default(),
                     }),
                     Err(reason) => Notice::Waiting { reason },
                 };
@@ -210,7 +225,8 @@ impl World {
         let options = WatchOptions {
             cookies: self.state.cookies(&source.name),
             watch_limit: self.watch_limit,
-            mechanism: Mechanism::Fitting,
+            mechanism: self.mechanism,
+            surroundings: self.surroundings.clone(),
         };
         self.watches.insert(
             id,
@@ -227,21 +243,26 @@ impl World {
             cancel: cancel.clone(),
         };
         self.transfers.insert(job.id, transfer);
-        let (sender, context) = (self.sender.clone(), Arc::clone(&self.context));
+        let (sender, context, id) = (self.sender.clone(), Arc::clone(&self.context), job.id);
+        if matches!(job.route.target, Target::Local { .. }) {
+            // On one thread from its beginning to its end: passing a small change on costs as much as copying it.
+            tokio::task::spawn_blocking(move || {
+                let run = AssertUnwindSafe(|| transfer::run_here(job, &cancel, &progress));
+                let outcome = std::panic::catch_unwind(run);
+                let outcome = outcome.unwrap_or_else(|_| broke_off("it ended in a fault"));
+                // Nobody hears it only when the service is over.
+                let _ = sender.blocking_send(Input::Finished(id, outcome));
+            });
+            return;
+        }
         tokio::spawn(async move {
-            let id = job.id;
             let task =
                 tokio::spawn(
                     async move { transfer::run(&job, &context, &cancel, &progress).await },
                 );
-            let outcome = task.await.unwrap_or_else(|error| {
-                let message = format!("the transfer broke off: {error}; please report it");
-                Outcome::bare(Verdict::Retry(Trouble {
-                    code: "internal",
-                    message,
-                    soon: false,
-                }))
-            });
+            let outcome = task
+                .await
+                .unwrap_or_else(|error| broke_off(&error.to_string()));
             // Nobody hears it only when the service is over.
             let _ = sender.send(Input::Finished(id, outcome)).await;
         });
@@ -286,6 +307,16 @@ impl World {
         self.answers.remove(&id);
         Some(id)
     }
+}
+
+/// What becomes of a transfer that ended in a fault of this program.
+fn broke_off(why: &str) -> Outcome {
+    let message = format!("the transfer broke off: {why}; please report it");
+    Outcome::bare(Verdict::Retry(Trouble {
+        code: "internal",
+        message,
+        soon: false,
+    }))
 }
 
 impl Shell for World {
@@ -364,7 +395,7 @@ impl Shell for World {
                     }
                     return Some(input);
                 }
-                () = self.alarm.at(wake) => {
+                () = self.alarm.until(wake) => {
                     if end.is_some_and(|end| self.clock.now().mono >= end) {
                         self.end_harder();
                     } else {

@@ -44,9 +44,14 @@ pub(crate) struct Signed {
     pub(crate) signature: Signature,
     /// The names of the directories in it.
     pub(crate) directories: Vec<Vec<u8>>,
-    /// The names of everything else in it that changed since the time asked about.
+    /// The names of everything else in it; the first [`OTHERS_MAX`].
+    pub(crate) others: Vec<Vec<u8>>,
+    /// Those of everything else that changed since the time asked about.
     pub(crate) young: Vec<Vec<u8>>,
 }
+
+/// As many names are kept of one look; where there are more, none of them is worth a mark of its own.
+pub(crate) const OTHERS_MAX: usize = 1000;
 
 /// Times on common file systems are as coarse as this.
 const RACY: Duration = Duration::from_secs(2);
@@ -176,7 +181,7 @@ impl Disk {
         let own = fstat(&directory).map_err(Look::of)?;
         let mut racy = own.st_ctime >= fresh;
         let mut sum = digest(b"", &own, true);
-        let (mut directories, mut young) = (Vec::new(), Vec::new());
+        let (mut directories, mut others, mut young) = (Vec::new(), Vec::new(), Vec::new());
         for entry in Dir::read_from(&directory).map_err(Look::of)? {
             let entry = entry.map_err(Look::of)?;
             let name = entry.file_name();
@@ -194,6 +199,9 @@ impl Disk {
                 directories.push(name.to_bytes().to_vec());
             } else {
                 racy |= stat.st_ctime >= fresh;
+                if others.len() < OTHERS_MAX {
+                    others.push(name.to_bytes().to_vec());
+                }
                 if stat.st_ctime >= since {
                     young.push(name.to_bytes().to_vec());
                 }
@@ -207,6 +215,7 @@ impl Disk {
                 racy,
             },
             directories,
+            others,
             young,
         })
     }

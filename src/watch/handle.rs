@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::inbox::Inbox;
-use super::mechanism::Mechanism;
+use super::mechanism::{Choice, Mechanism};
 use super::scope::{Scope, decides_by_name};
+use super::surroundings::Surroundings;
 use super::worker::{Sink, Worker, WorkerParts};
 use crate::engine::Notice;
 use crate::filter::Filter;
@@ -25,6 +26,8 @@ pub struct WatchOptions {
     pub watch_limit: Option<u64>,
     /// What watches.
     pub mechanism: Mechanism,
+    /// What hears of the root's changes, for all sources.
+    pub surroundings: Surroundings,
 }
 
 /// A watch that runs; ends when it is dropped.
@@ -55,7 +58,13 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
     };
     let modify = source.events.modify;
     let root = PathBuf::from(&source.path);
-    let (mechanism, at) = (options.mechanism, root.clone());
+    let choice = Choice::new(
+        options.mechanism,
+        root.clone(),
+        options.cookies.clone(),
+        options.watch_limit,
+        modify,
+    );
     let worker = Worker::new(WorkerParts {
         root,
         scope: Scope {
@@ -68,7 +77,8 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
         },
         sink,
         inbox,
-        opener: Box::new(move |feed| mechanism.open(&at, feed, modify)),
+        opener: Box::new(choice),
+        surroundings: options.surroundings,
     });
     let name = format!("watch {}", source.name);
     if let Err(error) = thread::Builder::new()

@@ -111,6 +111,13 @@ impl Reader {
     }
 }
 
+impl Drop for Reader {
+    /// However it ends: where that was not asked for, nothing else would say so.
+    fn drop(&mut self) {
+        self.feed.ended();
+    }
+}
+
 /// The kernel's event as ours; `None` for what says nothing new.
 fn translate(event: &Event<'_>) -> Option<RawEvent> {
     let told = event.events();

@@ -6,9 +6,9 @@ use super::origins::Origins;
 use crate::manifest::wire::{self, Rescan, RescanTimes, SyncTimes};
 use crate::manifest::wire_values::{self as values, Event, Live, Never};
 use crate::manifest::{
-    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, EventName, Manifest,
-    MaxDelete, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync, Target, UrlParts, Warm,
-    Window, defaults, name, unit,
+    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, Durability, EventName,
+    Manifest, MaxDelete, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync, Target,
+    UrlParts, Warm, Window, defaults, name, unit,
 };
 
 /// The manifest as it is meant.
@@ -205,6 +205,11 @@ fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::
             warm: (!local).then(|| origins.pick("warm", options.warm.as_ref(), Warm::Auto)),
             compress: (!local)
                 .then(|| origins.pick("compress", options.compress.as_ref(), Compress::None)),
+            durability: Some(origins.pick(
+                "durability",
+                options.durability.as_ref(),
+                Durability::None,
+            )),
             attributes: Some(attributes),
             timeout: Some(duration(origins.pick(
                 "timeout",

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::plan::{
-    Attributes, Compare, Compress, DeleteBudget, DeletePolicy, EventSet, OnStart, Secret,
-    SourceGuard,
+    Attributes, Compare, Compress, DeleteBudget, DeletePolicy, Durability, EventSet, OnStart,
+    Secret, SourceGuard,
 };
 use crate::schedule::{Schedule, Window, WindowRule};
 
@@ -237,6 +237,16 @@ pub(super) fn compress(compress: Compress) -> Option<&'static str> {
         Compress::Zstd => Some("compressed with zstd"),
         Compress::Lz4 => Some("compressed with lz4"),
         Compress::Zlib => Some("compressed with zlib"),
+    }
+}
+
+pub(super) fn durability(durability: Durability) -> Option<&'static str> {
+    match durability {
+        Durability::None => None,
+        Durability::File => Some("each file is on the disk before it takes its name"),
+        Durability::Full => Some(
+            "each file is on the disk before it takes its name, and everything before a transfer counts as done",
+        ),
     }
 }
 
