@@ -14,6 +14,7 @@ mod peers;
 mod place;
 mod processes;
 mod report;
+mod restart;
 #[allow(dead_code, unused_imports)] // the tests ask for more of it
 #[path = "../../tests/rig/mod.rs"]
 mod rig;
@@ -41,6 +42,7 @@ const MEASURES: &[Measure] = &[
     first::MEASURE,
     churn::MEASURE,
     scale::MEASURE,
+    restart::MEASURE,
     targets::MEASURE,
     sustained::MEASURE,
 ];

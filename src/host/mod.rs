@@ -6,7 +6,9 @@
 
 mod file_system;
 mod identity;
+mod memory;
 mod mounts;
+mod revision;
 mod root;
 mod target;
 pub mod temporary;
@@ -14,7 +16,9 @@ mod watches;
 
 pub use file_system::{foreign, foreign_at};
 pub use identity::{identify, shown, why};
+pub use memory::give_back;
 pub use mounts::{Mount, below, mounts, on_own_mount};
+pub use revision::revision;
 pub use root::{Identity, Look, Root};
 pub use target::{target_id, target_id_at};
 pub use watches::user_watches;

@@ -17,7 +17,7 @@ use super::store;
 use super::trouble::{Kind, Troubles};
 use super::writer::{Writer, WriterParts};
 use crate::engine::{Commit, Memory, RelPath, Release, SurveyId};
-use crate::plan::SourceName;
+use crate::plan::{RouteName, SourceName};
 
 /// How long [`Ledger::flush`] and [`Ledger::close`] wait: a disk that takes longer is not waited for at the service's end.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -109,6 +109,11 @@ impl Ledger {
         ParkedRows::of(Arc::clone(&self.0.readers), release)
     }
 
+    /// Everything was read: what was held in memory for that goes.
+    pub fn rest(&self) {
+        self.0.readers.rest();
+    }
+
     /// Whether anything is kept at present: without a file, making all rows anew would be in vain.
     pub fn keeps(&self) -> bool {
         self.0.readers.have_file()
@@ -145,6 +150,15 @@ impl Ledger {
             self.flush();
         } else {
             self.crowded(&format!("that `{source}` is another directory"));
+        }
+    }
+
+    /// As [`Ledger::disown`], of one route: the source's rows and other routes stay.
+    pub fn disown_route(&self, route: &RouteName) {
+        if self.0.queue.push(Act::DisownRoute(route.clone())) {
+            self.flush();
+        } else {
+            self.crowded(&format!("that `{route}` is another route"));
         }
     }
 

@@ -16,6 +16,7 @@ use crate::engine::{
     Commit, Event, Hold, Input, RelPath, Stats, Survey, SurveyId, SurveyScope, Surveyed, Trouble,
 };
 use crate::filter::Filter;
+use crate::host;
 use crate::ledger::{Ledger, ParkedRows, Rows, Run};
 use crate::plan::{RouteName, SourceName};
 use crate::survey::{self, Base, Request};
@@ -76,6 +77,16 @@ impl Keeper {
             ledger.disown(&source);
             // Nobody hears it only when the service is over.
             let _ = inputs.blocking_send(Input::Disowned(source));
+        });
+    }
+
+    /// What is said of one route does not hold any more. Answered when it is taken back on disk.
+    pub fn disown_route(&self, route: RouteName, inputs: mpsc::Sender<Input>) {
+        let ledger = self.ledger.clone();
+        tokio::task::spawn_blocking(move || {
+            ledger.disown_route(&route);
+            // As above.
+            let _ = inputs.blocking_send(Input::Disowned(route.source));
         });
     }
 
@@ -163,7 +174,12 @@ fn look(survey: &Survey, ledger: &Ledger, private: PathBuf, stop: &AtomicBool) -
             ledger.stage(survey.id, rows);
         }
     };
-    survey::run(&request, &keep, stop)
+    let surveyed = survey::run(&request, &keep, stop);
+    if survey.scope == SurveyScope::Everything {
+        ledger.rest();
+        host::give_back();
+    }
+    surveyed
 }
 
 /// What the history says of an event; `None`: nothing.

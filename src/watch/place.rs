@@ -126,7 +126,9 @@ impl Tree {
                 self.moved_on(backend, &other, Some(watch));
             }
             let listed = match backend.follows() {
-                true => open.list().map(|names| (before, names)),
+                true => open
+                    .list(self.disk.counted(&open))
+                    .map(|names| (before, names)),
                 false => self.disk.list(path),
             };
             match listed {
