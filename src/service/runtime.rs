@@ -237,6 +237,10 @@ pub async fn open(
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let mut context = context(options, state.run_dir(), state.owner_tag()).await?;
     context.orphans = ended.left;
+    if !watched {
+        // A single run has no next change, and would only wait for the sessions' end.
+        context.sessions.close().await;
+    }
     let alarm =
         Alarm::new().map_err(|error| Failure::Setup(format!("cannot make a timer: {error}")))?;
     Ok(World::new(WorldParts {

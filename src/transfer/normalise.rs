@@ -134,16 +134,8 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
             continue;
         }
         let (path, seen, dirt) = subject(mark, &mut eye);
-        if path == mark.path
-            && seen == Seen::Directory
-            && dirt.has(Dirt::SUBTREE.with(Dirt::CONTENT))
-            && !scope.hard_links
-        {
-            let fenced = scope.fences.iter().any(|fence| path.starts_with(fence));
-            let verdict = scope.filter.decide(path.as_bytes(), true).verdict;
-            if !fenced && verdict != Verdict::Excluded && !is_temporary(path.name()) {
-                entered.insert(path.as_bytes().into());
-            }
+        if path == mark.path && enters_in_doubt(&path, seen, dirt, scope) {
+            entered.insert(path.as_bytes().into());
         }
         if let Some(fence) = scope.fences.iter().find(|fence| path.starts_with(fence)) {
             if *fence == path {
@@ -174,6 +166,18 @@ fn entries(marks: &[Mark], scope: Scope<'_>, look: &dyn Look) -> Vec<Entry> {
         act: *act,
     })
     .collect()
+}
+
+/// Whether whatever is in this directory is sent or leaves with it, so that these marks below it ([`DOUBTED`]) need no look:
+/// what they would come to is [covered](covers) whatever is there. Not under `propagate`, where what is missing by now leaves by
+/// its own name; nor with hard links, of which each name counts.
+fn enters_in_doubt(path: &RelPath, seen: Seen, dirt: Dirt, scope: Scope<'_>) -> bool {
+    let keeps = scope.delete == DeletePolicy::Propagate && !dirt.has(Dirt::GONE);
+    seen == Seen::Directory
+        && dirt.has(Dirt::SUBTREE.with(Dirt::CONTENT))
+        && !(keeps || scope.hard_links || is_temporary(path.name()))
+        && !scope.fences.iter().any(|fence| path.starts_with(fence))
+        && scope.filter.decide(path.as_bytes(), true).verdict != Verdict::Excluded
 }
 
 /// What needs nothing of its own in a directory that is entered, and in which nothing is trusted.

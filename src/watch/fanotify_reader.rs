@@ -6,11 +6,13 @@
 use std::io::PipeReader;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::backend::{At, Move, RawEvent, RawKind, WatchId};
+use super::breath::Breath;
 use super::handles::{Handles, Key};
 use super::inbox::Feed;
 
@@ -19,10 +21,7 @@ const BUFFER: usize = 256 * 1024;
 
 /// After a read that concerned nobody, so long is waited: a busy file system wakes the thread 500 times a second at most, and
 /// the kernel's queue has room for eight million events a second.
-const GATHER: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 2_000_000,
-};
+const GATHER: Duration = Duration::from_millis(2);
 
 /// `struct fanotify_event_metadata`.
 const HEAD: usize = 24;
@@ -38,6 +37,7 @@ pub(super) struct Reader {
     feed: Feed,
     /// Joins the halves of a rename.
     cookie: u32,
+    breath: Breath,
 }
 
 impl Reader {
@@ -54,6 +54,7 @@ impl Reader {
             stopped,
             feed,
             cookie: 0,
+            breath: Breath::default(),
         }
     }
 
@@ -84,11 +85,15 @@ impl Reader {
             return Ok(false);
         }
         let length = rustix::io::read(&*self.group, &mut *buffer)?;
-        if self.hand_on(&buffer[..length]) {
+        let wait = match self.hand_on(&buffer[..length]) {
+            true => self.breath.after_read(Instant::now()),
+            false => Some(GATHER),
+        };
+        let Some(wait) = wait.and_then(|wait| Timespec::try_from(wait).ok()) else {
             return Ok(true);
-        }
+        };
         let mut stopped = [PollFd::new(&self.stopped, PollFlags::IN)];
-        poll(&mut stopped, Some(&GATHER))?;
+        poll(&mut stopped, Some(&wait))?;
         Ok(stopped[0].revents().is_empty())
     }
 

@@ -676,9 +676,9 @@ fn a_list_that_costs_more_than_the_tree_is_a_pass_that_trusts_and_deletes_nothin
 #[test]
 fn what_was_written_in_a_new_directory_is_sent_with_it_without_a_look() {
     let everything = filter(&["**"], &[]);
-    let scope = |hard_links, fences| Scope {
+    let scope = |delete, hard_links, fences| Scope {
         filter: &everything,
-        delete: Propagate,
+        delete,
         hard_links,
         fences,
         entries: None,
@@ -714,15 +714,6 @@ fn what_was_written_in_a_new_directory_is_sent_with_it_without_a_look() {
             .collect();
         (acts, asked.into_inner())
     };
-    let expected = [
-        "d doubt",
-        "d- send",
-        "d/gone remove",
-        "trusted trust",
-        "trusted/a send",
-    ];
-    let (acts, looked) = asked(scope(false, &[]));
-    assert_eq!(acts, expected);
     let without = [
         "d",
         "d/gone",
@@ -732,9 +723,27 @@ fn what_was_written_in_a_new_directory_is_sent_with_it_without_a_look() {
         "trusted",
         "trusted/a",
     ];
+    let (acts, looked) = asked(scope(Never, false, &[]));
+    assert_eq!(
+        acts,
+        ["d doubt", "d- send", "trusted trust", "trusted/a send"]
+    );
     assert_eq!(looked, without);
-    // With hard links each file's number of names matters.
-    assert_eq!(asked(scope(true, &[])).1.len(), marks.len() + 1);
+    let (acts, looked) = asked(scope(Mirror, false, &[]));
+    assert_eq!(
+        acts,
+        [
+            "d doubt-delete",
+            "d- send",
+            "trusted trust-delete",
+            "trusted/a send"
+        ]
+    );
+    assert_eq!(looked, without);
+    // What is missing, hard links, and what lies beyond a mount: each has to be looked at.
+    let all = marks.len() + 1;
+    assert_eq!(asked(scope(Propagate, false, &[])).1.len(), all);
+    assert_eq!(asked(scope(Never, true, &[])).1.len(), all);
     let fence = [p("d")];
-    assert!(asked(scope(false, &fence)).1.contains(&"d/a".to_string()));
+    assert_eq!(asked(scope(Never, false, &fence)).1.len(), all);
 }

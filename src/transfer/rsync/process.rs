@@ -10,6 +10,7 @@ use std::io::{ErrorKind, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -57,12 +58,14 @@ const BUFFER: usize = 64 * 1024;
 /// After so many reads the output is that of a large batch, and is gathered: see [`gather`].
 const READS_AT_ONCE: u32 = 64;
 /// Stands for what could not be read: a line that nobody understands, so that nothing is taken for done.
-const UNREAD: &[u8] = b"\nthe rest of its output could not be read\n";
+const UNREAD: &[u8] = b"the rest of its output could not be read";
 /// Between two reads then. A pipe holds what comes in that time many times over.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// For output after the process has ended: somebody else may hold the pipe (a lasting ssh connection).
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
+/// So often that long while there is much to read: what is missing then may be what went wrong.
+const GATHER_WAITS: u32 = 10;
 
 /// A process that was started, in a group of its own.
 #[derive(Debug)]
@@ -237,7 +240,14 @@ async fn talk(
             report.take(line, progress);
         }
     };
-    let drained = async { tokio::join!(feed, drain_all(stdout, take), drain(stderr, take)) };
+    let gathering = AtomicBool::new(false);
+    let drained = async {
+        tokio::join!(
+            feed,
+            drain_all(stdout, take, &gathering),
+            drain(stderr, take)
+        )
+    };
     tokio::pin!(drained);
     let mut open = true;
     let status = loop {
@@ -247,7 +257,15 @@ async fn talk(
         }
     };
     if open {
-        let _ = timeout(DRAIN_WAIT, drained).await;
+        for _ in 0..GATHER_WAITS {
+            let over = timeout(DRAIN_WAIT, &mut drained).await.is_ok();
+            if over || !gathering.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        if gathering.load(Ordering::Relaxed) {
+            take(UNREAD);
+        }
     }
     Ok(status)
 }
@@ -266,7 +284,7 @@ async fn drain(stream: Option<impl AsyncRead + Unpin>, take: impl Fn(&[u8])) {
 }
 
 /// The output that has a line for each path: as it comes, and gathered when there is much.
-async fn drain_all(stream: Option<ChildStdout>, take: impl Fn(&[u8])) {
+async fn drain_all(stream: Option<ChildStdout>, take: impl Fn(&[u8]), gathering: &AtomicBool) {
     let Some(mut stream) = stream else { return };
     let mut buffer = vec![0; BUFFER];
     let mut splitter = Splitter::default();
@@ -284,15 +302,17 @@ async fn drain_all(stream: Option<ChildStdout>, take: impl Fn(&[u8])) {
     if !over {
         match stream.into_owned_fd() {
             Ok(pipe) => {
+                gathering.store(true, Ordering::Relaxed);
                 let mut pieces = gather(pipe);
                 while let Some(piece) = pieces.recv().await {
                     splitter.feed(&piece, &take);
                 }
             }
-            Err(_) => splitter.feed(UNREAD, &take),
+            Err(_) => take(UNREAD),
         }
     }
     splitter.end(&take);
+    gathering.store(false, Ordering::Relaxed);
 }
 
 /// Reads a pipe to its end in a thread that naps between two reads. rsync writes each line by itself, and the runtime is
@@ -314,7 +334,7 @@ fn gather(pipe: OwnedFd) -> mpsc::Receiver<Vec<u8>> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => {
                     // Nobody hears it only when nobody hears anything.
-                    let _ = sender.blocking_send(UNREAD.to_vec());
+                    let _ = sender.blocking_send([b"\n", UNREAD, b"\n"].concat());
                     return;
                 }
             }

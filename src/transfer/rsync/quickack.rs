@@ -4,7 +4,7 @@
 //! acknowledged, and the kernel on this side puts that off by 40 ms. A small change takes 12 ms, and 55 ms with such a
 //! wait; nothing on rsync's command line changes it, for rsync knows no option that concerns acknowledgements. But the
 //! kernel can be told so through any descriptor of the socket: the child's is fetched (`pidfd_getfd(2)`, which asks the
-//! same right as tracing one's own child), and while the connection is young it is told every millisecond (the kernel
+//! same right as tracing one's own child), and while the connection is young it is told, at first every millisecond (the kernel
 //! forgets it with the next data that is sent, `TCP_QUICKACK` in tcp(7)).
 //!
 //! Nothing depends on it but time: where it is refused (a container's system call filter), the run takes longer.
