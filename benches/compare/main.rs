@@ -13,6 +13,7 @@ mod peers;
 mod place;
 mod processes;
 mod report;
+mod restart;
 #[allow(dead_code, unused_imports)] // the tests ask for more of it
 #[path = "../../tests/rig/mod.rs"]
 mod rig;
@@ -39,6 +40,7 @@ const MEASURES: &[Measure] = &[
     bulk::MEASURE,
     churn::MEASURE,
     scale::MEASURE,
+    restart::MEASURE,
     targets::MEASURE,
     sustained::MEASURE,
 ];
