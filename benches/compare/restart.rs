@@ -340,7 +340,7 @@ fn goals(times: &[Timing], moments: &[Moment], files: usize) -> Vec<Goal> {
 fn each(moments: &[Moment]) -> Option<f64> {
     let mut at_rest = moments
         .iter()
-        .filter(|moment| moment.when.starts_with("at rest"));
+        .filter(|moment| moment.when.ends_with("rest after a restart"));
     let (empty, full) = (at_rest.next()?, at_rest.next()?);
     Some((full.resident as f64 - empty.resident as f64) / full.directories as f64)
 }
