@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::measure::{Goal, Measure, Report, Unit};
-use crate::place::{Filled, Place, RSYNC};
+use crate::place::{Place, RSYNC};
 use crate::processes;
 use crate::report::{Table, ratio, seconds};
 use crate::rig::rsyncd::Rsyncd;
@@ -100,7 +100,7 @@ fn times(files: usize) -> Vec<Timing> {
 }
 
 fn timing(place: &Place, module: bool) -> Timing {
-    let own = place.own();
+    let own = place.own("restart");
     let mut daemon = Rsyncd::new(&own.join("rsyncd"), &place.module);
     let (target, settings) = if module {
         daemon.start();
@@ -194,7 +194,7 @@ fn memory(files: usize) -> Vec<Moment> {
     for files in [0, files] {
         let place = made(files, FILES_EACH_MANY);
         let targets = json!({"copy": mirror(local(&place.local))});
-        let mut service = service(&place.own(), &place.source, targets);
+        let mut service = service(&place.own("restart"), &place.source, targets);
         let mut moment = |service: &Heliostat, when| {
             let (resident, resident_max) = processes::memory(id(service)).unwrap();
             eprintln!("{files} files, {when}: {resident} bytes resident, at most {resident_max}");
@@ -224,7 +224,7 @@ fn memory(files: usize) -> Vec<Moment> {
 fn made(files: usize, each: usize) -> Place {
     let directories = files / each;
     eprintln!("making {directories} directories with {each} files each");
-    Place::new(directories, each, Filled::Both)
+    Place::new(directories, each, true)
 }
 
 fn local(at: &Path) -> Value {
@@ -340,7 +340,7 @@ fn goals(times: &[Timing], moments: &[Moment], files: usize) -> Vec<Goal> {
 fn each(moments: &[Moment]) -> Option<f64> {
     let mut at_rest = moments
         .iter()
-        .filter(|moment| moment.when.starts_with("at rest"));
+        .filter(|moment| moment.when.ends_with("rest after a restart"));
     let (empty, full) = (at_rest.next()?, at_rest.next()?);
     Some((full.resident as f64 - empty.resident as f64) / full.directories as f64)
 }

@@ -225,3 +225,28 @@ impl Rows {
         place.unseal(sealed).map(<[u8]>::len)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::file::Place;
+
+    #[test]
+    fn a_connection_is_kept_for_the_next_reading_and_closed_after_a_look_at_everything() {
+        let scratch = tempfile::tempdir().unwrap();
+        let place = Place::new(scratch.path());
+        place.renew().unwrap();
+        let writer = place.open().unwrap();
+        let readers = Readers::new(Some(place.file()), Arc::default(), Arc::default());
+        let kept = || readers.idle.lock().unwrap().len();
+        for _ in 0..2 {
+            assert!(readers.runs(1).is_empty());
+            assert_eq!(kept(), 1);
+        }
+        readers.rest();
+        assert_eq!(kept(), 0);
+        assert!(readers.runs(1).is_empty());
+        assert_eq!(kept(), 1);
+        drop(writer);
+    }
+}

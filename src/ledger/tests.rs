@@ -77,27 +77,6 @@ fn a_row_is_read_by_a_statement_that_was_planned_once() {
     ledger.close();
 }
 
-#[test]
-fn what_readers_hold_is_closed_after_a_look_at_everything() {
-    let scratch = tempfile::tempdir().unwrap();
-    let ledger = twice(scratch.path());
-    let file = scratch.path().join(NAME);
-    let open = || {
-        let all = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-        let leads = |to: &std::path::PathBuf| *to == file;
-        all.filter_map(|one| std::fs::read_link(one.path()).ok())
-            .filter(leads)
-            .count()
-    };
-    let rows = ledger.rows(&source()).unwrap();
-    assert!(rows.row(&path("a")).is_some());
-    let before = open();
-    ledger.rest();
-    assert!(open() < before, "{} of {before} are open", open());
-    assert!(rows.row(&path("a")).is_some(), "and it is read as before");
-    ledger.close();
-}
-
 /// Changes the file of a closed ledger as damage would.
 fn meddle(directory: &Path, sql: &str) -> usize {
     let connection = Connection::open(directory.join(NAME)).unwrap();
