@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::Inputs;
 use super::{exit, files};
-use crate::diagnostic::{Diagnostic, Report, Severity, Sources, terminal};
+use crate::diagnostic::{Diagnostic, Label, Report, Severity, Sources, terminal};
 use crate::manifest::{self, Manifest, SourceFile};
 use crate::plan::{self, Agent, HostFacts, Limits, Plan};
 
@@ -24,30 +24,13 @@ pub struct Loaded {
     pub agent: Agent,
 }
 
-/// Reads and compiles. `Err` is the exit code; everything there is to say was said.
-pub fn load(
-    paths: &[PathBuf],
-    agent: Option<&Path>,
-    colour: bool,
-    err: &mut dyn Write,
-) -> io::Result<Result<Loaded, u8>> {
-    let (agent, host) = match read_agent(agent, colour, err)? {
-        Ok(found) => found,
-        Err(code) => return Ok(Err(code)),
-    };
+/// Reads and compiles, for this host.
+pub fn compiled(paths: &[PathBuf], agent: &Agent, host: &str) -> Compiled {
     let facts = HostFacts {
-        name: host.clone(),
+        name: host.to_owned(),
         labels: agent.labels.clone(),
     };
-    let compiled = Compiled::read(&manifest_paths(paths, &agent), &facts);
-    if !compiled.diagnostics.is_empty() {
-        write!(err, "{}", terminal(compiled.report(), colour))?;
-    }
-    let code = compiled.code();
-    Ok(match compiled.plan {
-        Some(plan) => Ok(Loaded { plan, host, agent }),
-        None => Err(code),
-    })
+    Compiled::read(&manifest_paths(paths, agent), &facts)
 }
 
 /// The manifests that were named, or else those of the agent file, or else those in their usual place.
@@ -155,6 +138,12 @@ impl Compiled {
         }
     }
 
+    /// A label's place, for people: `conf.d/a.yaml:3:9`.
+    pub fn position(&self, label: &Label) -> String {
+        let at = self.texts.position(&label.file, label.span.start);
+        format!("{}:{}:{}", label.file, at.line, at.column)
+    }
+
     /// The exit code where there is no plan.
     pub fn code(&self) -> u8 {
         if self.unreadable {
@@ -203,6 +192,7 @@ pub fn read_agent(
         socket: None,
         limits: Limits::default(),
         rsync_path: None,
+        watch_manifests: false,
     };
     let path = match named {
         Some(path) => Some(path),
@@ -256,6 +246,7 @@ fn take(agent: &mut Agent, written: manifest::Agent) {
         .collect();
     agent.state_dir = written.state_dir.map(|path| path.value);
     agent.socket = written.socket.map(|path| path.value);
+    agent.watch_manifests = written.watch_manifests.is_some_and(|on| on.value);
     agent.rsync_path = written.rsync_path.map(|path| path.value);
     let (limits, defaults) = (written.limits, Limits::default());
     agent.limits = Limits {

@@ -16,10 +16,14 @@ pub mod init;
 pub mod load;
 pub mod match_;
 pub mod plan;
+pub mod reader;
+pub mod reload;
 pub mod render;
 pub mod rescan;
+pub mod rollback;
 pub mod run;
 pub mod schema;
+pub mod start;
 pub mod status;
 pub mod trigger;
 pub mod validate;
@@ -101,6 +105,10 @@ pub enum Command {
     Rescan(rescan::RescanArgs),
     /// Return when everything up to now is on the targets
     Wait(wait::WaitArgs),
+    /// Take the manifests over as they are now
+    Reload(reload::ReloadArgs),
+    /// Go back to an earlier generation, until the next reload
+    Rollback(rollback::RollbackArgs),
     /// Release a hold
     Approve(approve::ApproveArgs),
     /// Print the version
@@ -161,6 +169,8 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         Command::Trigger(args) => trigger::run(args, out, err),
         Command::Rescan(args) => rescan::run(args, out, err),
         Command::Wait(args) => wait::run(args, out, err),
+        Command::Reload(args) => reload::run(args, out, err),
+        Command::Rollback(args) => rollback::run(args, out, err),
         Command::Approve(args) => approve::run(args, out, err),
         Command::Version(args) => version::run(args, out),
     }

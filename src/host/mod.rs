@@ -6,11 +6,13 @@
 
 mod identity;
 mod mounts;
+mod revision;
 mod root;
 mod target;
 pub mod temporary;
 
 pub use identity::{identify, shown, why};
 pub use mounts::{Mount, below, mounts};
+pub use revision::revision;
 pub use root::{Identity, Look, Root};
 pub use target::{target_id, target_id_at};

@@ -405,6 +405,8 @@ pub struct Agent {
     pub limits: Limits,
     /// `rsync.path`: absolute.
     pub rsync_path: Option<Spanned<String>>,
+    /// Whether changed manifests are taken over by themselves.
+    pub watch_manifests: Option<Spanned<bool>>,
 }
 
 /// Bounds of the whole service.

@@ -428,6 +428,8 @@ pub struct Agent {
     pub limits: Limits,
     /// rsync's absolute path; `None`: looked for in the usual places.
     pub rsync_path: Option<String>,
+    /// Whether changed manifests are taken over by themselves.
+    pub watch_manifests: bool,
 }
 
 /// Bounds of the whole service.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backend::RawEvent;
+use super::rescope::Rescoped;
 
 /// Twice the kernel's own default (16,384): about 4 MB at the worst, and a burst that the worker digests in a second.
 pub(crate) const QUEUE_MAX: usize = 32_768;
@@ -25,6 +26,8 @@ pub(crate) struct Mail {
     pub(crate) lost: Option<String>,
     /// Barriers that were asked for.
     pub(crate) barriers: Vec<u64>,
+    /// How the watch is to go on; before the barriers, which may have been asked for with it.
+    pub(crate) rescoped: Option<Rescoped>,
     /// Whether the worker is to end.
     pub(crate) stop: bool,
 }
@@ -42,6 +45,7 @@ struct State {
     events: VecDeque<RawEvent>,
     lost: Option<String>,
     barriers: Vec<u64>,
+    rescoped: Option<Rescoped>,
     stop: bool,
     ended: bool,
 }
@@ -119,6 +123,12 @@ impl Inbox {
         self.bell.notify_all();
     }
 
+    /// How the watch is to go on; the last word counts.
+    pub(crate) fn rescope(&self, to: Rescoped) {
+        self.lock().rescoped = Some(to);
+        self.bell.notify_all();
+    }
+
     /// Asks the worker to end.
     pub(crate) fn stop(&self) {
         self.lock().stop = true;
@@ -152,6 +162,7 @@ impl Inbox {
         while state.events.is_empty()
             && state.lost.is_none()
             && state.barriers.is_empty()
+            && state.rescoped.is_none()
             && !state.stop
         {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -172,6 +183,7 @@ impl Inbox {
             events,
             lost: state.lost.take(),
             barriers: std::mem::take(&mut state.barriers),
+            rescoped: state.rescoped.take(),
             stop: state.stop,
         }
     }
