@@ -143,7 +143,8 @@ fn the_workflow_of_github_shows_mistakes_and_changes() {
     let shown = fs::read_to_string(&summary).unwrap();
     for text in [
         "# heliostat diff\n",
-        "## 3 hosts: `web-origin-1`, `web1`, `any other`",
+        "## Host `web-origin-1`\n",
+        "## 2 hosts: `web1`, `any other`\n",
         "> **Deletions become possible.**",
         "| route `etc/vault` | **resync** | delete | `propagate` | `mirror` |",
     ] {

@@ -86,8 +86,13 @@ impl Against {
             },
             Against::Git(revision) => {
                 let read = git::read(revision, paths).map_err(Unread::Revision)?;
+                let name = match read.commits.as_slice() {
+                    // A commit is its own name.
+                    [commit] if revision.starts_with(commit) => commit.clone(),
+                    _ => revision.escape_debug().to_string(),
+                };
                 Old::Files {
-                    name: format!("`{}`", revision.escape_debug()),
+                    name: format!("`{name}`"),
                     commits: read.commits,
                     parsed: Parsed::new(read.inputs),
                 }
@@ -107,8 +112,10 @@ impl Old {
                 answer.digest.escape_debug()
             ),
             Old::Nothing => "nothing".into(),
-            Old::Files { name, commits, .. } if commits.is_empty() => name.clone(),
-            Old::Files { name, commits, .. } => format!("{name} ({})", commits.join(", ")),
+            Old::Files { name, commits, .. } => match commits.join(", ") {
+                known if known.is_empty() || *name == format!("`{known}`") => name.clone(),
+                commits => format!("{name} ({commits})"),
+            },
         }
     }
 

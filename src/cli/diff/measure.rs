@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn what_comes_in_and_goes_out() {
         let folder = tree();
-        let all = plan(folder.path(), "exclude: []");
+        let all = plan(folder.path(), "oneFileSystem: true");
         let some = plan(folder.path(), "exclude: [/cache/]");
         check(&all, &some, (Some(7), Some(3)), [None, None]);
         // `cache`, `a`, `b`, `.hidden`, `x`, and for one of them `y.tmp`.
@@ -245,7 +245,7 @@ mod tests {
             [Some((5, 300)), Some((5, 300))],
         );
         check(&some, &Plan::default(), (Some(3), None), [None, None]);
-        let gone = plan(Path::new("/nonexistent"), "exclude: []");
+        let gone = plan(Path::new("/nonexistent"), "oneFileSystem: true");
         check(&some, &gone, (Some(3), None), [None, None]);
         check(
             &gone,
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn what_does_not_change_is_not_walked() {
         let folder = tree();
-        let all = plan(folder.path(), "exclude: []");
+        let all = plan(folder.path(), "oneFileSystem: true");
         assert_eq!(measure(&all, &all, &diff(&all, &all)), Measured::default());
     }
 }
