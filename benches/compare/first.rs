@@ -74,7 +74,9 @@ fn run(settings: &Settings) -> Report {
                 0 => rsync(&place.source, &target),
                 _ => heliostat(&own, &place.source, &target),
             }
-            all[at].took_s.push(begin.elapsed().as_secs_f64());
+            let took = begin.elapsed().as_secs_f64();
+            eprintln!("{}: {took:.2} s", all[at].tool);
+            all[at].took_s.push(took);
             let used = processes::ended_children() - cpu;
             all[at].cpu_s.push(used.as_secs_f64());
             all[at].left += differences(&place.source, &target, &Look::default()).len();

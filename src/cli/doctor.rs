@@ -10,6 +10,7 @@ use super::client::{Format, SOCKET};
 use super::exit;
 use super::load::{self, Loaded};
 use super::run::default_state_dir;
+use crate::diagnostic::terminal;
 use crate::doctor::{self, Finding, Grade, Request};
 use crate::service::protocol::FORMAT_VERSION;
 use crate::service::runtime;
@@ -53,10 +54,19 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let loaded = match load::load(&args.paths, args.agent.as_deref(), colour_err, err)? {
-        Ok(loaded) => loaded,
+    let (agent, host) = match load::read_agent(args.agent.as_deref(), colour_err, err)? {
+        Ok(found) => found,
         Err(code) => return Ok(code),
     };
+    let compiled = load::compiled(&args.paths, &agent, &host);
+    if !compiled.diagnostics.is_empty() {
+        write!(err, "{}", terminal(compiled.report(), colour_err))?;
+    }
+    let code = compiled.code();
+    let Some(plan) = compiled.plan else {
+        return Ok(code);
+    };
+    let loaded = Loaded { plan, host, agent };
     let scratch = match tempfile::Builder::new().prefix("hdoc").tempdir() {
         Ok(scratch) => scratch,
         Err(error) => {

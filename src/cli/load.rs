@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::Inputs;
 use super::{exit, files};
-use crate::diagnostic::{Diagnostic, Report, Severity, Sources, terminal};
+use crate::diagnostic::{Diagnostic, Label, Report, Severity, Sources, terminal};
 use crate::manifest::{self, Manifest, Mechanism, SourceFile};
 use crate::plan::{self, Agent, HostFacts, Limits, Plan};
 
@@ -24,30 +24,13 @@ pub struct Loaded {
     pub agent: Agent,
 }
 
-/// Reads and compiles. `Err` is the exit code; everything there is to say was said.
-pub fn load(
-    paths: &[PathBuf],
-    agent: Option<&Path>,
-    colour: bool,
-    err: &mut dyn Write,
-) -> io::Result<Result<Loaded, u8>> {
-    let (agent, host) = match read_agent(agent, colour, err)? {
-        Ok(found) => found,
-        Err(code) => return Ok(Err(code)),
-    };
+/// Reads and compiles, for this host.
+pub fn compiled(paths: &[PathBuf], agent: &Agent, host: &str) -> Compiled {
     let facts = HostFacts {
-        name: host.clone(),
+        name: host.to_owned(),
         labels: agent.labels.clone(),
     };
-    let compiled = Compiled::read(&manifest_paths(paths, &agent), &facts);
-    if !compiled.diagnostics.is_empty() {
-        write!(err, "{}", terminal(compiled.report(), colour))?;
-    }
-    let code = compiled.code();
-    Ok(match compiled.plan {
-        Some(plan) => Ok(Loaded { plan, host, agent }),
-        None => Err(code),
-    })
+    Compiled::read(&manifest_paths(paths, agent), &facts)
 }
 
 /// The manifests that were named, or else those of the agent file, or else those in their usual place.
@@ -59,7 +42,71 @@ pub fn manifest_paths(named: &[PathBuf], agent: &Agent) -> Vec<PathBuf> {
     }
 }
 
-/// What files say, and what is wrong with it.
+/// What files say, before it is known for which host.
+#[derive(Debug)]
+pub struct Parsed {
+    /// Where anything is an error, what could be read of them.
+    pub manifests: Vec<Manifest>,
+    files: Vec<SourceFile>,
+    diagnostics: Vec<Diagnostic>,
+    named: usize,
+    unreadable: bool,
+}
+
+impl Parsed {
+    /// Reads the manifests of these paths.
+    pub fn read(paths: &[PathBuf]) -> Parsed {
+        Parsed::new(files::read(paths, &[]))
+    }
+
+    /// Of files that cannot be read the rest cannot be judged.
+    pub fn new(inputs: Inputs) -> Parsed {
+        let Inputs { files, problems } = inputs;
+        let unreadable = !problems.is_empty();
+        let named = files.len() + problems.len();
+        let (manifests, diagnostics) = match unreadable {
+            true => (Vec::new(), problems),
+            false => manifest::load(&files),
+        };
+        Parsed {
+            manifests,
+            files,
+            diagnostics,
+            named,
+            unreadable,
+        }
+    }
+
+    /// The plan of one host. Where the reading has errors, what could be read is still held against itself, so that
+    /// everything is said at once.
+    pub fn compile(&self, facts: &HostFacts) -> Compiled {
+        let mut plan = None;
+        let mut diagnostics = self.diagnostics.clone();
+        let texts = drawn(&self.files, &[]);
+        if has_errors(&diagnostics) {
+            diagnostics.extend(plan::check(&self.manifests, &texts));
+        } else {
+            let compiled = plan::compile(&self.manifests, &texts, facts);
+            plan = compiled.plan;
+            diagnostics.extend(compiled.diagnostics);
+        }
+        let texts = drawn(&self.files, &diagnostics);
+        Compiled {
+            plan,
+            diagnostics,
+            texts,
+            files: self.named,
+            unreadable: self.unreadable,
+        }
+    }
+
+    /// What was read.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+}
+
+/// What files say on one host, and what is wrong with it.
 #[derive(Debug)]
 pub struct Compiled {
     /// The plan; none where anything is an error.
@@ -72,37 +119,14 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Reads and compiles. Where the reading has errors, what could be read is still held against itself, so that
-    /// everything is said at once.
+    /// Reads and compiles.
     pub fn read(paths: &[PathBuf], facts: &HostFacts) -> Compiled {
-        Compiled::new(files::read(paths, &[]), facts)
+        Parsed::read(paths).compile(facts)
     }
 
     /// Compiles what was read.
     pub fn new(inputs: Inputs, facts: &HostFacts) -> Compiled {
-        let Inputs { files, problems } = inputs;
-        let unreadable = !problems.is_empty();
-        let named = files.len() + problems.len();
-        let (manifests, mut diagnostics) = match unreadable {
-            true => (Vec::new(), problems),
-            false => manifest::load(&files),
-        };
-        let mut plan = None;
-        if has_errors(&diagnostics) {
-            diagnostics.extend(plan::check(&manifests, &drawn(&files, &[])));
-        } else {
-            let compiled = plan::compile(&manifests, &drawn(&files, &[]), facts);
-            plan = compiled.plan;
-            diagnostics.extend(compiled.diagnostics);
-        }
-        let texts = drawn(&files, &diagnostics);
-        Compiled {
-            plan,
-            diagnostics,
-            texts,
-            files: named,
-            unreadable,
-        }
+        Parsed::new(inputs).compile(facts)
     }
 
     /// For the renderers.
@@ -112,6 +136,12 @@ impl Compiled {
             diagnostics: &self.diagnostics,
             files: self.files,
         }
+    }
+
+    /// A label's place, for people: `conf.d/a.yaml:3:9`.
+    pub fn position(&self, label: &Label) -> String {
+        let at = self.texts.position(&label.file, label.span.start);
+        format!("{}:{}:{}", label.file, at.line, at.column)
     }
 
     /// The exit code where there is no plan.
@@ -163,6 +193,7 @@ pub fn read_agent(
         limits: Limits::default(),
         watch: Mechanism::default(),
         rsync_path: None,
+        watch_manifests: false,
     };
     let path = match named {
         Some(path) => Some(path),
@@ -216,6 +247,7 @@ fn take(agent: &mut Agent, written: manifest::Agent) {
         .collect();
     agent.state_dir = written.state_dir.map(|path| path.value);
     agent.socket = written.socket.map(|path| path.value);
+    agent.watch_manifests = written.watch_manifests.is_some_and(|on| on.value);
     agent.rsync_path = written.rsync_path.map(|path| path.value);
     agent.watch = written
         .watch

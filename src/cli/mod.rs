@@ -7,19 +7,26 @@ pub mod approve;
 pub mod bar;
 pub mod client;
 pub mod completions;
+pub mod diff;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod files;
+pub mod fleet;
+pub mod git;
 pub mod init;
 pub mod load;
 pub mod man;
 pub mod match_;
 pub mod plan;
+pub mod reader;
+pub mod reload;
 pub mod render;
 pub mod rescan;
+pub mod rollback;
 pub mod run;
 pub mod schema;
+pub mod start;
 pub mod status;
 pub mod trigger;
 pub mod validate;
@@ -83,6 +90,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Show what will happen on a host
     Plan(plan::PlanArgs),
+    /// Show what would change, and what that costs
+    Diff(diff::DiffArgs),
     /// Print the manifests with every default written out
     Render(render::RenderArgs),
     /// Say whether paths are included, and by which rule
@@ -99,6 +108,10 @@ pub enum Command {
     Rescan(rescan::RescanArgs),
     /// Return when everything up to now is on the targets
     Wait(wait::WaitArgs),
+    /// Take the manifests over as they are now
+    Reload(reload::ReloadArgs),
+    /// Go back to an earlier generation, until the next reload
+    Rollback(rollback::RollbackArgs),
     /// Release a hold
     Approve(approve::ApproveArgs),
     /// Look at this host: whether what the manifests need is here, and what to do where it is not
@@ -153,6 +166,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         }
         Command::Explain(args) => explain::run(args, out, err),
         Command::Plan(args) => plan::run(args, colour_err, out, err),
+        Command::Diff(args) => diff::run(args, colour_err, out, err),
         Command::Render(args) => {
             args.colour = colour_err;
             render::run(args, out, err)
@@ -164,6 +178,8 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         Command::Trigger(args) => trigger::run(args, out, err),
         Command::Rescan(args) => rescan::run(args, out, err),
         Command::Wait(args) => wait::run(args, out, err),
+        Command::Reload(args) => reload::run(args, out, err),
+        Command::Rollback(args) => rollback::run(args, out, err),
         Command::Approve(args) => approve::run(args, out, err),
         Command::Doctor(args) => doctor::run(args, colour_err, colour_out, out, err),
         Command::Completions(args) => completions::run(args, out),

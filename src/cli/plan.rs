@@ -10,9 +10,10 @@ use jiff::{Timestamp, Zoned, civil};
 use serde::Serialize;
 
 use super::exit;
+use super::fleet::{Fleet, OwnHost};
 use super::load::{self, Compiled};
 use crate::diagnostic;
-use crate::plan::{Explain, HostFacts, NextTime, Plan, SourcePlan, next_times};
+use crate::plan::{Explain, NextTime, Plan, SourcePlan, next_times};
 use crate::service::protocol::FORMAT_VERSION;
 use crate::transfer;
 use crate::watch;
@@ -31,6 +32,9 @@ pub struct PlanArgs {
     /// The host's settings [default: /etc/heliostat/agent.yaml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub agent: Option<PathBuf>,
+    /// The fleet's agent files, one a host: where the labels of other hosts are known from
+    #[arg(long, value_name = "DIR")]
+    pub agents: Option<PathBuf>,
     /// How the plan is printed
     #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
     pub format: PlanFormat,
@@ -72,23 +76,25 @@ pub fn run(
         Ok(found) => found,
         Err(code) => return Ok(code),
     };
+    let fleet = match Fleet::read(args.agents.as_deref(), colour, err)? {
+        Ok(fleet) => fleet,
+        Err(code) => return Ok(code),
+    };
     let paths = load::manifest_paths(&args.paths, &agent);
-    let host = args.host.clone().unwrap_or_else(|| own_name.clone());
-    // This host's labels are not another one's, unless its settings were named.
-    let own = host == own_name || args.agent.is_some();
-    let labels = if own { agent.labels } else { BTreeMap::new() };
-    let compiled = Compiled::read(
-        &paths,
-        &HostFacts {
-            name: host.clone(),
-            labels,
-        },
-    );
+    let own = OwnHost {
+        name: &own_name,
+        labels: &agent.labels,
+        agent_named: args.agent.is_some(),
+    };
+    let facts = fleet.one(args.host.as_deref(), &own);
+    let host = facts.name.clone();
+    let compiled = Compiled::read(&paths, &facts);
     let Some(plan) = &compiled.plan else {
         match args.format {
             PlanFormat::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
             PlanFormat::Human | PlanFormat::Markdown => {
                 write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
+                write!(err, "{}", fleet.hint(&host, &compiled.diagnostics))?;
             }
         }
         return Ok(compiled.code());

@@ -9,10 +9,12 @@ use serde::Serialize;
 use super::bar::Bars;
 use super::client::{Format, SOCKET};
 use super::exit;
-use super::load::{self, Loaded};
+use super::load::Loaded;
+use super::start;
 use super::status::thousands;
 use crate::engine::status::{RouteStatus, Status};
 use crate::plan;
+use crate::service::in_force::Origin;
 use crate::service::logs::{self, LogFormat};
 use crate::service::once::{self, Result as Settled};
 use crate::service::protocol::FORMAT_VERSION;
@@ -20,7 +22,7 @@ use crate::service::runtime::{self, Options};
 use crate::service::{Failure, preview};
 
 /// Where state is kept.
-const STATE_DIR: &str = "/var/lib/heliostat";
+pub const STATE_DIR: &str = "/var/lib/heliostat";
 
 /// The flags of `run`.
 #[derive(Debug, Args)]
@@ -70,14 +72,14 @@ pub fn run(
         )?;
         return Ok(exit::USAGE);
     }
-    let loaded = match load::load(&args.paths, args.agent.as_deref(), colour, err)? {
-        Ok(loaded) => loaded,
+    let service = !args.once && !args.dry_run;
+    let start = match start::read(args, service, colour, err)? {
+        Ok(start) => start,
         Err(code) => {
             writeln!(
                 err,
                 "error: nothing was started: there is no valid manifest to start with"
             )?;
-            let service = !args.once && !args.dry_run;
             return Ok(if service && code == exit::NEGATIVE {
                 exit::NO_MANIFEST
             } else {
@@ -86,7 +88,7 @@ pub fn run(
         }
     };
     logs::start(args.log_format, &args.log_level, colour);
-    let options = options(args, loaded);
+    let (options, files) = (options(args, start.loaded), start.files);
     let ended = if args.dry_run {
         dry_run(args, options, out)
     } else if args.once {
@@ -105,8 +107,14 @@ pub fn run(
             digest = plan::digest(&options.plan),
             "starting"
         );
+        if let Origin::LastGood { reason } = &files.origin {
+            tracing::error!(
+                generation = files.generation,
+                "the manifests are broken, so the last good generation runs: mend them, then `heliostat reload`: {reason}"
+            );
+        }
         let mut lines = Bars::new(false);
-        runtime::run(options, |world| lines.show(world)).map(|()| Ok(exit::GOOD))
+        runtime::run(options, files, |world| lines.show(world)).map(|()| Ok(exit::GOOD))
     };
     match ended {
         Ok(code) => code,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::client::{ClientArgs, Format};
 use super::exit;
 use crate::engine::status::{RouteStatus, SourceStatus, State, span};
+use crate::service::in_force::Origin;
 use crate::service::protocol::{StatusAnswer, selector};
 
 /// The flags of `status`.
@@ -87,6 +88,32 @@ pub fn health(routes: &[RouteStatus]) -> u8 {
     }
 }
 
+/// What nobody who looks at the routes may overlook.
+fn banners(answer: &StatusAnswer) -> Vec<String> {
+    let mut lines = Vec::new();
+    let generation = answer.status.generation;
+    match &answer.in_force.origin {
+        Origin::Files => {}
+        Origin::Rollback { before } => lines.push(format!(
+            "rolled back from generation {before} to {generation}: the next reload takes the files again"
+        )),
+        Origin::LastGood { reason } => lines.push(format!(
+            "the manifests were broken at the start, so the last good generation {generation} runs: {reason}"
+        )),
+    }
+    if let Some(drift) = &answer.drift {
+        lines.push(drift.message.clone());
+    }
+    if let Some(rejected) = &answer.in_force.rejected {
+        let at = rejected.at.split('.').next().unwrap_or_default();
+        lines.push(format!(
+            "the last reload was rejected ({} at {at}Z): {}",
+            rejected.by, rejected.reason
+        ));
+    }
+    lines
+}
+
 fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result<()> {
     let watched: u64 = answer
         .status
@@ -98,19 +125,27 @@ fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result
         .watch_limit
         .map(|limit| format!(" of {}", thousands(limit)))
         .unwrap_or_default();
+    let revision = answer.in_force.revision.as_deref();
+    let revision = revision.map_or_else(String::new, |revision| {
+        format!(", revision {}", revision.get(..12).unwrap_or(revision))
+    });
     writeln!(
         out,
-        "{}  up {}  generation {} (digest {})  watches {}{limit}",
+        "{}  up {}  generation {} (digest {}{revision})  watches {}{limit}",
         answer.host,
         span(answer.uptime_seconds),
         answer.status.generation,
         answer
+            .in_force
             .digest
             .get(..4)
             .map(|short| format!("{short}…"))
             .unwrap_or_default(),
         thousands(watched)
     )?;
+    for line in banners(answer) {
+        writeln!(out, "! {line}")?;
+    }
     let header = [
         "ROUTE",
         "STATE",

@@ -29,6 +29,13 @@ impl Waits {
         self.0.remove(&request);
     }
 
+    /// The barriers of a source that are waited for: another watch is to be asked for them.
+    pub fn of(&self, source: &SourceName) -> Vec<u64> {
+        let all = self.0.values().flat_map(|wait| &wait.barriers);
+        all.filter_map(|(id, of)| (of == source).then_some(*id))
+            .collect()
+    }
+
     /// A source's barrier has come: what counts was told with an input before number `seq`.
     pub fn barrier(&mut self, source: &SourceName, id: u64, seq: u64) {
         for wait in self.0.values_mut() {

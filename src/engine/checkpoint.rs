@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use super::change_set::ChangeSet;
 use super::core::Engine;
 use super::input::{Effect, Event};
+use super::load::Load;
 use super::parked::Parked;
-use super::route::{Load, Route};
+use super::route::Route;
 use super::{
     Commit, Dirt, Mark, Now, Parking, RootId, RouteMemory, Stamp, SurveyId, Surveyed, WatchReport,
 };
@@ -65,7 +66,9 @@ impl Route {
         let passes = loads()
             .filter_map(|load| load.pass)
             .chain(self.pass)
-            .map(|pass| pass.compare);
+            .map(|pass| pass.compare)
+            // What comes into the filter is not marked yet.
+            .chain(self.rescoping.as_ref().map(|_| super::START_COMPARE));
         // What is suspect is compared with the rows by the next start as by this one.
         let pass = passes.max_by_key(|compare| *compare == Compare::Checksum);
         let taken_as_right = self.plan.rescan.on_start == OnStart::Never;
@@ -74,6 +77,9 @@ impl Route {
         }
         let mut all = ChangeSet::default();
         for (path, pending) in self.pending.iter() {
+            all.put_back(path.clone(), *pending);
+        }
+        for (path, pending) in self.filling.iter() {
             all.put_back(path.clone(), *pending);
         }
         for (path, failed) in self.failing.iter() {
@@ -115,7 +121,7 @@ impl Route {
     }
 
     /// No comparison comes for what is suspect: a full pass makes up for that as well.
-    fn despair(&mut self, stamp: Stamp, trigger: &'static str) {
+    pub(super) fn despair(&mut self, stamp: Stamp, trigger: &'static str) {
         let since = self.suspect.take().unwrap_or(stamp);
         self.want_pass(super::START_COMPARE, since, trigger);
     }
@@ -149,6 +155,7 @@ impl Engine {
             // Also where there is no base any more: what is on disk was not dropped with it.
             if std::mem::take(&mut source.claimed) {
                 source.disowning = true;
+                self.reloads.disown(name);
                 effects.push(Effect::Disown(name.clone()));
             }
             source.census.drop_base(now.mono);
@@ -394,7 +401,7 @@ pub(super) fn rows_key(source: &SourcePlan, root: &RootId) -> String {
 }
 
 /// The routes of one source: their names begin with its own.
-fn routes_of<'a>(
+pub(super) fn routes_of<'a>(
     routes: &'a mut BTreeMap<RouteName, Route>,
     source: &'a SourceName,
 ) -> impl Iterator<Item = &'a mut Route> {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ask::Waits;
-use super::input::{Answer, Ask, Effect, Event, Input, Reload, RequestId, Selector};
+use super::input::{Answer, Ask, Effect, Event, Input, RequestId, Selector};
+use super::leaving::Reloads;
+use super::load::Running;
 use super::parked::PARKED_MARKS;
-use super::route::{Due, Kind, Route, Running, until};
+use super::route::{Due, Kind, Route, until};
 use super::source::Source;
 use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, Verdict, WatchId};
-use crate::plan::{Limits, Plan, RouteName, SourceName, Sync, Target};
+use crate::plan::{DeletePolicy, Limits, Plan, RouteName, RoutePlan, SourceName, Sync, Target};
 
 /// Schedules are looked at again at the latest after so long, so that a step of the wall clock is noticed.
 const CLOCK_LOOK: Duration = Duration::from_secs(60);
@@ -24,9 +26,10 @@ pub struct Engine {
     pub(super) generation: u64,
     /// A route that cannot send is parked above so many marks.
     pub(super) parked_marks: usize,
-    plan: Plan,
-    limits: Limits,
+    pub(super) plan: Plan,
+    pub(super) limits: Limits,
     pub(super) watched: bool,
+    pub(super) reloads: Reloads,
     transfers: BTreeMap<TransferId, RouteName>,
     stepped: Option<Now>,
     seq: u64,
@@ -48,6 +51,7 @@ impl Default for Engine {
             plan: Plan::default(),
             limits: Limits::default(),
             watched: false,
+            reloads: Reloads::default(),
             transfers: BTreeMap::new(),
             stepped: None,
             seq: 0,
@@ -71,13 +75,12 @@ impl Engine {
                 self.finished(now, transfer, outcome, &mut effects)
             }
             Input::Surveyed(survey, found) => self.surveyed(now, survey, found, &mut effects),
-            Input::Disowned(name) => {
-                if let Some(source) = self.sources.get_mut(&name) {
-                    source.disowning = false;
-                }
-            }
+            Input::Disowned(name) => self.disowned(&name),
             Input::Ask(request, ask) => self.ask(now, request, ask, &mut effects),
-            Input::Forget(request) => self.waits.forget(request),
+            Input::Forget(request) => {
+                self.waits.forget(request);
+                self.reloads.forget(request);
+            }
             Input::Drain => self.drain(),
             Input::Tick => {}
         }
@@ -90,6 +93,7 @@ impl Engine {
         for route in self.routes.values_mut() {
             route.clock(now, set_back, stamp);
         }
+        self.reloads.end(now, &mut effects);
         if !self.drained && !self.ending {
             self.start(now, &mut effects);
             if self.watched {
@@ -97,6 +101,7 @@ impl Engine {
             }
         }
         self.answer_waits(&mut effects);
+        self.reloads.answer(&mut effects);
         if self.draining && !self.drained && self.transfers.is_empty() {
             self.drained = true;
             let names: Vec<SourceName> = self.sources.keys().cloned().collect();
@@ -116,6 +121,7 @@ impl Engine {
         let now = self.stepped?;
         let mut soonest: Option<Duration> = None;
         let mut consider = |at: Duration| soonest = Some(soonest.map_or(at, |have| have.min(at)));
+        self.reloads.deadline().into_iter().for_each(&mut consider);
         for (name, route) in &self.routes {
             if let Some(at) = route.next_by_wall() {
                 consider(now.mono + until(now.wall, at).min(CLOCK_LOOK));
@@ -133,6 +139,11 @@ impl Engine {
                 .for_each(&mut consider);
         }
         soonest
+    }
+
+    /// Whether the end was asked for.
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// Transfers that run.
@@ -164,55 +175,6 @@ impl Engine {
         self.last_id
     }
 
-    /// Takes a plan over. What is equal is left alone; a source that differs is watched anew, a route that differs
-    /// begins anew; nothing on a target is deleted by it.
-    fn reload(&mut self, now: Now, reload: Reload, effects: &mut Vec<Effect>) {
-        self.generation += 1;
-        let stamp = self.stamp(now);
-        self.limits = reload.limits;
-        self.watched = reload.watched;
-        let old = std::mem::replace(&mut self.plan, reload.plan);
-        let gone: Vec<SourceName> = old
-            .sources
-            .iter()
-            .filter(|(name, source)| self.plan.sources.get(*name) != Some(*source))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in gone {
-            if let Some(source) = self.sources.remove(&name) {
-                effects.push(Effect::Unwatch(source.watch));
-            }
-            for (_, route) in self.routes.extract_if(.., |route, _| route.source == name) {
-                effects.extend(route.running.map(|running| Effect::Cancel(running.id)));
-            }
-        }
-        for (name, plan) in self.plan.sources.clone() {
-            if self.sources.contains_key(&name) {
-                continue;
-            }
-            let plan = Arc::new(plan);
-            let watch = WatchId(self.next_id());
-            let memory = reload
-                .memory
-                .sources
-                .get(&name)
-                .cloned()
-                .unwrap_or_default();
-            let based = memory.rows.is_some();
-            self.sources
-                .insert(name, Source::new(plan.clone(), watch, memory));
-            for route in plan.routes.values() {
-                let mut state =
-                    Route::new(plan.clone(), Arc::new(route.clone()), &reload.host, now);
-                if let Some(memory) = reload.memory.routes.get(&route.name).filter(|_| based) {
-                    state.recall(memory, stamp, now);
-                }
-                self.routes.insert(route.name.clone(), state);
-            }
-            effects.push(Effect::Watch(watch, plan));
-        }
-    }
-
     fn notice(&mut self, now: Now, watch: WatchId, notice: Notice, effects: &mut Vec<Effect>) {
         let stamp = self.stamp(now);
         let Some((name, source)) = self
@@ -237,6 +199,7 @@ impl Engine {
             }
             Notice::Barrier(id) => {
                 self.waits.barrier(&name, id, self.seq);
+                self.rescoped(&name, id, now);
                 self.settled(&name, id, now, effects);
             }
             Notice::Report(report) => source.report = Some(report),
@@ -254,13 +217,17 @@ impl Engine {
         let Some(name) = self.transfers.remove(&transfer) else {
             return;
         };
+        if self.left(now, transfer, &name, &outcome) {
+            self.ending |= self.draining && outcome.verdict == Verdict::Cancelled;
+            return;
+        }
         let Some(route) = self.routes.get_mut(&name).filter(|route| {
             route
                 .running
                 .as_ref()
                 .is_some_and(|running| running.id == transfer)
         }) else {
-            return; // the route was removed meanwhile
+            return;
         };
         let fresh = outcome
             .mounts
@@ -286,6 +253,7 @@ impl Engine {
         let stamp = self.stamp(now);
         let answer = match ask {
             Ask::Status => Answer::Status(Box::new(self.status(now))),
+            Ask::Plan => Answer::Plan(Box::new(self.plan.clone())),
             Ask::Trigger(selector) => self.each(&selector, |route| route.force()),
             Ask::Rescan(selector, compare) => {
                 // What was accepted is done, also by another process if this one ends before.
@@ -300,6 +268,7 @@ impl Engine {
                 })
             }
             Ask::Wait(selector) => return self.begin_wait(request, selector, effects),
+            Ask::Reload(reload) => return self.reload_for(now, request, *reload, effects),
             Ask::Approve(name, id) => match self.routes.get_mut(&name) {
                 None => Answer::NoSuchRoute,
                 Some(route) => match route.approve(&id) {
@@ -344,7 +313,10 @@ impl Engine {
                 continue;
             }
             // A transfer of an earlier plan may still be on its way to the same target.
-            if self.transfers.values().any(|busy| busy == name) {
+            if self.transfers.values().any(|busy| busy == name)
+                || self.reloads.occupy(&route.plan.target)
+                || (route.fresh && !self.reloads.are_over())
+            {
                 continue;
             }
             if let Due::Now(kind) = route.due(now)
@@ -371,6 +343,7 @@ impl Engine {
             let (load, approved) = route.take(kind, now);
             let trigger = match (&approved, load.pass, load.marks.is_empty()) {
                 (Some(_), ..) => "approve",
+                (None, None, false) if load.fills => "reload",
                 (None, Some(pass), _) => pass.trigger,
                 (None, None, true) => "retry",
                 (None, None, false) => "change",
@@ -378,7 +351,13 @@ impl Engine {
             let job = Job {
                 id,
                 source: route.source.clone(),
-                route: route.plan.clone(),
+                route: match load.fills {
+                    true => Arc::new(RoutePlan {
+                        delete: DeletePolicy::Never,
+                        ..RoutePlan::clone(&route.plan)
+                    }),
+                    false => route.plan.clone(),
+                },
                 work: Route::work_of(&load),
                 deletes: route.delete_leave(now, approved.clone()),
                 root: source.report.as_ref().map(|report| report.root.clone()),
@@ -400,20 +379,22 @@ impl Engine {
 
     /// Whether the limits let a transfer of this route start.
     fn has_room(&self, name: &RouteName) -> bool {
-        let host = |name: &RouteName| match self.routes.get(name).map(|route| &route.plan.target) {
+        let host = |target: Option<&Target>| match target {
             Some(Target::Daemon { host, .. } | Target::Ssh { host, .. }) => Some(host.clone()),
             Some(Target::Local { .. }) | None => None,
         };
+        let target = |name: &RouteName| self.routes.get(name).map(|route| &route.plan.target);
         if self.transfers.len() >= self.limits.transfers as usize {
             return false;
         }
-        let Some(mine) = host(name) else {
+        let Some(mine) = host(target(name)) else {
             return true;
         };
         let same = self
             .transfers
-            .values()
-            .filter(|other| host(other).as_ref() == Some(&mine))
+            .iter()
+            .map(|(id, other)| host(self.reloads.target(*id).or(target(other))))
+            .filter(|other| other.as_ref() == Some(&mine))
             .count();
         same < self.limits.transfers_per_host as usize
     }

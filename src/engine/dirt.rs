@@ -1,4 +1,4 @@
-//! What is known to be wrong with a path: the five marks and how they join.
+//! What is known to be wrong with a path: the six marks and how they join.
 
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
@@ -16,6 +16,9 @@ use serde::{Serialize, Serializer};
 ///   where the policy allows, and not what is below it. What a survey finds where a directory has changed.
 /// - `GONE`: it was *seen* to vanish or to be replaced as a whole: under `delete: propagate` what the target has there
 ///   may be deleted. It never forbids anything.
+/// - `FILL`: everything at or below it may be missing on the target, and of itself that is no reason to delete anything
+///   there: what came into a filter. No transfer sees it: it is sent as `SUBTREE` to a target that deletes nothing, and
+///   joined with anything that may delete it is `SUBTREE`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Dirt(u8);
 
@@ -30,6 +33,8 @@ impl Dirt {
     pub const GONE: Dirt = Dirt(8);
     /// Names directly in it may differ.
     pub const LISTING: Dirt = Dirt(16);
+    /// Everything at or below it may be missing.
+    pub const FILL: Dirt = Dirt(32);
 
     /// No mark.
     pub const fn none() -> Dirt {
@@ -43,7 +48,7 @@ impl Dirt {
 
     /// What [`Dirt::bits`] gave; `None` where there is no such mark.
     pub const fn from_bits(bits: u8) -> Option<Dirt> {
-        if bits < 32 { Some(Dirt(bits)) } else { None }
+        if bits < 64 { Some(Dirt(bits)) } else { None }
     }
 
     /// Both sets of marks.
@@ -59,6 +64,19 @@ impl Dirt {
     /// Whether every mark of `other` is in it.
     pub const fn has(self, other: Dirt) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether it is of a kind that nothing is deleted for.
+    pub const fn only_fills(self) -> bool {
+        self.without(Dirt::ATTRIBUTES).0 == Dirt::FILL.0
+    }
+
+    /// What a transfer is told: to fill is to reconcile.
+    pub const fn as_sent(self) -> Dirt {
+        match self.has(Dirt::FILL) {
+            true => self.without(Dirt::FILL).with(Dirt::SUBTREE),
+            false => self,
+        }
     }
 
     /// Whether there is no mark.
@@ -88,6 +106,7 @@ impl fmt::Display for Dirt {
             (Dirt::SUBTREE, "subtree"),
             (Dirt::GONE, "gone"),
             (Dirt::LISTING, "listing"),
+            (Dirt::FILL, "fill"),
         ];
         let mut first = true;
         for (mark, name) in names {

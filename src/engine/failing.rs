@@ -28,6 +28,13 @@ pub struct Failed {
     pub next: Duration,
 }
 
+impl Failed {
+    /// Whether it came into the filter and nothing else is known of it: it is tried again without deleting anything.
+    pub fn only_fills(&self) -> bool {
+        self.pending.dirt.only_fills()
+    }
+}
+
 /// The failing paths of a route.
 #[derive(Clone, Debug, Default)]
 pub struct Failing(BTreeMap<RelPath, Failed>);
@@ -70,13 +77,16 @@ impl Failing {
         self.0.get(path)
     }
 
-    /// Takes out those whose time has come, or all.
+    /// Takes out those whose time has come, or all; not those that only fill.
     pub fn take_due(&mut self, now: Duration, all: bool) -> Failing {
-        Failing(
-            self.0
-                .extract_if(.., |_, failed| all || failed.next <= now)
-                .collect(),
-        )
+        let due = |failed: &Failed| (all || failed.next <= now) && !failed.only_fills();
+        Failing(self.0.extract_if(.., |_, failed| due(failed)).collect())
+    }
+
+    /// As [`Failing::take_due`], of those that only fill.
+    pub fn take_fills_due(&mut self, now: Duration, all: bool) -> Failing {
+        let due = |failed: &Failed| (all || failed.next <= now) && failed.only_fills();
+        Failing(self.0.extract_if(.., |_, failed| due(failed)).collect())
     }
 
     /// Takes in others.
@@ -86,9 +96,16 @@ impl Failing {
         }
     }
 
-    /// When the next try is.
+    /// When the next try is, but of those that only fill.
     pub fn next(&self) -> Option<Duration> {
-        self.0.values().map(|failed| failed.next).min()
+        let tries = self.0.values().filter(|failed| !failed.only_fills());
+        tries.map(|failed| failed.next).min()
+    }
+
+    /// When the next try is of those that only fill.
+    pub fn next_fill(&self) -> Option<Duration> {
+        let tries = self.0.values().filter(|failed| failed.only_fills());
+        tries.map(|failed| failed.next).min()
     }
 
     /// The oldest undelivered change.

@@ -7,7 +7,8 @@ use super::change_set::Pending;
 use super::failing::Failed;
 use super::held::Held;
 use super::input::{Answer, Effect, Event, Sent};
-use super::route::{Backoff, Load, Route, Running};
+use super::load::{Load, Running};
+use super::route::{Backoff, Route};
 use super::{Dirt, Hold, Now, Outcome, RelPath, Stamp, Trouble, Verdict, backoff};
 use crate::plan::Compare;
 
@@ -169,8 +170,12 @@ impl Route {
             retry.max_ms = retry.max_ms.min(most);
         }
         let wait = backoff::delay(retry, tries, false, &format!("{}/{path}", self.plan.name));
+        let mut pending = cover(load, path, end.now);
+        if load.fills {
+            pending.dirt = Dirt::FILL | Dirt::ATTRIBUTES;
+        }
         let failed = Failed {
-            pending: cover(load, path, end.now),
+            pending,
             reason: fault.unwrap_or("it changed while it was sent").to_owned(),
             changing: fault.is_none(),
             since: before.map_or(end.now.wall, |failed| failed.since),
@@ -317,6 +322,7 @@ impl Route {
         self.forced = self.held.is_some()
             || self.pass.is_some()
             || !self.pending.is_empty()
+            || !self.filling.is_empty()
             || !self.failing.is_empty()
             || self.running.is_some()
             || self.parked.is_some();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::route::Load;
+use super::load::Load;
 use super::{DeletePlan, Hold};
 
 /// A held plan of deletions is counted again so soon after a change, doubling: it may cost a full pass.

@@ -34,10 +34,12 @@ pub enum Input {
 }
 
 /// A plan with what surrounds it.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reload {
     /// The plan.
     pub plan: Plan,
+    /// Its number, for status.
+    pub generation: u64,
     /// This host's name: the jitter of its schedules hangs on it.
     pub host: String,
     /// Bounds of the whole service.
@@ -80,6 +82,8 @@ impl Selector {
 pub enum Ask {
     /// The picture.
     Status,
+    /// The plan that is carried out.
+    Plan,
     /// Send now what is pending: windows, schedules and backoff are passed over once.
     Trigger(Selector),
     /// Compare with the target itself now.
@@ -88,6 +92,8 @@ pub enum Ask {
     Wait(Selector),
     /// Release the hold whose id this is.
     Approve(RouteName, String),
+    /// Take this plan over. Answered when nothing of an earlier one runs any more.
+    Reload(Box<Reload>),
 }
 
 /// What the engine wants done. In the order given.
@@ -97,6 +103,8 @@ pub enum Effect {
     Watch(WatchId, Arc<SourcePlan>),
     /// End it.
     Unwatch(WatchId),
+    /// From now on it watches by this source's filter and events; what came in is watched before what went out is not.
+    Rescope(WatchId, Arc<SourcePlan>),
     /// Ask the watch for [`Notice::Barrier`] with this number.
     Barrier(WatchId, u64),
     /// Begin a transfer.
@@ -115,8 +123,10 @@ pub enum Effect {
     Commit(Box<Commit>),
     /// Another root is in the source's place: what the ledger says of its rows and routes is to be taken back, on disk,
     /// before anything is sent from there. Else the first root, back after a crash, would be taken for what the targets have.
-    /// [`Input::Disowned`] says that it is done.
+    /// So is it where the source's plan has another key. [`Input::Disowned`] says that it is done, once for each.
     Disown(SourceName),
+    /// As [`Effect::Disown`], of one route alone: the rows stay.
+    DisownRoute(RouteName),
     /// A line for the log.
     Tell(Event),
     /// Nothing runs any more and nothing will.
@@ -128,10 +138,16 @@ pub enum Effect {
 pub enum Answer {
     /// The picture.
     Status(Box<Status>),
+    /// The plan that is carried out.
+    Plan(Box<Plan>),
     /// It is begun, for so many routes.
     Accepted(usize),
     /// Everything is on the targets.
     Reached,
+    /// The plan was taken over.
+    Reloaded,
+    /// The service is ending: nothing is taken over any more.
+    Ending,
     /// These routes are held; everything else is on its target.
     Held(Vec<RouteName>),
     /// There is no such route.
@@ -214,7 +230,7 @@ pub enum Event {
 pub struct Sent {
     /// Which route.
     pub route: RouteName,
-    /// `change`, `start`, `rescan`, `lost`, `replaced`, `retry`, `approve`.
+    /// `change`, `start`, `reload`, `rescan`, `lost`, `replaced`, `retry`, `approve`.
     pub trigger: &'static str,
     /// What was done.
     pub stats: Stats,

@@ -77,7 +77,13 @@ impl Route {
                 let retried = load.retried.get(at).map(|failed| failed.pending.dirt);
                 load.marks.get(at).map(|mark| mark.dirt).or(retried)
             });
-            let all = [self.pending.get(at).map(|mark| mark.dirt), failing, held];
+            let fills = self.filling.get(at).map(|mark| mark.dirt);
+            let all = [
+                self.pending.get(at).map(|mark| mark.dirt),
+                fills,
+                failing,
+                held,
+            ];
             all.into_iter().flatten()
         };
         if marks(path).next().is_some() {

@@ -244,6 +244,9 @@ fn pending_reason(route: &Route, now: Now) -> String {
     if route.parked.is_some_and(|parked| parked.asked) {
         return "what changed while it could not be sent is looked up".to_owned();
     }
+    if route.rescoping.is_some() {
+        return "what came into its filter is looked up".to_owned();
+    }
     match route.due(now) {
         Due::Now(_) => "waits for its turn".to_owned(),
         Due::At(_) if !route.failing.is_empty() => {

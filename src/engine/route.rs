@@ -1,10 +1,10 @@
 //! One route's state: what is dirty, what runs, what keeps it from running.
 //!
-//! Invariants: a mark is in exactly one of `pending`, `failing`, the running transfer or the hold; it leaves them only
+//! Invariants: a mark is in exactly one of `pending`, `filling`, `failing`, the running transfer or the hold; it leaves them only
 //! in [`Route::finished`], and only for [`Verdict::Done`]. What changes while it is [parked](super::parked) is in none of
 //! them, but in the ledger. At most one transfer runs.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use jiff::Timestamp;
 
 use super::change_set::{ChangeSet, MARKS_MAX, Pending};
 use super::failing::Failing;
+use super::filling::Filling;
 use super::held::Held;
+use super::load::{Load, Running};
 use super::pace::Pace;
 use super::parked::Parked;
-use super::{
-    DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TargetId, TransferId, Trouble, Work,
-};
+use super::rescoping::Rescoping;
+use super::{DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TargetId, Trouble};
 use crate::plan::{Compare, DeletePolicy, RoutePlan, SourcePlan, Sync, jitter_key};
 use crate::schedule::{self, Schedule};
 
@@ -34,6 +35,12 @@ pub struct Route {
     pub pace: Pace,
     /// What a transfer could not bring in step, path by path.
     pub failing: Failing,
+    /// What came into its filter, and is sent without deleting anything.
+    pub filling: Filling,
+    /// What comes into its filter once the watch sees it.
+    pub rescoping: Option<Rescoping>,
+    /// Taken over by a reload: nothing is sent before what the ledger says of the earlier plan is taken back.
+    pub fresh: bool,
     /// A full pass that is wanted.
     pub pass: Option<PassDue>,
     /// The transfer that runs.
@@ -76,7 +83,7 @@ pub struct Route {
     pub spent: VecDeque<(Duration, i64)>,
     batch_before: bool,
     /// What the jitter of its schedules hangs on.
-    key: String,
+    pub(super) key: String,
 }
 
 /// A full pass that is wanted.
@@ -86,36 +93,8 @@ pub struct PassDue {
     pub compare: Compare,
     /// Since when; everything older is covered by it.
     pub since: Stamp,
-    /// `start`, `rescan`, `lost`, `replaced`.
+    /// `start`, `reload`, `rescan`, `lost`, `replaced`.
     pub trigger: &'static str,
-}
-
-/// The transfer that runs.
-#[derive(Debug)]
-pub struct Running {
-    /// Its name.
-    pub id: TransferId,
-    /// When it began.
-    pub started: Duration,
-    /// What it carries.
-    pub load: Load,
-    /// For the log.
-    pub trigger: &'static str,
-    /// The plan of deletions that it may carry out: a try that fails keeps the operator's word.
-    pub approved: Option<Arc<DeletePlan>>,
-}
-
-/// What a transfer carries, to be put back if it fails.
-#[derive(Debug, Default)]
-pub struct Load {
-    /// The marks of a batch.
-    pub marks: BTreeMap<RelPath, Pending>,
-    /// The full pass.
-    pub pass: Option<PassDue>,
-    /// Failing paths that are tried again with it.
-    pub retried: Failing,
-    /// The oldest change that it carries.
-    pub oldest: Option<Stamp>,
 }
 
 /// After a failure as a whole.
@@ -149,6 +128,8 @@ pub enum Due {
 pub enum Kind {
     /// The pending marks and the failing paths that are due.
     Batch,
+    /// What came into its filter.
+    Fill,
     /// The full pass that is wanted.
     Pass,
     /// What is held, again.
@@ -175,6 +156,9 @@ impl Route {
             pending: ChangeSet::default(),
             pace: Pace::default(),
             failing: Failing::default(),
+            filling: Filling::default(),
+            rescoping: None,
+            fresh: false,
             pass: None,
             running: None,
             backoff: None,
@@ -211,6 +195,14 @@ impl Route {
     pub fn mark(&mut self, marks: &[Mark], stamp: Stamp) {
         let mut here = Vec::with_capacity(marks.len());
         for mark in marks {
+            if mark.dirt.only_fills() {
+                let pending = Pending {
+                    dirt: mark.dirt,
+                    since: stamp,
+                };
+                self.filling.add(mark.path.clone(), pending);
+                continue;
+            }
             if mark.path.is_root() && mark.dirt.has(Dirt::SUBTREE) {
                 let compare = if mark.dirt.has(Dirt::CONTENT) {
                     Compare::Checksum
@@ -338,9 +330,9 @@ impl Route {
         let sends = !gathered || self.flush || self.forced;
         let pass = self
             .pass
-            .filter(|pass| sends || pass.trigger != "start")
+            .filter(|pass| sends || !matches!(pass.trigger, "start" | "reload"))
             .is_some();
-        let mut soonest = None;
+        let (mut soonest, mut fills) = (None, None);
         if sends {
             let debounce = self.plan.debounce;
             let closes = self.pending.closes(
@@ -361,16 +353,20 @@ impl Route {
                 .next()
                 .map(|at| if at_once { Duration::ZERO } else { at });
             soonest = closes.into_iter().chain(retry).min();
+            fills = self.fills(at_once);
         }
         match soonest {
             Some(at) if at <= now.mono && !(pass && self.batch_before) => Due::Now(Kind::Batch),
             _ if pass => Due::Now(Kind::Pass),
+            _ if fills.is_some_and(|at| at <= now.mono) => Due::Now(Kind::Fill),
             // Not only when nothing fails any more: a path may fail for ever.
             _ if sends && self.parked.is_some_and(|parked| !parked.asked) => {
                 Due::Now(Kind::Release)
             }
-            Some(at) => Due::At(at),
-            None => Due::Idle,
+            _ => match soonest.into_iter().chain(fills).min() {
+                Some(at) => Due::At(at),
+                None => Due::Idle,
+            },
         }
     }
 
@@ -381,8 +377,16 @@ impl Route {
         match kind {
             Kind::Pass => {
                 load.pass = self.pass.take();
-                load.oldest = load.pass.map(|pass| pass.since);
+                let fills = self.filling.oldest();
+                load.oldest = load
+                    .pass
+                    .map(|pass| pass.since)
+                    .into_iter()
+                    .chain(fills)
+                    .min();
+                load.marks = self.filling.take();
             }
+            Kind::Fill => self.take_fills(&mut load, now),
             Kind::Batch => {
                 load.retried = self.failing.take_due(now.mono, self.forced);
                 load.oldest = self
@@ -402,7 +406,8 @@ impl Route {
             }
         }
         self.batch_before = kind == Kind::Batch;
-        if self.pass.is_none() && self.pending.is_empty() && self.parked.is_none() {
+        let more = self.pass.is_some() || !self.pending.is_empty() || !self.filling.is_empty();
+        if !more && self.parked.is_none() {
             self.flush = false;
             self.forced = false;
         }
@@ -410,40 +415,6 @@ impl Route {
             self.forced = false;
         }
         (load, approved)
-    }
-
-    /// The job's side of a load.
-    pub fn work_of(load: &Load) -> Work {
-        match load.pass {
-            Some(pass) => Work::Pass(pass.compare),
-            None => {
-                let mut marks: BTreeMap<RelPath, Dirt> = load
-                    .marks
-                    .iter()
-                    .map(|(path, pending)| (path.clone(), pending.dirt))
-                    .collect();
-                for (path, failed) in load.retried.iter() {
-                    *marks.entry(path.clone()).or_default() |= failed.pending.dirt;
-                }
-                Work::Batch(
-                    marks
-                        .into_iter()
-                        .map(|(path, dirt)| Mark { path, dirt })
-                        .collect(),
-                )
-            }
-        }
-    }
-
-    /// Puts a load back: nothing of it is known to be in step.
-    pub fn put_back(&mut self, load: Load) {
-        for (path, pending) in load.marks {
-            self.pending.put_back(path, pending);
-        }
-        if let Some(pass) = load.pass {
-            self.want_pass(pass.compare, pass.since, pass.trigger);
-        }
-        self.failing.merge(load.retried);
     }
 
     /// The oldest change that is not known to be on the target.
@@ -456,6 +427,8 @@ impl Route {
         let pass = self.pass.map(|pass| pass.since);
         [
             self.pending.oldest(),
+            self.filling.oldest(),
+            self.rescoping.as_ref().map(|coming| coming.since),
             self.failing.oldest(),
             running,
             held,
@@ -472,6 +445,7 @@ impl Route {
     pub fn pending_len(&self) -> usize {
         let load = |load: &Load| load.marks.len() + load.retried.len();
         self.pending.len()
+            + self.filling.len()
             + self.failing.len()
             + self
                 .running

@@ -18,6 +18,8 @@ pub struct Source {
     pub report: Option<WatchReport>,
     /// Why the root is not watched now, if it is not.
     pub waiting: Option<String>,
+    /// The barrier behind which the watch sees by the new filter, if it does not yet.
+    pub rescoping: Option<u64>,
     /// The ledger still says something of another root; nothing is sent before that is taken back.
     pub disowning: bool,
     /// Whether the ledger may say something of its rows, be it of rows that are not believed any more.
@@ -36,6 +38,7 @@ impl Source {
             watch,
             report: None,
             waiting: None,
+            rescoping: None,
             disowning: false,
             claimed: memory.rows.is_some(),
             mounts: memory.mounts.into_iter().collect(),

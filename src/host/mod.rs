@@ -7,6 +7,7 @@
 mod file_system;
 mod identity;
 mod mounts;
+mod revision;
 mod root;
 mod target;
 pub mod temporary;
@@ -15,6 +16,7 @@ mod watches;
 pub use file_system::{foreign, foreign_at};
 pub use identity::{identify, shown, why};
 pub use mounts::{Mount, below, mounts, on_own_mount};
+pub use revision::revision;
 pub use root::{Identity, Look, Root};
 pub use target::{target_id, target_id_at};
 pub use watches::user_watches;

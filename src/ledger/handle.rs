@@ -17,7 +17,7 @@ use super::store;
 use super::trouble::{Kind, Troubles};
 use super::writer::{Writer, WriterParts};
 use crate::engine::{Commit, Memory, RelPath, Release, SurveyId};
-use crate::plan::SourceName;
+use crate::plan::{RouteName, SourceName};
 
 /// How long [`Ledger::flush`] and [`Ledger::close`] wait: a disk that takes longer is not waited for at the service's end.
 const FLUSH_MAX: Duration = Duration::from_secs(10);
@@ -145,6 +145,15 @@ impl Ledger {
             self.flush();
         } else {
             self.crowded(&format!("that `{source}` is another directory"));
+        }
+    }
+
+    /// As [`Ledger::disown`], of one route: the source's rows and other routes stay.
+    pub fn disown_route(&self, route: &RouteName) {
+        if self.0.queue.push(Act::DisownRoute(route.clone())) {
+            self.flush();
+        } else {
+            self.crowded(&format!("that `{route}` is another route"));
         }
     }
 

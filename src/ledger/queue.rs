@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::run::Run;
 use super::store::Rows;
 use crate::engine::{Commit, RelPath, SurveyId};
-use crate::plan::SourceName;
+use crate::plan::{RouteName, SourceName};
 
 /// Rows on the way to the writer; as much again is in its hands.
 const ROW_BYTES_MAX: usize = 16 << 20;
@@ -48,6 +48,8 @@ pub enum Act {
     Lost(SurveyId, SourceName),
     /// Take back what is said of a source's rows and routes.
     Disown(SourceName),
+    /// What is said of a route is void.
+    DisownRoute(RouteName),
     /// Say when all before it is done.
     Flush(Sender<()>),
     /// A reader has met damage, in the file of this number.
@@ -147,7 +149,7 @@ impl Queue {
                 .acts
                 .retain(|act| !matches!(act, Act::Mounts(of, _) if of == source)),
             // A source has one at a time.
-            Act::Mounts(..) | Act::Disown(_) => {}
+            Act::Mounts(..) | Act::Disown(_) | Act::DisownRoute(_) => {}
             Act::Book(_) if full => return false,
             _ if crowded => return false,
             _ => {}

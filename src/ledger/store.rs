@@ -377,6 +377,18 @@ impl Store<'_> {
         Ok(rows)
     }
 
+    /// Forgets what is said of one route.
+    pub fn disown_route(&self, route: &RouteName) -> rusqlite::Result<()> {
+        for table in ["routes", "marks", "parked"] {
+            self.0
+                .prepare_cached(&format!(
+                    "DELETE FROM {table} WHERE source = ?1 AND target = ?2"
+                ))?
+                .execute([&route.source.0, &route.target.0])?;
+        }
+        Ok(())
+    }
+
     /// Forgets every source that is not among these; their row sets are litter.
     pub fn keep(&self, sources: &[SourceName]) -> rusqlite::Result<Vec<RowSet>> {
         const NAMED: [(&str, &str); 5] = [

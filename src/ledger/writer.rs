@@ -24,7 +24,7 @@ use super::start::{self, renew};
 use super::store::{Rows, Store, Undone};
 use super::trouble::{Kind, Troubles};
 use crate::engine::{Commit, Parking, RouteMemory, SurveyId};
-use crate::plan::{Compare, SourceName};
+use crate::plan::{Compare, RouteName, SourceName};
 
 /// Surveys with rows on the way to a checkpoint: more than any host's sources. Those beyond are spoilt.
 const SURVEYS_MAX: usize = 10_000;
@@ -67,6 +67,7 @@ enum Work {
     Book(Box<Run>),
     Keep(Vec<SourceName>),
     Disown(SourceName),
+    DisownRoute(RouteName),
 }
 
 /// The writer.
@@ -169,6 +170,7 @@ impl Writer {
                     self.settled.retain(|settled| *settled != source);
                     works.push(Work::Disown(source));
                 }
+                Act::DisownRoute(route) => works.push(Work::DisownRoute(route)),
                 Act::Book(run) => works.push(Work::Book(run)),
                 Act::Lost(survey, source) => {
                     self.lost.insert(source);
@@ -181,11 +183,12 @@ impl Writer {
         }
         let disowns = works.iter().find_map(|work| match work {
             Work::Disown(source) => Some(source.clone()),
+            Work::DisownRoute(route) => Some(route.source.clone()),
             _ => None,
         });
         if !self.write(works) {
             if let Some(source) = disowns {
-                // What it says of another root must not be believed by the next start.
+                // What it says of another root or another plan must not be believed by the next start.
                 self.begin_anew(&format!(
                     "what the ledger says of `{source}` cannot be taken back"
                 ));
@@ -230,6 +233,7 @@ impl Writer {
                     Work::Book(run) => store.book(&run)?,
                     Work::Keep(sources) => litter.extend(store.keep(&sources)?),
                     Work::Disown(source) => litter.extend(store.disown(&source)?),
+                    Work::DisownRoute(route) => store.disown_route(&route)?,
                 }
             }
             for (source, paths) in owed {

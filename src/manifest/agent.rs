@@ -29,20 +29,12 @@ pub(super) fn agent(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &No
         limits: fields.read(reading, "limits", limits).unwrap_or_default(),
         watch: fields.read(reading, "watch", watch),
         rsync_path: fields.read(reading, "rsync", rsync),
+        watch_manifests: fields.read(reading, "watchManifests", |reading, key, node| {
+            reading.boolean(key, node)
+        }),
     };
     if let Some(field) = fields.take("http") {
         http(reading, field);
-    }
-    if let Some(field) = fields.take("watchManifests")
-        && let Some(Spanned { value: true, .. }) = reading.boolean("watchManifests", field.node)
-    {
-        let label = "remove it for now; `heliostat reload` applies changed files";
-        reading.wrong(
-            Code::NotSupported,
-            &field.key.at,
-            "`watchManifests` is not supported yet",
-            label,
-        );
     }
     fields.finish(
         reading,

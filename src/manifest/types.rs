@@ -438,6 +438,8 @@ pub struct Agent {
     pub watch: Option<Spanned<Mechanism>>,
     /// `rsync.path`: absolute.
     pub rsync_path: Option<Spanned<String>>,
+    /// Whether changed manifests are taken over by themselves.
+    pub watch_manifests: Option<Spanned<bool>>,
 }
 
 /// Bounds of the whole service.

@@ -7,11 +7,17 @@
 
 mod address;
 mod compile;
+mod diff;
 mod explain;
+mod review;
 mod standing;
 mod types;
 
 pub use compile::{Compiled, HostFacts, check, compile};
+pub use diff::{
+    Change, Class, DeleteRisk, Look, PlanDiff, RouteDiff, SourceDiff, What as ChangedTo, diff,
+};
 pub use explain::{Explain, NextTime, What, jitter_key, next_times};
+pub use review::{Measured, Review, Tally, Watched, listed};
 pub use standing::{digest, route_key, source_key};
 pub use types::*;

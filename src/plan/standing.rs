@@ -3,6 +3,9 @@
 //! Windows, schedules, budgets, bandwidth and the like may change freely; what decides *which* paths belong to a route,
 //! *where* they go or *what of them* is kept may not.
 
+use std::collections::BTreeSet;
+
+use super::diff::shapes_the_target;
 use super::{Plan, RoutePlan, SourcePlan, Target};
 use crate::filter::FilterSpec;
 
@@ -10,7 +13,7 @@ use crate::filter::FilterSpec;
 pub fn source_key(source: &SourcePlan) -> String {
     key(&(
         &source.path,
-        without_origins(&source.filter),
+        meaning(&source.filter),
         source.one_file_system,
     ))
 }
@@ -18,37 +21,59 @@ pub fn source_key(source: &SourcePlan) -> String {
 /// Identifies what a route's standing depends on, its source's included.
 pub fn route_key(source: &SourcePlan, route: &RoutePlan) -> String {
     let mut target = route.target.clone();
-    if let Target::Daemon { password, .. } = &mut target {
-        *password = None;
+    match &mut target {
+        Target::Daemon { password, .. } => *password = None,
+        // Which hosts are believed; it leads nowhere else.
+        Target::Ssh {
+            known_hosts_file, ..
+        } => *known_hosts_file = None,
+        Target::Local { .. } => {}
     }
+    let shaping: Vec<&String> = route
+        .rsync_args
+        .iter()
+        .filter(|arg| shapes_the_target(arg))
+        .collect();
     key(&(
         source_key(source),
         target,
-        without_origins(&route.filter),
-        (route.attributes, &route.rsync_args),
+        meaning(&route.filter),
+        (route.attributes, shaping),
         // A policy that deletes more must find what an earlier one left.
         route.delete,
     ))
 }
 
-/// The plan's content as a short hash, independent of comments and order.
+/// The plan's content as a short hash, independent of comments and order: equal exactly where
+/// [`diff`](super::diff()) finds nothing.
 pub fn digest(plan: &Plan) -> String {
     let mut plan = plan.clone();
     for source in plan.sources.values_mut() {
         for route in source.routes.values_mut() {
-            route.filter = without_origins(&route.filter);
+            unordered(&mut route.filter);
+            route.windows.sort_by_key(key);
+            route.windows.dedup();
         }
-        source.filter = without_origins(&source.filter);
+        unordered(&mut source.filter);
     }
     key(&plan)[..12].to_owned()
 }
 
-fn without_origins(filter: &FilterSpec) -> FilterSpec {
-    let mut filter = filter.clone();
-    for rule in filter.include.iter_mut().chain(&mut filter.exclude) {
-        rule.origin = None;
+/// Without order and origins: two that mean the same are one.
+fn unordered(filter: &mut FilterSpec) {
+    for rules in [&mut filter.include, &mut filter.exclude] {
+        rules.sort_by(|one, other| one.pattern.cmp(&other.pattern));
+        rules.dedup();
+        for rule in rules {
+            rule.origin = None;
+        }
     }
-    filter
+}
+
+/// The patterns as sets: neither their order nor where they were written means anything.
+fn meaning(filter: &FilterSpec) -> [BTreeSet<&str>; 2] {
+    [&filter.include, &filter.exclude]
+        .map(|rules| rules.iter().map(|rule| rule.pattern.as_str()).collect())
 }
 
 fn key(of: &impl serde::Serialize) -> String {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::filter::FilterSpec;
 use crate::manifest::Mechanism;
 use crate::schedule::{Schedule, Window};
 
 /// Everything that one host will do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// By name; names are unique over all files.
@@ -27,11 +27,11 @@ impl Plan {
 }
 
 /// A source's name: a DNS label; the identity in status, history and reload.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceName(pub String);
 
 /// A target's name: a DNS label, unique within its source.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TargetName(pub String);
 
 /// `source/target`.
@@ -78,9 +78,21 @@ impl Serialize for RouteName {
         serializer.collect_str(self)
     }
 }
+impl<'de> Deserialize<'de> for RouteName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RouteName, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let Some((source, target)) = text.split_once('/') else {
+            return Err(de::Error::custom("a route is `source/target`"));
+        };
+        Ok(RouteName {
+            source: SourceName(source.to_owned()),
+            target: TargetName(target.to_owned()),
+        })
+    }
+}
 
 /// One watched tree and its routes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourcePlan {
     /// Its name.
@@ -102,7 +114,7 @@ pub struct SourcePlan {
 }
 
 /// Which events trigger; directories are always watched for what keeps the tree right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventSet {
     /// A file, link or special file came into being.
@@ -137,7 +149,7 @@ impl Default for EventSet {
 }
 
 /// What must hold of a source before anything is sent from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceGuard {
     /// A path below the root that must exist (an unmounted disk has it not).
@@ -149,7 +161,7 @@ pub struct SourceGuard {
 }
 
 /// One source → target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoutePlan {
     /// `source/target`.
@@ -191,7 +203,7 @@ pub struct RoutePlan {
 }
 
 /// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "kind",
     rename_all = "camelCase",
@@ -238,7 +250,7 @@ pub enum Target {
 }
 
 /// Where a secret is found; never the secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Secret {
     /// A file, readable by nobody else.
@@ -250,7 +262,7 @@ pub enum Secret {
 }
 
 /// What may leave a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeletePolicy {
     /// Nothing.
@@ -263,7 +275,7 @@ pub enum DeletePolicy {
 }
 
 /// How many deletions a pass may make before it is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DeleteBudget {
     /// Not given: half of what the target has, and never less than 100 entries.
@@ -286,7 +298,7 @@ impl DeleteBudget {
 }
 
 /// When changes are sent.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Sync {
     /// As they come.
@@ -297,7 +309,7 @@ pub enum Sync {
 }
 
 /// How changes are gathered: a batch leaves when nothing came for `quiet`, or `max_wait` after its first change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Debounce {
     /// Default 5.
@@ -307,7 +319,7 @@ pub struct Debounce {
 }
 
 /// Full passes that compare with the target itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rescan {
     /// `None` only where the manifest says `rescan: never`… default: nightly.
@@ -319,7 +331,7 @@ pub struct Rescan {
 }
 
 /// How a full pass compares files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Compare {
     /// Size and nanosecond time.
@@ -330,7 +342,7 @@ pub enum Compare {
 }
 
 /// Whether a pass is made at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OnStart {
     /// Where it cannot be known that nothing changed.
@@ -343,7 +355,7 @@ pub enum OnStart {
 }
 
 /// What of a transfer is on the target's disk before it counts: what a power cut cannot take back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Durability {
     /// Nothing is waited for.
@@ -363,7 +375,7 @@ impl Durability {
 }
 
 /// Compression on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Compress {
     /// None.
@@ -380,7 +392,7 @@ pub enum Compress {
 }
 
 /// What of the metadata is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attributes {
     /// Symlinks, modes, times, owner, group.
@@ -412,7 +424,7 @@ impl Default for Attributes {
 }
 
 /// Bounds of the time between tries; it doubles, with jitter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
     /// Default 1000.
@@ -441,6 +453,8 @@ pub struct Agent {
     pub watch: Mechanism,
     /// rsync's absolute path; `None`: looked for in the usual places.
     pub rsync_path: Option<String>,
+    /// Whether changed manifests are taken over by themselves.
+    pub watch_manifests: bool,
 }
 
 /// Bounds of the whole service.

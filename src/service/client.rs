@@ -99,6 +99,12 @@ async fn exchange<A: DeserializeOwned>(
             ))
         });
     }
+    // What a reload rejected is an answer.
+    if status == StatusCode::UNPROCESSABLE_ENTITY
+        && let Ok(answer) = serde_json::from_slice(&bytes)
+    {
+        return Ok(answer);
+    }
     let reason = match serde_json::from_slice::<Refusal>(&bytes) {
         Ok(refusal) => refusal.error,
         Err(_) => format!("the service answered {status}"),

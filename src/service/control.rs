@@ -17,13 +17,17 @@ use tokio::net::UnixListener;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::Failure;
+use super::drift::Drifts;
+use super::generations::Generations;
+use super::in_force::InForce;
 use super::protocol::{
-    ApproveBody, Done, FORMAT_VERSION, Refusal, RescanBody, Routes, StatusAnswer, WaitAnswer,
-    WaitBody, WaitResult, selector,
+    ApproveBody, Done, FORMAT_VERSION, GenerationAnswer, GenerationsAnswer, PlanAnswer, Refusal,
+    RescanBody, RollbackBody, Routes, StatusAnswer, WaitAnswer, WaitBody, WaitResult, selector,
 };
+use super::reloader::{Order, Verdict, Wish};
 use crate::engine::status::{State as RouteState, Status};
 use crate::engine::{Answer, Ask, Selector};
-use crate::plan::{Compare, RouteName, SourceName, TargetName};
+use crate::plan::{Compare, RouteName, SourceName, TargetName, digest};
 
 /// A request's body; the largest true one is a few hundred bytes.
 const BODY_MAX: usize = 16 << 10;
@@ -46,8 +50,14 @@ pub struct Question {
 pub struct Facts {
     /// The host's name.
     pub host: String,
-    /// Of the plan.
-    pub digest: String,
+    /// Which plan is in force.
+    pub in_force: InForce,
+    /// Whether the files are it.
+    pub drifts: Drifts,
+    /// Earlier plans.
+    pub generations: Generations,
+    /// Who takes another one over.
+    pub orders: mpsc::Sender<Order>,
     /// When the service started.
     pub started: std::time::Instant,
     /// Watches that this user may have.
@@ -121,10 +131,14 @@ pub async fn serve(
     };
     let router = Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/plan", get(plan))
         .route("/v1/trigger", post(trigger))
         .route("/v1/rescan", post(rescan))
         .route("/v1/wait", post(wait))
         .route("/v1/approve", post(approve))
+        .route("/v1/reload", post(reload))
+        .route("/v1/rollback", post(rollback))
+        .route("/v1/generations", get(generations))
         .fallback(|| async { refuse(StatusCode::NOT_FOUND, "no such request") })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(server);
@@ -153,13 +167,9 @@ fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
 impl Server {
     async fn ask(&self, ask: Ask) -> Result<Answer, Response> {
         let Ok(_room) = self.room.try_acquire() else {
-            return Err(refuse(
-                StatusCode::TOO_MANY_REQUESTS,
-                "too many requests at once: try again",
-            ));
+            return Err(crowded());
         };
         let (sender, receiver) = oneshot::channel();
-        let ending = || refuse(StatusCode::SERVICE_UNAVAILABLE, "the service is ending");
         self.questions
             .send(Question {
                 ask,
@@ -168,6 +178,30 @@ impl Server {
             .await
             .map_err(|_| ending())?;
         receiver.await.map_err(|_| ending())
+    }
+
+    async fn order(&self, wish: Wish, by: &'static str) -> Response {
+        let Ok(_room) = self.room.try_acquire() else {
+            return crowded();
+        };
+        let (sender, receiver) = oneshot::channel();
+        let order = Order {
+            wish,
+            by,
+            answer: Some(sender),
+        };
+        let sent = self.facts.orders.send(order).await;
+        let reloaded = match sent {
+            Ok(()) => receiver.await.ok(),
+            Err(_) => None,
+        };
+        match reloaded {
+            Some(reloaded) if reloaded.result == Verdict::Rejected => {
+                (StatusCode::UNPROCESSABLE_ENTITY, Json(reloaded)).into_response()
+            }
+            Some(reloaded) => Json(reloaded).into_response(),
+            None => ending(),
+        }
     }
 
     async fn picture(&self) -> Result<Status, Response> {
@@ -207,6 +241,17 @@ impl Server {
     }
 }
 
+fn crowded() -> Response {
+    refuse(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests at once: try again",
+    )
+}
+
+fn ending() -> Response {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, "the service is ending")
+}
+
 fn unexpected(answer: &Answer) -> Response {
     tracing::error!(?answer, "an answer to another question");
     refuse(
@@ -237,11 +282,31 @@ async fn status(State(server): State<Server>) -> Response {
         host: server.facts.host.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime_seconds: server.facts.started.elapsed().as_secs(),
-        digest: server.facts.digest.clone(),
+        in_force: server.facts.in_force.get(),
+        drift: server.facts.drifts.look().await,
         watch_limit: server.facts.watch_limit,
         status,
     })
     .into_response()
+}
+
+async fn plan(State(server): State<Server>) -> Response {
+    match server.ask(Ask::Plan).await {
+        Ok(Answer::Plan(plan)) => {
+            let standing = server.facts.in_force.get();
+            Json(PlanAnswer {
+                format_version: FORMAT_VERSION,
+                host: server.facts.host.clone(),
+                generation: standing.generation,
+                revision: standing.revision,
+                digest: digest(&plan),
+                plan: *plan,
+            })
+            .into_response()
+        }
+        Ok(other) => unexpected(&other),
+        Err(response) => response,
+    }
 }
 
 async fn trigger(State(server): State<Server>, Json(body): Json<Routes>) -> Response {
@@ -272,6 +337,35 @@ async fn approve(State(server): State<Server>, Json(body): Json<ApproveBody>) ->
         target: TargetName(target.to_owned()),
     };
     server.begin(Ask::Approve(name, body.id)).await
+}
+
+async fn reload(State(server): State<Server>) -> Response {
+    server.order(Wish::Files, "reload").await
+}
+
+async fn rollback(State(server): State<Server>, Json(body): Json<RollbackBody>) -> Response {
+    server.order(Wish::Back(body.generation), "rollback").await
+}
+
+async fn generations(State(server): State<Server>) -> Response {
+    let kept = server.facts.generations.clone();
+    let kept = tokio::task::spawn_blocking(move || kept.all()).await;
+    let kept = kept.unwrap_or_default().into_iter();
+    Json(GenerationsAnswer {
+        format_version: FORMAT_VERSION,
+        current: server.facts.in_force.get().generation,
+        generations: kept
+            .map(|kept| GenerationAnswer {
+                number: kept.number,
+                at: kept.at.to_string(),
+                digest: kept.digest,
+                revision: kept.revision,
+                sources: kept.plan.sources.len(),
+                routes: kept.plan.routes().count(),
+            })
+            .collect(),
+    })
+    .into_response()
 }
 
 async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> Response {

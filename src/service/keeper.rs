@@ -79,6 +79,16 @@ impl Keeper {
         });
     }
 
+    /// What is said of one route does not hold any more. Answered when it is taken back on disk.
+    pub fn disown_route(&self, route: RouteName, inputs: mpsc::Sender<Input>) {
+        let ledger = self.ledger.clone();
+        tokio::task::spawn_blocking(move || {
+            ledger.disown_route(&route);
+            // As above.
+            let _ = inputs.blocking_send(Input::Disowned(route.source));
+        });
+    }
+
     /// Keeps mount points.
     pub fn remember(&self, source: &SourceName, mounts: Vec<RelPath>) {
         self.ledger.remember_mounts(source, mounts);

@@ -1,21 +1,28 @@
 //! The thin shell around the engine: it carries effects out and reports back. It decides nothing.
 //!
 //! Owns the driver loop, the production [`World`](world::World) (watches, transfers, answers), the state directory,
-//! the control socket with its client, signals and log lines. Called by the commands `run`, `status`, `trigger`,
-//! `rescan`, `wait` and `approve`. It must not know manifests: a compiled plan comes in.
+//! the control socket with its client, signals and log lines; and what plan is in force: `reloader` takes another one over,
+//! `generations` keeps those that were, `files_watch` and `drift` see that the files are others. Called by the commands
+//! `run`, `status`, `trigger`, `rescan`, `wait`, `approve`, `reload` and `rollback`. It must not know manifests: a compiled
+//! plan comes in, and a [`Reader`](reading::Reader) that makes another one of the files.
 
 pub mod alarm;
 pub mod client;
 mod clock;
 pub mod control;
+pub mod drift;
 pub mod driver;
+pub mod files_watch;
+pub mod generations;
+pub mod in_force;
 pub mod keeper;
 pub mod logs;
 pub mod once;
 pub mod orphans;
 pub mod preview;
-
 pub mod protocol;
+pub mod reading;
+pub mod reloader;
 pub mod runtime;
 pub mod signals;
 pub mod state;

@@ -38,11 +38,12 @@ fn at_once(mut plan: Plan) -> Plan {
 /// Brings every route in step, whatever windows and schedules say. `show` sees the picture and what runs, often.
 pub fn run(options: Options, mut show: impl FnMut(&World)) -> std::result::Result<Status, Failure> {
     runtime::block_on(async {
-        let (mut world, _control) = runtime::open(&options, false).await?;
+        let mut world = runtime::open(&options, None).await?;
         let mut engine = Engine::default();
         let sources = options.plan.sources.len();
         let reload = Reload {
             plan: at_once(options.plan),
+            generation: 1,
             host: options.host,
             limits: options.limits,
             memory: world.remembered(),

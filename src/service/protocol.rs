@@ -3,18 +3,24 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `GET /v1/status` | – | [`StatusAnswer`] |
+//! | `GET /v1/plan` | – | [`PlanAnswer`] |
 //! | `POST /v1/trigger` | [`Routes`] | [`Done`] |
 //! | `POST /v1/rescan` | [`RescanBody`] | [`Done`] |
 //! | `POST /v1/wait` | [`WaitBody`] | [`WaitAnswer`] |
 //! | `POST /v1/approve` | [`ApproveBody`] | [`Done`] |
+//! | `POST /v1/reload` | – | [`Reloaded`](super::reloader::Reloaded) |
+//! | `POST /v1/rollback` | [`RollbackBody`] | [`Reloaded`](super::reloader::Reloaded) |
+//! | `GET /v1/generations` | – | [`GenerationsAnswer`] |
 //!
-//! Errors come as [`Refusal`] with a 4xx status.
+//! Errors come as [`Refusal`] with a 4xx status. What a reload rejected comes as its usual answer, with 422.
 
 use serde::{Deserialize, Serialize};
 
+use super::drift::Drift;
+use super::in_force::Standing;
 use crate::engine::Selector;
 use crate::engine::status::Status;
-use crate::plan::{SourceName, TargetName};
+use crate::plan::{Plan, SourceName, TargetName};
 
 /// Counts changes that a reader of an older version would misread.
 pub const FORMAT_VERSION: u32 = 1;
@@ -56,6 +62,44 @@ pub struct ApproveBody {
     pub route: String,
     /// The hold's id.
     pub id: String,
+}
+
+/// `POST /v1/rollback`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RollbackBody {
+    /// Its number; none: the one before that which is in force.
+    pub generation: Option<u64>,
+}
+
+/// The generations that are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GenerationsAnswer {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The one in force.
+    pub current: u64,
+    /// The oldest first.
+    pub generations: Vec<GenerationAnswer>,
+}
+
+/// One generation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GenerationAnswer {
+    /// Its number.
+    pub number: u64,
+    /// When it came in force first.
+    pub at: String,
+    /// Of its plan.
+    pub digest: String,
+    /// The commit that its files were checked out from.
+    pub revision: Option<String>,
+    /// How many sources it has.
+    pub sources: usize,
+    /// How many routes.
+    pub routes: usize,
 }
 
 /// It is begun.
@@ -104,13 +148,34 @@ pub struct StatusAnswer {
     pub version: String,
     /// Since the start.
     pub uptime_seconds: u64,
-    /// Of the plan that runs: its content's hash, shortened.
-    pub digest: String,
+    /// The plan in force and how that came to be: `digest`, `revision`, `since`, `origin`, `rejected`.
+    #[serde(flatten)]
+    pub in_force: Standing,
+    /// How the files are not what runs; `None`: they are.
+    pub drift: Option<Drift>,
     /// Watches that this user may have; `None`: unknown.
     pub watch_limit: Option<u64>,
     /// The rest.
     #[serde(flatten)]
     pub status: Status,
+}
+
+/// The plan that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanAnswer {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The host's name.
+    pub host: String,
+    /// The number of the generation in force.
+    pub generation: u64,
+    /// The commit that its files were checked out from.
+    pub revision: Option<String>,
+    /// Its content's hash, shortened.
+    pub digest: String,
+    /// The plan. There are no secrets in one.
+    pub plan: Plan,
 }
 
 /// Why a request was refused.

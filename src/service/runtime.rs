@@ -1,13 +1,24 @@
 //! `run`: the service from its start to its end.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::alarm::Alarm;
 use super::clock::Clock;
 use super::control::{self, Facts};
+use super::drift::Drifts;
 use super::driver::{self, Shell};
+use super::files_watch;
+use super::generations::{Generation, Generations};
+use super::in_force::{InForce, Origin, Standing};
 use super::keeper::Keeper;
+use super::reading::Reader;
+use super::reloader::{Order, Reloader};
 use super::signals::Signals;
 use super::state::StateDir;
 use super::world::{World, WorldParts};
@@ -38,6 +49,24 @@ pub struct Options {
     pub rsync_path: Option<String>,
 }
 
+/// Where the plan came from, and where another one may come from.
+#[derive(Debug)]
+pub struct Files {
+    /// Reads them anew.
+    pub reader: Arc<dyn Reader>,
+    /// Whether they are taken over by themselves when they change.
+    pub watch: bool,
+    /// The commit that the plan's files were checked out from.
+    pub revision: Option<String>,
+    /// How this plan came to be the first.
+    pub origin: Origin,
+    /// The generation that it is, where it is not the files'.
+    pub generation: Option<u64>,
+}
+
+/// Orders that wait to be carried out: each of them reads what there is then.
+const ORDERS_MAX: usize = 16;
+
 /// A service's passes say how far they are in its log, so seldom…
 const SHOW_EVERY: Duration = Duration::from_secs(5);
 /// …and a single pass, which somebody may look at, so often.
@@ -62,11 +91,47 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 }
 
 /// Runs the service until a signal ends it. `show` sees what runs, at every step and while a full pass lasts.
-pub fn run(options: Options, mut show: impl FnMut(&World)) -> Result<(), Failure> {
+pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Result<(), Failure> {
     block_on(async {
-        let (mut world, _control) = open(&options, true).await?;
+        let (orders, taken) = mpsc::channel(ORDERS_MAX);
+        let mut world = open(&options, Some(orders.clone())).await?;
+        let generations = Generations::of(world.state().path());
+        let at_start = (generations.clone(), options.plan.clone());
+        let standing = first(&files, at_start).await?;
+        let generation = standing.generation;
+        let in_force = InForce::new(standing);
+        let reloader = Reloader {
+            reader: Arc::clone(&files.reader),
+            generations: generations.clone(),
+            in_force: in_force.clone(),
+            plan: options.plan.clone(),
+            limits: options.limits,
+            host: options.host.clone(),
+            asker: world.asker(),
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(reloader.run(taken));
+        let _control = match &options.socket {
+            Some(path) => {
+                let facts = Facts {
+                    host: options.host.clone(),
+                    drifts: Drifts::new(Arc::clone(&files.reader), in_force.clone()),
+                    in_force,
+                    generations,
+                    orders: orders.clone(),
+                    started: Instant::now(),
+                    watch_limit: options.limits.watches.or_else(host::user_watches),
+                };
+                Some(control::serve(path, world.asker(), facts).await?)
+            }
+            None => None,
+        };
+        if files.watch {
+            tasks.spawn(files_watch::watch(files.reader, orders));
+        }
         let reload = Reload {
             plan: options.plan,
+            generation,
             host: options.host,
             limits: options.limits,
             memory: world.remembered(),
@@ -75,10 +140,55 @@ pub fn run(options: Options, mut show: impl FnMut(&World)) -> Result<(), Failure
         let mut engine = Engine::default();
         send(&mut engine, &mut world, Input::Reload(reload));
         driver::drive(&mut engine, &mut world, |_, world| show(world)).await;
+        tasks.abort_all();
         world.close().await;
         tracing::info!("ended");
         Ok(())
     })
+}
+
+/// What is in force at the start: the generation that it was before, where it is the same plan, else a new one.
+async fn first(files: &Files, at: (Generations, Plan)) -> Result<Standing, Failure> {
+    let (revision, origin, number) = (
+        files.revision.clone(),
+        files.origin.clone(),
+        files.generation,
+    );
+    let look = move || {
+        let (generations, plan) = at;
+        let digest = plan::digest(&plan);
+        let last = generations.last_good();
+        let same = last.filter(|last| last.digest == digest);
+        let (known, now) = (number.or(same.map(|last| last.number)), Timestamp::now());
+        let generation = Generation {
+            number: known.unwrap_or_else(|| generations.next()),
+            at: now,
+            digest: digest.clone(),
+            revision: revision.clone(),
+            plan,
+        };
+        let number = generation.number;
+        let kept = match known {
+            Some(_) => Ok(()),
+            None => generations.keep(&generation),
+        };
+        if let Err(error) = kept.and_then(|()| generations.set_current(number)) {
+            tracing::warn!(
+                "the plan cannot be kept for `heliostat rollback` and the next start: {error}"
+            );
+        }
+        Standing {
+            generation: number,
+            digest,
+            revision,
+            since: now.to_string(),
+            origin,
+            rejected: None,
+        }
+    };
+    tokio::task::spawn_blocking(look)
+        .await
+        .map_err(|error| Failure::Setup(format!("cannot look at earlier generations: {error}")))
 }
 
 /// One input that comes from here.
@@ -88,12 +198,14 @@ pub fn send(engine: &mut Engine, world: &mut World, input: Input) {
     }
 }
 
-/// The world, with its state directory locked, orphans ended and the control socket served.
+/// The world, with its state directory locked and orphans ended. `orders`: who takes other files over; a world without is
+/// for one pass, and watches nothing.
 pub async fn open(
     options: &Options,
-    watched: bool,
-) -> Result<(World, Option<control::Control>), Failure> {
-    let signals = Signals::listen()?;
+    orders: Option<mpsc::Sender<Order>>,
+) -> Result<World, Failure> {
+    let watched = orders.is_some();
+    let signals = Signals::listen(orders)?;
     let state = StateDir::open(&options.state_dir)?;
     let owner = state.owner_tag();
     let ended = tokio::task::spawn_blocking(move || orphans::end(&owner))
@@ -125,37 +237,21 @@ pub async fn open(
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let mut context = context(options, state.run_dir(), state.owner_tag()).await?;
     context.orphans = ended.left;
-    let digest = plan::digest(&options.plan);
-    let watch_limit = options.limits.watches;
     let alarm =
         Alarm::new().map_err(|error| Failure::Setup(format!("cannot make a timer: {error}")))?;
-    let world = World::new(WorldParts {
+    Ok(World::new(WorldParts {
         clock: Clock::start(),
         alarm,
         state,
         context,
-        watch_limit,
+        watch_limit: options.limits.watches,
         mechanism: options.mechanism,
         memory,
         keeper,
         signals,
         watched,
         show_every: if watched { SHOW_EVERY } else { SHOW_ONCE_EVERY },
-    });
-    let control = match &options.socket {
-        Some(path) => {
-            let watch_limit = watch_limit.or_else(host::user_watches);
-            let facts = Facts {
-                host: options.host.clone(),
-                digest,
-                started: Instant::now(),
-                watch_limit,
-            };
-            Some(control::serve(path, world.asker(), facts).await?)
-        }
-        None => None,
-    };
-    Ok((world, control))
+    }))
 }
 
 /// A local target that is another directory than it was, or not there, is to be compared with everything; so is one that

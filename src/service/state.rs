@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use super::Failure;
+use crate::engine::WatchId;
 use crate::plan::SourceName;
 
 /// The state directory, held by this process alone.
@@ -52,6 +53,15 @@ impl StateDir {
             let at = path.join(name);
             private_dir(&at).map_err(|error| fail("create", &at, error))?;
         }
+        // What watches of an earlier run left.
+        for left in fs::read_dir(path.join("cookies"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            // It would only lie there.
+            let _ = fs::remove_dir_all(left.path());
+        }
         Ok(StateDir { path, _lock: lock })
     }
 
@@ -65,9 +75,11 @@ impl StateDir {
         self.path.join("run")
     }
 
-    /// For one source's barrier cookies.
-    pub fn cookies(&self, source: &SourceName) -> PathBuf {
-        self.path.join("cookies").join(&source.0)
+    /// For one watch's barrier cookies: not those of the source, for a watch that is ended may be slow to end.
+    pub fn cookies(&self, source: &SourceName, watch: WatchId) -> PathBuf {
+        self.path
+            .join("cookies")
+            .join(format!("{source}-{}", watch.0))
     }
 
     /// Marks the processes that belong to this directory's service.

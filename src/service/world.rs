@@ -159,6 +159,11 @@ impl World {
         self.asker.clone()
     }
 
+    /// The state directory.
+    pub fn state(&self) -> &StateDir {
+        &self.state
+    }
+
     /// Where inputs from outside go.
     pub fn sender(&self) -> mpsc::Sender<Input> {
         self.sender.clone()
@@ -223,7 +228,7 @@ impl World {
         }
         let sink = move |notice: Notice| sender.blocking_send(Input::Watch(id, notice)).is_ok();
         let options = WatchOptions {
-            cookies: self.state.cookies(&source.name),
+            cookies: self.state.cookies(&source.name, id),
             watch_limit: self.watch_limit,
             mechanism: self.mechanism,
             surroundings: self.surroundings.clone(),
@@ -333,6 +338,11 @@ impl Shell for World {
                     tokio::task::spawn_blocking(move || watch.stop());
                 }
             }
+            Effect::Rescope(id, source) => {
+                if let Some(watch) = self.watches.get(&id) {
+                    watch.rescope(&source);
+                }
+            }
             Effect::Barrier(id, barrier) => {
                 if let Some(watch) = self.watches.get(&id) {
                     watch.barrier(barrier);
@@ -355,6 +365,7 @@ impl Shell for World {
             Effect::ForgetSurvey(id) => self.keeper.forget(id),
             Effect::Commit(commit) => self.keeper.commit(*commit),
             Effect::Disown(source) => self.keeper.disown(source, self.sender.clone()),
+            Effect::DisownRoute(route) => self.keeper.disown_route(route, self.sender.clone()),
             Effect::Tell(event) => {
                 self.log.tell(&event);
                 self.keeper.book(&event, self.clock.now().wall);

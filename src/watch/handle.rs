@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::inbox::Inbox;
 use super::mechanism::{Choice, Mechanism};
+use super::rescope::Rescoped;
 use super::scope::{Scope, decides_by_name};
 use super::surroundings::Surroundings;
 use super::worker::{Sink, Worker, WorkerParts};
 use crate::engine::Notice;
-use crate::filter::Filter;
+use crate::filter::{Filter, PatternError};
 use crate::plan::SourcePlan;
 
 /// How long [`WatchHandle::stop`] waits for the thread, which may be held up by its sink.
@@ -34,6 +35,7 @@ pub struct WatchOptions {
 #[derive(Debug)]
 pub struct WatchHandle {
     inbox: Arc<Inbox>,
+    options: WatchOptions,
     stopped: bool,
 }
 
@@ -43,10 +45,11 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
     let inbox = Arc::new(Inbox::default());
     let handle = WatchHandle {
         inbox: Arc::clone(&inbox),
+        options,
         stopped: false,
     };
-    let filter = match Filter::compile(&source.filter) {
-        Ok(filter) => filter,
+    let Rescoped { scope, opener } = match scoped(&source, &handle.options) {
+        Ok(scoped) => scoped,
         Err(error) => {
             return refused(
                 &inbox,
@@ -56,29 +59,14 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
             );
         }
     };
-    let modify = source.events.modify;
-    let root = PathBuf::from(&source.path);
-    let choice = Choice::new(
-        options.mechanism,
-        root.clone(),
-        options.cookies.clone(),
-        options.watch_limit,
-        modify,
-    );
+    let surroundings = handle.options.surroundings.clone();
     let worker = Worker::new(WorkerParts {
-        root,
-        scope: Scope {
-            filter,
-            by_name: decides_by_name(&source.filter),
-            events: source.events,
-            one_file_system: source.one_file_system,
-            watch_limit: options.watch_limit,
-            private: options.cookies,
-        },
+        root: PathBuf::from(&source.path),
+        scope,
         sink,
         inbox,
-        opener: Box::new(choice),
-        surroundings: options.surroundings,
+        opener,
+        surroundings,
     });
     let name = format!("watch {}", source.name);
     if let Err(error) = thread::Builder::new()
@@ -89,6 +77,28 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
         tracing::error!(source = %source.name, %error, "no thread for this watch");
     }
     handle
+}
+
+/// How a source is watched.
+fn scoped(source: &SourcePlan, options: &WatchOptions) -> Result<Rescoped, PatternError> {
+    let choice = Choice::new(
+        options.mechanism,
+        PathBuf::from(&source.path),
+        options.cookies.clone(),
+        options.watch_limit,
+        source.events.modify,
+    );
+    Ok(Rescoped {
+        scope: Scope {
+            filter: Filter::compile(&source.filter)?,
+            by_name: decides_by_name(&source.filter),
+            events: source.events,
+            one_file_system: source.one_file_system,
+            watch_limit: options.watch_limit,
+            private: options.cookies.clone(),
+        },
+        opener: Box::new(choice),
+    })
 }
 
 fn refused(inbox: &Inbox, sink: &Sink, handle: WatchHandle, reason: String) -> WatchHandle {
@@ -102,6 +112,18 @@ impl WatchHandle {
     /// that is not there, and survives losses.
     pub fn barrier(&self, id: u64) {
         self.inbox.ask(id);
+    }
+
+    /// Goes on by this source's filter and events: its path is the same. A barrier that is asked for after this stands
+    /// behind it.
+    pub fn rescope(&self, source: &SourcePlan) {
+        match scoped(source, &self.options) {
+            Ok(to) => self.inbox.rescope(to),
+            // A plan that exists has filters that compile.
+            Err(error) => {
+                tracing::error!(source = %source.name, %error, "its filter cannot be used");
+            }
+        }
     }
 
     /// Ends the watch; returns when its thread has ended, or after five seconds where the sink holds that up.

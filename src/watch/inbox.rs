@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backend::RawEvent;
+use super::rescope::Rescoped;
 
 /// Twice the kernel's own default (16,384): about 4 MB at the worst, and a burst that the worker digests in a second.
 pub(crate) const QUEUE_MAX: usize = 32_768;
@@ -30,6 +31,8 @@ pub(crate) struct Mail {
     pub(crate) barriers: Vec<u64>,
     /// Something may have become of the root or of a mount.
     pub(crate) look: bool,
+    /// How the watch is to go on; before the barriers, which may have been asked for with it.
+    pub(crate) rescoped: Option<Rescoped>,
     /// Whether the worker is to end.
     pub(crate) stop: bool,
 }
@@ -48,6 +51,7 @@ struct State {
     lost: Option<String>,
     barriers: Vec<u64>,
     look: bool,
+    rescoped: Option<Rescoped>,
     stop: bool,
     ended: bool,
 }
@@ -141,6 +145,12 @@ impl Inbox {
         self.bell.notify_all();
     }
 
+    /// How the watch is to go on; the last word counts.
+    pub(crate) fn rescope(&self, to: Rescoped) {
+        self.lock().rescoped = Some(to);
+        self.bell.notify_all();
+    }
+
     /// Asks the worker to end.
     pub(crate) fn stop(&self) {
         self.lock().stop = true;
@@ -175,6 +185,7 @@ impl Inbox {
             && state.lost.is_none()
             && state.barriers.is_empty()
             && !state.look
+            && state.rescoped.is_none()
             && !state.stop
         {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -196,6 +207,7 @@ impl Inbox {
             lost: state.lost.take(),
             barriers: std::mem::take(&mut state.barriers),
             look: std::mem::take(&mut state.look),
+            rescoped: state.rescoped.take(),
             stop: state.stop,
         }
     }

@@ -39,6 +39,7 @@ mod notify_backend;
 mod pace;
 mod place;
 mod rename;
+mod rescope;
 mod scope;
 mod stand;
 mod surroundings;

@@ -77,7 +77,9 @@ impl Tree {
             .iter()
             .map(|group| 1 + group.pending.len())
             .sum();
+        let walks = self.groups.iter().any(|group| group.rewalk.is_some());
         waiting > WAITING_MAX
+            || walks
             || self.groups.iter().any(|group| {
                 let mut all = group.pending.iter().chain([&group.top]);
                 all.any(|waits| waits.starts_with(path))

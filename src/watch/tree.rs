@@ -21,6 +21,7 @@ use super::backend::{At, Backend, Placed, RawEvent, RawKind};
 use super::directories::Directories;
 use super::disk::{Disk, Open};
 use super::marks::Marks;
+use super::rescope::Rewalk;
 use super::scope::Scope;
 use crate::engine::{Dirt, RelPath};
 
@@ -50,6 +51,8 @@ pub(super) struct Group {
     /// What is marked on `top` once everything is placed.
     dirt: Dirt,
     pub(super) pending: Vec<RelPath>,
+    /// What is held against a new filter.
+    pub(super) rewalk: Option<Rewalk>,
 }
 
 /// One tree under watch.
@@ -222,6 +225,9 @@ impl Tree {
             return false;
         };
         let Some(path) = group.pending.pop() else {
+            if self.rewalk(backend) {
+                return true;
+            }
             let done = self.groups.pop_front().expect("its front was looked at");
             if self.scope.wants(&done.top, true) {
                 self.marks.add(done.top, done.dirt);
@@ -285,6 +291,7 @@ impl Tree {
             top,
             dirt,
             pending,
+            rewalk: None,
         });
     }
 

@@ -42,14 +42,14 @@ pub type Sink = Box<dyn Fn(Notice) -> bool + Send>;
 /// The thread of one watch.
 pub(crate) struct Worker {
     root: PathBuf,
-    scope: Scope,
+    pub(super) scope: Scope,
     sink: Sink,
     inbox: Arc<Inbox>,
-    opener: Box<dyn Opener>,
+    pub(super) opener: Box<dyn Opener>,
     surroundings: Attendance,
     cookies: Cookies,
     /// `None` while the root is waited for.
-    stand: Option<Stand>,
+    pub(super) stand: Option<Stand>,
     /// Why the root is waited for, as it was told.
     waiting: Option<String>,
     pace: Pace,
@@ -114,6 +114,9 @@ impl Worker {
             return false;
         }
         let now = Instant::now();
+        if let Some(to) = mail.rescoped {
+            self.rescope(to, now);
+        }
         self.cookies.ask(mail.barriers);
         if let Some(reason) = mail.lost {
             if let Some(stand) = self.stand.as_ref().filter(|_| reason != FULL) {
@@ -183,7 +186,7 @@ impl Worker {
     }
 
     /// Something was lost: everything is to be looked at again, after all watches were placed anew.
-    fn lost(&mut self, reason: String, now: Instant) {
+    pub(super) fn lost(&mut self, reason: String, now: Instant) {
         let Some(stand) = &mut self.stand else { return };
         // What stood behind the lost events cannot be told apart from what stood before them.
         self.cookies.recall();

@@ -5,7 +5,8 @@
 //!
 //! `epoch TIME` sets the wall clock at @0, `clock MS` steps it, `asleep MS` lets it alone run on (what a machine that
 //! was suspended sees); `show sweep` and `show bandwidth` add these to what starts. `route` and `drop` lines after the
-//! start take effect with the next `reload`.
+//! start take effect with the next `reload` (or `apply`, which is answered); so does `anew S`, after which the source's keys are
+//! those of the `route` lines that follow. After `barriers wait` barriers come with `@TIME barriers`, and not at once.
 //!
 //! Inputs: `ready S`, `waiting S`, `change S PATH DIRT…`, `done [failed=PATH] [again=PATH] [deleted=N] [created=N]
 //! [entries=N]`, `retry CODE`, `permanent CODE`, `hold COUNT OF PATH…`, `guard NAME`, `tick`, `trigger [R]`,
@@ -91,6 +92,7 @@ struct World {
     surveys: BTreeMap<String, SurveyId>,
     running: BTreeMap<String, TransferId>,
     barriers: Vec<(WatchId, u64)>,
+    barriers_wait: bool,
     held: BTreeMap<String, String>,
     requests: u64,
     epoch: jiff::Timestamp,
@@ -109,6 +111,7 @@ fn run(script: &str) -> String {
         surveys: BTreeMap::new(),
         running: BTreeMap::new(),
         barriers: Vec::new(),
+        barriers_wait: false,
         held: BTreeMap::new(),
         requests: 0,
         epoch: EPOCH.parse().unwrap(),
@@ -145,8 +148,16 @@ fn run(script: &str) -> String {
                 let name = route_name(name);
                 let source = world.plan.sources.get_mut(&name.source).unwrap();
                 source.routes.remove(&name.target).unwrap();
+                if source.routes.is_empty() {
+                    world.plan.sources.remove(&name.source);
+                }
+            }
+            // A source's keys are as its next `route` line has them.
+            ["anew", source] => {
+                world.plan.sources.remove(&SourceName((*source).into()));
             }
             ["epoch", at] => world.epoch = at.parse().unwrap(),
+            ["barriers", "wait"] => world.barriers_wait = true,
             ["show", what] => world.shown.push((*what).to_owned()),
             ["recall", name, options @ ..] => {
                 let options = options.iter().map(|option| option.to_string());
@@ -278,6 +289,22 @@ fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
                 });
             }
             "path" => source.path = value.into(),
+            // Of the source, and so of all of its routes.
+            "sourceExclude" => source.filter.exclude = rules(value),
+            "exclude" => route.filter.exclude = rules(value),
+            "events" => source.events.modify = value == "modify",
+            "allowEmpty" => source.guard.allow_empty = value == "true",
+            "delete" => {
+                route.delete = match value {
+                    "never" => DeletePolicy::Never,
+                    "propagate" => DeletePolicy::Propagate,
+                    other => panic!("no such policy: {other}"),
+                }
+            }
+            "maxDelete" => route.max_delete = DeleteBudget::Count(value.parse().unwrap()),
+            "to" => route.target = Target::Local { path: value.into() },
+            "quiet" => route.debounce.quiet_ms = value.parse().unwrap(),
+            "acls" => route.attributes.acls = value == "true",
             "sync" => route.sync = Sync::Scheduled(every(value)),
             "host" => {
                 route.target = Target::Daemon {
@@ -302,7 +329,17 @@ fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
             other => panic!("no such option: {other}"),
         }
     }
+    route.filter.exclude.extend(source.filter.exclude.clone());
     source.routes.insert(name.target, route);
+}
+
+/// Excludes of a script: `A,B`.
+fn rules(patterns: &str) -> Vec<Rule> {
+    let rule = |pattern: &str| Rule {
+        pattern: pattern.into(),
+        origin: None,
+    };
+    patterns.split(',').map(rule).collect()
 }
 
 fn route_name(text: &str) -> RouteName {
@@ -389,7 +426,13 @@ impl World {
             writeln!(trace, "  {}", show(effect, &self.shown)).unwrap();
         }
         // Barriers come back at once unless the script says otherwise.
-        for (watch, id) in std::mem::take(&mut self.barriers) {
+        let come = !self.barriers_wait || matches!(words, ["barriers"]);
+        let barriers = come.then(|| std::mem::take(&mut self.barriers));
+        for (watch, id) in barriers.unwrap_or_default() {
+            // One that was asked of a watch that is gone does not come.
+            if !self.watches.values().any(|stands| *stands == watch) {
+                continue;
+            }
             let effects = self
                 .engine
                 .step(now, Input::Watch(watch, Notice::Barrier(id)));
@@ -416,8 +459,14 @@ impl World {
             other => panic!("one route at most: {other:?}"),
         };
         match words {
-            ["tick"] => Input::Tick,
+            ["tick"] | ["barriers"] => Input::Tick,
             ["reload"] => self.reload(),
+            ["apply"] => {
+                let Input::Reload(reload) = self.reload() else {
+                    unreachable!("it is one")
+                };
+                self.request(Ask::Reload(Box::new(reload)))
+            }
             ["drain"] => Input::Drain,
             ["ready", source, root @ ..] => {
                 let inode = root.first().map_or(2, |inode| inode.parse().unwrap());
@@ -525,10 +574,7 @@ impl World {
                 self.finished(route, Outcome::bare(Verdict::Held(Hold::Guard(refusal))))
             }
             ["disowned", source] => Input::Disowned(SourceName((*source).into())),
-            ["late", route] => {
-                let _ = route;
-                Input::Finished(TransferId(9999), Outcome::bare(Verdict::Done))
-            }
+            ["late", _] => Input::Finished(TransferId(9999), Outcome::bare(Verdict::Done)),
             ["surveyed", source, "everything"] => self.surveyed(source, Surveyed::Everything),
             ["surveyed", source, "failed"] => {
                 self.surveyed(source, Surveyed::Failed("it cannot be read".into()))
@@ -561,6 +607,7 @@ impl World {
     fn reload(&self) -> Input {
         Input::Reload(Reload {
             plan: self.plan.clone(),
+            generation: 1,
             host: "h".into(),
             limits: self.limits,
             memory: recall(&self.plan, &self.recalled),
@@ -642,6 +689,10 @@ fn show(effect: &Effect, shown: &[String]) -> String {
                 }
             };
             let mut line = format!("start {}: {work}", job.route.name);
+            let own = job.source.routes.get(&job.route.name.target);
+            if own.is_some_and(|own| own.delete != job.route.delete) {
+                line.push_str(", deleting nothing");
+            }
             if job.deletes.spent > 0 {
                 write!(line, ", {} deletions spent", job.deletes.spent).unwrap();
             }
@@ -683,6 +734,8 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             format!("survey {}: {places}{compare}", survey.source.name)
         }
         Effect::Disown(source) => format!("disown {source}"),
+        Effect::DisownRoute(route) => format!("disown {route}"),
+        Effect::Rescope(_, source) => format!("rescope {}", source.name),
         Effect::ForgetSurvey(_) => "forget survey".into(),
         Effect::Commit(commit) => {
             let mut line = format!("commit {}", commit.source);

@@ -211,3 +211,26 @@ fn what_is_taken_back_is_gone_and_mount_points_stay() {
     assert!(ledger.rows(&source("site")).is_none());
     assert!(rows(&ledger).is_none());
 }
+
+#[test]
+fn what_is_taken_back_of_one_route_leaves_the_others_and_the_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    parked(directory.path());
+    let (ledger, before) = open(directory.path());
+    let name = before.routes.keys().next().unwrap().clone();
+    ledger.disown_route(&name);
+    assert!(
+        ledger
+            .parked(&Release {
+                route: name.clone(),
+                number: 1
+            })
+            .is_none()
+    );
+    assert!(ledger.close());
+    let (_, memory) = open(directory.path());
+    assert_eq!(memory.sources, before.sources);
+    let mut others = before.routes;
+    others.remove(&name);
+    assert_eq!(memory.routes, others);
+}

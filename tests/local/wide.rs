@@ -15,10 +15,10 @@ use heliostat::transfer::batch::Act;
 use super::snapshot::{self, differences};
 use super::{World, batch, forest, p};
 
-const SEEDS: u64 = 4;
+const SEEDS: u64 = 3;
 
 /// Directories of which some have more names than one thread takes at once.
-const DIRECTORIES: usize = 24;
+const DIRECTORIES: usize = 12;
 const NAMES_MAX: usize = 700;
 
 /// Grows files, symlinks and directories, and gives every tenth file a further name somewhere else.
@@ -33,8 +33,11 @@ fn grow(root: &Path, rng: &mut Rng) {
         };
         let path = root.join(name);
         fs::create_dir_all(&path).unwrap();
-        let names = if rng.u32(0..4) == 0 { NAMES_MAX } else { 30 };
-        for at in 0..rng.usize(0..names) {
+        let names = match directory % 4 {
+            2 => NAMES_MAX - rng.usize(0..100),
+            _ => rng.usize(0..30),
+        };
+        for at in 0..names {
             let file = path.join(format!("f{at}"));
             match rng.u32(0..40) {
                 0 => symlink("elsewhere", &file).unwrap(),

@@ -57,6 +57,11 @@ pub enum Bug {
     LedgerTorn,
     ParkedRowsIgnored,
     DisownedLate,
+    // Reloads.
+    RescopeForgotten,
+    FillsDelete,
+    RetuneReleases,
+    LateExitBelieved,
 }
 
 impl Bug {
@@ -109,6 +114,10 @@ impl Bug {
         Bug::UnreadableRowKept,
         Bug::OwedPassForgotten,
         Bug::ForgottenRowsKept,
+        Bug::RescopeForgotten,
+        Bug::FillsDelete,
+        Bug::RetuneReleases,
+        Bug::LateExitBelieved,
     ];
 
     /// The operations and faults under which it shows soon, where it hardly does under all of them.
@@ -134,6 +143,11 @@ impl Bug {
                 bias(&[1, 16], &[0, 8, 13], 30_000, 300)
             }
             Bug::ToldIgnored => bias(&[13], &[0, 4, 8], 2_000_000, 3_000),
+            Bug::NeverPolled => bias(&[5], &[0, 5, 7, 8], 400_000, 300),
+            Bug::RescopeForgotten => bias(&[22], &[0, 7, 8, 8], 60_000, 300),
+            Bug::FillsDelete => bias(&[22, 22, 12], &[7, 8, 13], 60_000, 300),
+            Bug::RetuneReleases => bias(&[21, 16], &[8, 10, 13], 60_000, 300),
+            Bug::LateExitBelieved => bias(&[23, 22], &[0, 8], 20_000, 300),
             Bug::CtimeIgnored => bias(&[13], &[0, 3], 3_000_000, 300),
             _ => None,
         }

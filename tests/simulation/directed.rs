@@ -6,7 +6,7 @@ use heliostat::plan::{DeleteBudget, DeletePolicy};
 
 use super::bugs::Bug;
 use super::operation::Op;
-use super::path::P;
+use super::path::{Also, P};
 use super::script::{Item, Memory, RouteSetup, Script, Setup, What};
 
 const SECOND: u64 = 1_000_000;
@@ -51,6 +51,7 @@ fn script(number: u64, case: Case, items: Vec<(u64, What)>) -> Script {
         grain: case.grain,
         queue_max: 1000,
         delay: 300,
+        also: Also::Nothing,
     };
     let items = items.into_iter().map(|(at, what)| Item { at, what });
     Script {

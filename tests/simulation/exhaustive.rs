@@ -6,7 +6,7 @@
 use heliostat::plan::{DeleteBudget, DeletePolicy};
 
 use super::operation::Op;
-use super::path::P;
+use super::path::{Also, P};
 use super::script::{Item, Memory, RouteSetup, Script, Setup, What};
 use super::source::Source;
 use super::{How, number, play, report};
@@ -64,6 +64,7 @@ fn script(ops: &[Op], fault: Option<What>, delete: DeletePolicy) -> Script {
         grain: 1,
         queue_max: 1000,
         delay: 300,
+        also: Also::Nothing,
     };
     let begin = Item {
         at: 0,

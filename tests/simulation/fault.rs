@@ -117,13 +117,11 @@ impl World {
                 self.set_clock(seconds);
                 self.targets.iter_mut().for_each(|target| target.epoch += 1);
             }
-            What::Reload(source) => {
-                let source = self.plan.sources.values_mut().nth(source).unwrap();
-                for route in source.routes.values_mut() {
-                    route.debounce.quiet_ms += 1;
-                }
-                self.reload();
-            }
+            What::Retune(source) => self.retune(source),
+            What::Refilter(also) => self.refilter(also),
+            What::Resync(route) => self.resync(route),
+            What::Rebuild(source) => self.rebuild(source),
+            What::Drop(route) => self.drop_or_add(route),
         }
     }
 
@@ -203,6 +201,9 @@ impl World {
         }
         for target in &mut self.targets {
             target.trouble = super::target::Trouble::default();
+        }
+        for route in self.dropped.keys().copied().collect::<Vec<usize>>() {
+            self.drop_or_add(route);
         }
         self.repair_drift();
         self.approve_all();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use heliostat::engine::{self, Commit, Input, Job, RelPath, Survey, SurveyId, Surveyed};
-use heliostat::plan::SourceName;
+use heliostat::plan::{RouteName, SourceName};
 
 use super::bugs::Bug;
 use super::path::P;
@@ -134,6 +134,12 @@ impl World {
             false => Some(source),
         };
         self.write(told);
+    }
+
+    /// What is said of a route is taken back.
+    pub fn disown_route(&mut self, route: &RouteName) {
+        self.shelf.ledger.disown_route(route);
+        self.write(Some(route.source.clone()));
     }
 
     fn write(&mut self, told: Option<SourceName>) {

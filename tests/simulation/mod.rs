@@ -16,6 +16,7 @@ mod path;
 mod placing;
 mod random;
 mod real;
+mod reloads;
 mod room;
 mod running;
 mod script;

@@ -1,5 +1,7 @@
 //! Paths of the model: at most four one-letter names, so that they are small, copied, and collide.
 
+use std::cell::Cell;
+
 use heliostat::engine::RelPath;
 
 /// No tree of the model is deeper.
@@ -7,6 +9,42 @@ pub const DEPTH: usize = 4;
 
 /// The name that every route's filter excludes.
 pub const EXCLUDED: u8 = b'x';
+
+/// What a route's filter excludes beside it, until a reload says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Also {
+    #[default]
+    Nothing,
+    /// `c`, wherever it is.
+    Anywhere,
+    /// `/c`.
+    Top,
+}
+
+thread_local! {
+    /// A history is played by one thread, so that paths need not be told by which filter they are asked about.
+    static ALSO: Cell<Also> = const { Cell::new(Also::Nothing) };
+}
+
+impl Also {
+    /// As it is now.
+    pub fn now() -> Also {
+        ALSO.get()
+    }
+
+    /// From now on.
+    pub fn set(self) {
+        ALSO.set(self);
+    }
+
+    fn excludes(self, path: P) -> bool {
+        match self {
+            Also::Nothing => false,
+            Also::Anywhere => path.0.contains(&b'c'),
+            Also::Top => path.0[0] == b'c',
+        }
+    }
+}
 
 /// A path: its letters, zero where there is none. The root has none. Sorts every directory right before what is below it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -79,7 +117,12 @@ impl P {
 
     /// Whether the filter leaves it out, and protects it on targets.
     pub fn is_excluded(self) -> bool {
-        self.0.contains(&EXCLUDED)
+        self.is_excluded_by(Also::now())
+    }
+
+    /// Whether such a filter does.
+    pub fn is_excluded_by(self, also: Also) -> bool {
+        self.0.contains(&EXCLUDED) || also.excludes(self)
     }
 
     /// The directories above it, the root first.

@@ -26,6 +26,36 @@ impl Watcher {
         }
     }
 
+    /// Goes on by another filter: what it wants now and does not know is placed, and then the rest is given up.
+    pub fn rescope(&mut self) {
+        if self.has(Bug::RescopeForgotten) {
+            return;
+        }
+        self.start(P::ROOT, Dirt::none(), Vec::new());
+        if let Some(group) = self.groups.back_mut() {
+            group.rewalk = true;
+        }
+    }
+
+    /// The walk of [`Watcher::rescope`]; in one go, for what changes during it is told of what is known, and placed with
+    /// what is not.
+    pub fn rewalk(&mut self, source: &Source) -> Vec<P> {
+        let known: Vec<P> = self.dirs.keys().copied().collect();
+        let mut new = Vec::new();
+        for path in known {
+            match path.is_excluded() {
+                true => drop(self.forget(path)),
+                false => {
+                    let listed = source.list(path).unwrap_or_default();
+                    let mut wanted = wanted_directories(&listed, source);
+                    wanted.retain(|child| !self.dirs.contains_key(child));
+                    new.extend(wanted);
+                }
+            }
+        }
+        new
+    }
+
     pub fn forget(&mut self, path: P) -> bool {
         let before = self.dirs.len();
         self.dirs.retain(|at, _| !at.within(path));
@@ -63,6 +93,13 @@ impl Watcher {
             let Some(group) = self.groups.front_mut() else {
                 return;
             };
+            if std::mem::take(&mut group.rewalk) {
+                let new = self.rewalk(source);
+                if let Some(group) = self.groups.front_mut() {
+                    group.pending.extend(new);
+                }
+                continue;
+            }
             let Some(path) = group.pending.pop() else {
                 let done = self.groups.pop_front().expect("its front was looked at");
                 self.mark(done.top, done.dirt);

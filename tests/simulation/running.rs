@@ -1,7 +1,9 @@
 //! Transfers in the model: begun, taken on step by step, checked for each deletion, and reported to the engine.
 
+use std::sync::Arc;
+
 use heliostat::engine::{Input, Job, Outcome, TransferId, Verdict, Work};
-use heliostat::plan::Compare;
+use heliostat::plan::{Compare, DeletePolicy};
 use heliostat::transfer::normalise::Scope;
 
 use super::bugs::Bug;
@@ -11,7 +13,7 @@ use super::transfer::{Stage, Transfer};
 use super::world::{Ev, SECOND, World};
 
 impl World {
-    pub fn start(&mut self, job: Box<Job>) {
+    pub fn start(&mut self, mut job: Box<Job>) {
         let route = self.route(&job.route.name);
         let id = job.id;
         self.note(|| format!("start {id:?} {} {:?}", job.route.name, job.work));
@@ -21,6 +23,10 @@ impl World {
             .any(|other| *other.name() == job.route.name)
         {
             self.violate(format!("two transfers to t{route} at once"));
+        }
+        if self.has(Bug::LateExitBelieved) && self.ended.remove(&route) {
+            // Of the one before.
+            return self.input(Input::Finished(id, Outcome::bare(Verdict::Done)));
         }
         self.figures.transfers += 1;
         let source = self.script.setup.routes[route].source;
@@ -33,7 +39,12 @@ impl World {
         }
         let setup = &self.script.setup.routes[route];
         let epoch = self.targets[route].epoch;
-        let transfer = Transfer::new(job, self.now, setup.local, epoch, self.bug);
+        let fills = job.route.delete != setup.delete;
+        if self.bug == Some(Bug::FillsDelete) {
+            Arc::make_mut(&mut job.route).delete = setup.delete;
+        }
+        let mut transfer = Transfer::new(job, self.now, setup.local, epoch, self.bug);
+        transfer.fills = fills;
         let wait = 1 + self.random.below(setup.pace);
         self.transfers.insert((self.incarnation, id), transfer);
         self.at(self.now + wait, Ev::Step(self.incarnation, id));
@@ -45,7 +56,8 @@ impl World {
         };
         let route = self.route(transfer.name());
         let setup = &self.script.setup.routes[route];
-        let (delete, pace, hard_links) = (setup.delete, setup.pace, setup.hard_links);
+        let (pace, hard_links) = (setup.pace, setup.hard_links);
+        let delete = transfer.job.route.delete;
         let source = setup.source;
         let mut deletions = Vec::new();
         let mut stage = Stage {
@@ -96,6 +108,9 @@ impl World {
         }
         match outcome.verdict {
             Verdict::Retry(_) if self.has(Bug::RetryTakenAsDone) => outcome.verdict = Verdict::Done,
+            Verdict::Held(_) if self.retuned && self.has(Bug::RetuneReleases) => {
+                outcome.verdict = Verdict::Done;
+            }
             Verdict::Held(_) if self.has(Bug::HeldTakenAsDone) => outcome.verdict = Verdict::Done,
             _ => {}
         }
@@ -110,7 +125,11 @@ impl World {
         self.figures.deletes += 1;
         let setup = &self.script.setup.routes[route];
         let source = &self.sources[setup.source];
-        if let Some(why) = wrong_deletion(source, deletion, setup.delete) {
+        let policy = match transfer.fills {
+            true => DeletePolicy::Never,
+            false => setup.delete,
+        };
+        if let Some(why) = wrong_deletion(source, deletion, policy) {
             self.violate(format!("G2: {why} (t{route})"));
             return;
         }

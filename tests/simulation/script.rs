@@ -13,7 +13,7 @@ use heliostat::plan::{
 use heliostat::schedule::Schedule;
 
 use super::operation::Op;
-use super::path::P;
+use super::path::{Also, P};
 use super::random::Random;
 use super::target::Drift;
 
@@ -41,6 +41,8 @@ pub struct Setup {
     pub queue_max: usize,
     /// Microseconds until a watch has its turn.
     pub delay: u64,
+    /// What the filters exclude at the start.
+    pub also: Also,
 }
 
 /// What a crash leaves of the ledger.
@@ -82,8 +84,16 @@ pub enum What {
     ClockStep(i64),
     /// The host sleeps for so many seconds: the wall clock goes on, the other one does not, and connections are lost.
     Suspend(i64),
-    /// A source's routes are changed in the manifest.
-    Reload(usize),
+    /// A reload: other numbers for a source's routes.
+    Retune(usize),
+    /// A reload: another filter for every source.
+    Refilter(Also),
+    /// A reload: a route's target shall be otherwise, or as before.
+    Resync(usize),
+    /// A reload: a source's path is another one, or the one before.
+    Rebuild(usize),
+    /// A reload: a route is not there any more, or is again.
+    Drop(usize),
 }
 
 impl What {
@@ -185,12 +195,19 @@ fn fault(random: &mut Random, kind: u64, setup: &Setup) -> What {
         18 => What::Approve,
         19 => What::Wait,
         20 => What::Suspend(random.pick(&[60, 3600, 8 * 3600, 86_400])),
-        _ => What::Reload(source),
+        21 => What::Retune(source),
+        22 => What::Refilter(random.pick(&ALSO)),
+        23 => What::Resync(route),
+        24 => What::Rebuild(source),
+        _ => What::Drop(route),
     }
 }
 
-/// Kinds of [`fault`] that meet by chance. Reloads are behind them: the service takes up a plan at its start only.
-const FAULTS: u64 = 21;
+/// Kinds of [`fault`].
+const FAULTS: u64 = 26;
+
+/// Filters.
+const ALSO: [Also; 4] = [Also::Nothing, Also::Nothing, Also::Anywhere, Also::Top];
 
 /// What a history is made of, where not everything is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -244,6 +261,11 @@ fn compose(seed: u64, bias: Option<Bias>) -> Script {
         grain: random.pick(&[1, 4_000, 2 * SECOND]),
         queue_max: random.pick(&[3, 8, 1000, 1000, 1000]),
         delay: random.pick(&[20, 300, 3_000, 100_000]),
+        // Not where a bias is towards something else, nor in the way of what else is drawn.
+        also: match bias.is_none_or(|bias| bias.faults.contains(&22)) {
+            true => Random::new(seed ^ 0xa150).pick(&ALSO),
+            false => Also::Nothing,
+        },
     };
     let ops: Vec<u64> = (0..=17).filter(|_| random.chance(60)).collect();
     let ops = if ops.is_empty() { vec![0, 8, 13] } else { ops };
@@ -288,7 +310,8 @@ fn compose(seed: u64, bias: Option<Bias>) -> Script {
     Script { setup, items }
 }
 
-fn spec() -> FilterSpec {
+/// The filter of every source and route.
+pub fn spec() -> FilterSpec {
     let rule = |pattern: &str| {
         vec![Rule {
             pattern: pattern.to_owned(),
@@ -297,14 +320,18 @@ fn spec() -> FilterSpec {
     };
     FilterSpec {
         include: rule("**"),
-        exclude: rule("x"),
+        exclude: match Also::now() {
+            Also::Nothing => rule("x"),
+            Also::Anywhere => [rule("x"), rule("c")].concat(),
+            Also::Top => [rule("x"), rule("/c")].concat(),
+        },
     }
 }
 
-/// The filter of every route, compiled once.
+/// The filter of every route, each compiled once.
 pub fn filter() -> &'static Filter {
-    static FILTER: OnceLock<Filter> = OnceLock::new();
-    FILTER.get_or_init(|| Filter::compile(&spec()).unwrap())
+    static FILTERS: [OnceLock<Filter>; 3] = [const { OnceLock::new() }; 3];
+    FILTERS[Also::now() as usize].get_or_init(|| Filter::compile(&spec()).unwrap())
 }
 
 pub fn source_name(number: usize) -> SourceName {

@@ -32,7 +32,7 @@ impl Shell for World {
                 let source: usize = plan.name.0[1..].parse().unwrap();
                 let queue = self.script.setup.queue_max;
                 let mut watcher = Watcher::new(id, queue, None, self.bug);
-                watcher.blind = self.incarnation > 0;
+                watcher.blind = self.incarnation > 0 || self.now > 0;
                 self.watchers[source] = Some(watcher);
                 self.at(self.now + 1, Ev::Turn(source));
                 self.turns[source] = Some(self.now + 1);
@@ -40,6 +40,14 @@ impl Shell for World {
             Effect::Unwatch(id) => {
                 if let Some(source) = self.source_of(id) {
                     self.watchers[source] = None;
+                }
+            }
+            Effect::Rescope(id, _) => {
+                if let Some(source) = self.source_of(id) {
+                    if let Some(watcher) = &mut self.watchers[source] {
+                        watcher.rescope();
+                    }
+                    self.plan_turn(source);
                 }
             }
             Effect::Barrier(id, barrier) => {
@@ -55,6 +63,10 @@ impl Shell for World {
             }
             Effect::Start(job) => self.start(job),
             Effect::Cancel(id) => {
+                let told = self.transfers.get(&(self.incarnation, id));
+                if let Some(route) = told.map(|transfer| self.route(transfer.name())) {
+                    self.ended.insert(route);
+                }
                 if let Some(transfer) = self.transfers.get_mut(&(self.incarnation, id)) {
                     transfer.cancelled = true;
                 }
@@ -65,6 +77,7 @@ impl Shell for World {
             Effect::ForgetSurvey(id) => self.forget_survey(id),
             Effect::Commit(commit) => self.commit(*commit),
             Effect::Disown(source) => self.disown(source),
+            Effect::DisownRoute(route) => self.disown_route(&route),
             Effect::Tell(event) => {
                 self.note(|| format!("tell {event:?}"));
                 self.tells(&event);

@@ -71,6 +71,11 @@ impl Ledger {
         self.parked.retain(|name, _| name.source != *source);
     }
 
+    pub fn disown_route(&mut self, route: &RouteName) {
+        self.memory.routes.remove(route);
+        self.parked.remove(route);
+    }
+
     /// Takes a checkpoint.
     pub fn commit(&mut self, commit: &Commit, found: &[(P, Option<Row>)]) {
         let source = self

@@ -75,6 +75,8 @@ pub struct Transfer {
     /// Looks again before it deletes, and sees what changes under it.
     pub local: bool,
     pub cancelled: bool,
+    /// It sends what came into a filter, and may delete nothing.
+    pub fills: bool,
     /// Its service is gone: nobody hears of it.
     pub orphan: bool,
     pub(super) bug: Option<Bug>,
@@ -125,6 +127,7 @@ impl Transfer {
             started,
             local,
             cancelled: false,
+            fills: false,
             orphan: false,
             bug,
             epoch,

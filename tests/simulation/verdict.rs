@@ -85,7 +85,8 @@ impl WaitRecord {
         }
         for (route, setup) in world.script.setup.routes.iter().enumerate() {
             let target = &world.targets[route];
-            if target.drifted || self.loose.contains(&setup.source) {
+            let gone = world.dropped.contains_key(&route);
+            if target.drifted || gone || self.loose.contains(&setup.source) {
                 continue;
             }
             let source = &world.sources[setup.source];

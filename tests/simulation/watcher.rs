@@ -35,6 +35,8 @@ pub struct Group {
     pub top: P,
     pub dirt: Dirt,
     pub pending: Vec<P>,
+    /// Whether what is known is to be held against a new filter first.
+    pub rewalk: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -325,6 +327,7 @@ impl Watcher {
             top,
             dirt,
             pending,
+            rewalk: false,
         });
     }
 
@@ -427,7 +430,9 @@ impl Watcher {
             self.arrived.retain(|(id, ..)| !passed.contains(id));
             self.tell_marks();
             self.notices.extend(passed.into_iter().map(Notice::Barrier));
-            for id in std::mem::take(&mut self.asked) {
+            // One at a time: one file stands for all that were asked for, and the queue may hold three.
+            if !self.asked.is_empty() {
+                let id = self.asked.remove(0);
                 self.post(Letter::Cookie(id));
             }
         } else {

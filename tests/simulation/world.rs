@@ -7,7 +7,7 @@ use heliostat::engine::{
     Answer, Ask, Engine, Event, Hold, Input, Notice, Reload, RequestId, Selector, SurveyId,
     TransferId, WatchId, Work,
 };
-use heliostat::plan::{Limits, Plan};
+use heliostat::plan::{Limits, Plan, RoutePlan};
 
 use super::bugs::Bug;
 use super::ledger::{Down, Shelf};
@@ -104,6 +104,12 @@ pub struct World {
     /// Steps when everything was to have come to rest.
     pub rested: u64,
     pub lossy: Vec<bool>,
+    /// The routes that are not in the manifest now, with their plans.
+    pub dropped: BTreeMap<usize, RoutePlan>,
+    /// For planted bugs: a plan with other numbers was taken over.
+    pub retuned: bool,
+    /// For planted bugs: routes whose transfer was told to end.
+    pub ended: BTreeSet<usize>,
     pub look: bool,
     pub judge: Option<Ev>,
     pub violation: Option<String>,
@@ -115,6 +121,7 @@ pub struct World {
 impl World {
     pub fn new(script: Script, bug: Option<Bug>) -> World {
         let setup = &script.setup;
+        setup.also.set();
         let grain = setup.grain;
         let root = Facts {
             kind: Kind::Directory,
@@ -161,6 +168,9 @@ impl World {
             shelf: Shelf::default(),
             rested: 0,
             lossy: vec![false; setup.sources],
+            dropped: BTreeMap::new(),
+            retuned: false,
+            ended: BTreeSet::new(),
             look: false,
             judge: None,
             violation: None,
@@ -223,6 +233,7 @@ impl World {
     pub fn reload(&mut self) {
         let reload = Reload {
             plan: self.plan.clone(),
+            generation: 1,
             host: "h".to_owned(),
             limits: Limits::default(),
             memory: self.remembered(),

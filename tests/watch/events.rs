@@ -317,3 +317,89 @@ fn an_idle_watch_says_nothing_and_stops_at_once_even_when_nobody_listens() {
     drop(watch); // its receiver goes after its handle: the sink may hang in the send until then
     assert!(began.elapsed() < super::DEADLINE);
 }
+
+#[test]
+fn a_watch_goes_on_under_another_filter_and_tells_what_changes_in_what_came_in() {
+    let world = World::new().exclude(&["out/"]);
+    for path in ["in/sub", "out/sub", "both/out/sub"] {
+        fs::create_dir_all(world.at(path)).unwrap();
+    }
+    let mut watch = world.ready();
+    let write = |path: &str| fs::write(world.at(path), "1").unwrap();
+    write("out/sub/unseen");
+    assert_eq!(watch.marks(), [""; 0]);
+    // What came in is watched; of itself nothing is marked for it.
+    watch.rescope(&world, &["/in/"]);
+    assert_eq!(watch.marks(), [""; 0]);
+    write("out/sub/seen");
+    write("both/out/sub/seen");
+    assert_eq!(
+        watch.marks(),
+        [
+            "both/out/sub attributes",
+            "both/out/sub/seen content",
+            "out/sub attributes",
+            "out/sub/seen content"
+        ]
+    );
+    // What went out is not.
+    fs::create_dir(world.at("in/new")).unwrap();
+    write("in/sub/unseen");
+    assert_eq!(watch.marks(), [""; 0]);
+    // Back again, with what is new in it; and the last word of two counts.
+    watch.rescope(&world, &["/in/", "/out/"]);
+    watch.rescope(&world, &[]);
+    assert_eq!(watch.marks(), [""; 0]);
+    write("in/new/seen");
+    write("out/sub/still");
+    assert_eq!(
+        watch.marks(),
+        [
+            "in/new attributes",
+            "in/new/seen content",
+            "out/sub attributes",
+            "out/sub/still content"
+        ]
+    );
+    // Other events: the kernel's are asked for anew, and everything is to be looked at.
+    let mut plan = world.plan.clone();
+    plan.filter.exclude.clear();
+    plan.events.modify = true;
+    watch.rescope_to(&plan);
+    assert!(watch.marks().contains(&". subtree".to_owned()));
+}
+
+#[test]
+fn directories_that_come_and_go_while_the_filter_changes_are_watched_in_the_end() {
+    let world = World::new().exclude(&["/x/"]);
+    for at in 0..300 {
+        fs::create_dir_all(world.at(&format!("x/{at}/deep"))).unwrap();
+        fs::create_dir_all(world.at(&format!("y/{at}/deep"))).unwrap();
+    }
+    let mut watch = world.ready();
+    watch.rescope(&world, &[]);
+    // In the midst of its walk.
+    for at in 0..100 {
+        fs::rename(world.at(&format!("x/{at}")), world.at(&format!("y/x{at}"))).unwrap();
+        fs::rename(world.at(&format!("y/{at}")), world.at(&format!("x/y{at}"))).unwrap();
+        fs::create_dir_all(world.at(&format!("x/new{at}/deep"))).unwrap();
+    }
+    watch.marks();
+    let mut expected = Vec::new();
+    for at in 0..100 {
+        for path in [
+            format!("y/x{at}/deep"),
+            format!("x/y{at}/deep"),
+            format!("x/new{at}/deep"),
+        ] {
+            fs::write(world.at(&path).join("f"), "1").unwrap();
+            expected.push(format!("{path}/f content"));
+        }
+    }
+    let told = watch.marks();
+    let missed: Vec<_> = expected
+        .iter()
+        .filter(|mark| !told.contains(mark))
+        .collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}

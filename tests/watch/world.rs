@@ -198,6 +198,18 @@ impl Watch {
             .collect()
     }
 
+    /// Goes on with these excludes.
+    pub(crate) fn rescope(&self, world: &World, exclude: &[&str]) {
+        let mut plan = world.plan.clone();
+        plan.filter.exclude = exclude.iter().map(|pattern| rule(pattern)).collect();
+        self.rescope_to(&plan);
+    }
+
+    /// Goes on as this source.
+    pub(crate) fn rescope_to(&self, plan: &SourcePlan) {
+        self.handle.as_ref().unwrap().rescope(plan);
+    }
+
     pub(crate) fn stop(mut self) {
         self.handle.take().unwrap().stop();
     }

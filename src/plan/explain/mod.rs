@@ -7,10 +7,12 @@ mod render;
 mod sheet;
 #[cfg(test)]
 mod tests;
-mod words;
+pub(super) mod words;
 
 use jiff::Timestamp;
 use serde::Serialize;
+
+pub(super) use self::render::{code, plain};
 
 use super::{Plan, RouteName, RoutePlan, SourcePlan, Sync};
 use crate::schedule::{self, Schedule};

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::manifest::unit;
 use crate::plan::{
     Attributes, Compare, Compress, DeleteBudget, DeletePolicy, Durability, EventSet, OnStart,
     Secret, SourceGuard,
@@ -12,7 +13,7 @@ use crate::schedule::{Schedule, Window, WindowRule};
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// `5ms`, `1h30m`: as it is written in a manifest.
-pub(super) fn duration(ms: u64) -> String {
+pub(in crate::plan) fn duration(ms: u64) -> String {
     const UNITS: [(u64, &str); 5] = [
         (86_400_000, "d"),
         (3_600_000, "h"),
@@ -32,7 +33,7 @@ pub(super) fn duration(ms: u64) -> String {
 }
 
 /// `40MiB/s`: as it is written in a manifest.
-pub(super) fn rate(bytes: u64) -> String {
+pub(in crate::plan) fn rate(bytes: u64) -> String {
     const UNITS: [(u64, &str); 7] = [
         (1 << 40, "TiB"),
         (1 << 30, "GiB"),
@@ -67,7 +68,7 @@ pub(super) fn zone(schedule: &Schedule) -> &str {
     }
 }
 
-pub(super) fn schedule(schedule: &Schedule) -> String {
+pub(in crate::plan) fn schedule(schedule: &Schedule) -> String {
     let spread = |jitter_ms: u64| match jitter_ms {
         0 => String::new(),
         _ => format!(", spread over {}", duration(jitter_ms)),
@@ -88,7 +89,7 @@ pub(super) fn schedule(schedule: &Schedule) -> String {
 }
 
 /// `only 22:00-06:00 sat sun UTC`, `never 08:00-18:00 mon-fri Europe/Berlin`.
-pub(super) fn window(window: &Window) -> String {
+pub(in crate::plan) fn window(window: &Window) -> String {
     let rule = match window.rule {
         WindowRule::Allow => "only",
         WindowRule::Deny => "never",
@@ -171,27 +172,54 @@ pub(super) fn guard(guard: &SourceGuard, one_file_system: bool) -> Vec<String> {
     out
 }
 
-pub(super) fn delete(policy: DeletePolicy, budget: DeleteBudget) -> String {
+pub(in crate::plan) fn delete(policy: DeletePolicy, budget: DeleteBudget) -> String {
     let policy = match policy {
         DeletePolicy::Never => return "never".into(),
         DeletePolicy::Propagate => "propagate: what vanishes from the source",
         DeletePolicy::Mirror => "mirror: whatever the source has not",
     };
-    let budget = match budget {
+    let budget = self::budget(budget);
+    format!("{policy}; held for approval above {budget}")
+}
+
+/// How many entries a budget allows.
+pub(in crate::plan) fn budget(budget: DeleteBudget) -> String {
+    match budget {
         DeleteBudget::Default => "half of the target (or 100 entries, if that is more)".into(),
         DeleteBudget::Count(1) => "1 entry".into(),
         DeleteBudget::Count(count) => format!("{count} entries"),
-        DeleteBudget::Share(share) if share % 100 == 0 => format!("{}% of the target", share / 100),
-        DeleteBudget::Share(share) => {
-            let fraction = format!("{:02}", share % 100);
-            format!(
-                "{}.{}% of the target",
-                share / 100,
-                fraction.trim_end_matches('0')
-            )
+        DeleteBudget::Share(share) => format!("{} of the target", unit::written_share(share)),
+    }
+}
+
+/// `12,345`.
+pub(in crate::plan) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
+            out.push(',');
         }
-    };
-    format!("{policy}; held for approval above {budget}")
+        out.push(digit);
+    }
+    out
+}
+
+/// `1.2 GiB`: about so much.
+pub(in crate::plan) fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        None => format!("{bytes} B"),
+        Some((unit, name)) => {
+            let tenths = u128::from(bytes) * 10 / u128::from(*unit);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+    }
 }
 
 pub(super) fn compare(compare: Compare) -> &'static str {
