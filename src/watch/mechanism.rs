@@ -3,9 +3,9 @@
 //! - *inotify* on every local file system, as long as it is the cheaper one: a watch a directory costs the kernel about 1.3 KB
 //!   that cannot be swapped out, and nothing that happens elsewhere costs anything.
 //! - *fanotify* where a source has [`MANY`] directories or more, or more than inotify may watch, and the host and the file system
-//!   let it be had. One mark costs nothing a directory, but every change on the file system is read, a microsecond or two
-//!   each, also those that concern no source: for a small source on a busy disk that is the worse bargain, for a
-//!   great one it is the better (65 MB of the kernel's memory at [`MANY`]; `benches/README.md` has the figures). Where its queue overflows
+//!   let it be had. One mark costs nothing a directory, but every change on the file system is read, also
+//!   those that concern no source: for a small source on a busy disk that is the worse bargain, for a
+//!   great one it is the better (65 MB of the kernel's memory at [`MANY`]; `cargo bench --bench watch` measures both). Where its queue overflows
 //!   although inotify could watch them all, the file system is too busy for it, and inotify it is from then on.
 //! - *notify*, which goes by path and asks less of the host, where the file system is not local to this kernel (its directories may
 //!   be others behind the same number), or `/proc` is not there.
