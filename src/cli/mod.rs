@@ -6,15 +6,18 @@
 pub mod approve;
 pub mod bar;
 pub mod client;
+mod digest;
 pub mod exit;
 pub mod explain;
 pub mod files;
+mod fix;
 pub mod init;
 pub mod load;
 pub mod match_;
 pub mod plan;
 pub mod render;
 pub mod rescan;
+mod rewrite;
 pub mod run;
 pub mod schema;
 pub mod status;
@@ -140,7 +143,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         }
         Command::Validate(args) => {
             args.colour = colour_out;
-            validate::run(args, out)
+            validate::run(args, out, err)
         }
         Command::Explain(args) => explain::run(args, out, err),
         Command::Plan(args) => plan::run(args, colour_err, out, err),

@@ -11,7 +11,7 @@ mod explain;
 mod standing;
 mod types;
 
-pub use compile::{Compiled, HostFacts, check, compile};
+pub use compile::{Compiled, HostFacts, check, compile, review};
 pub use explain::{Explain, NextTime, What, jitter_key, next_times};
 pub use standing::{digest, route_key, source_key};
 pub use types::*;
