@@ -141,6 +141,7 @@ sources:
     fn in_step(targets: usize) -> (Engine, WatchId) {
         let mut engine = Engine::default();
         let reload = Input::Reload(Reload {
+            generation: 1,
             plan: plan(targets),
             host: "bench".into(),
             limits: Limits::default(),

@@ -19,12 +19,16 @@ pub const DEFAULT_PATH: &str = "/etc/heliostat/conf.d";
 pub const STDIN: &str = "-";
 /// A directory with more is not one of manifests; with the bound of a file this bounds the memory.
 pub(super) const MAX_FILES: usize = 4096;
+/// All of them together: what is read is held several times over while it is judged.
+const MAX_BYTES: usize = 16 * MAX_FILE_BYTES;
 
 /// What was read, and what could not be.
 #[derive(Debug, Default)]
 pub struct Inputs {
     /// In the order in which they were named; a directory's by name.
     pub files: Vec<SourceFile>,
+    /// Where each of them is on disk.
+    pub paths: Vec<PathBuf>,
     /// Files that cannot be read: the command ends with 2.
     pub problems: Vec<Diagnostic>,
 }
@@ -85,6 +89,15 @@ pub fn read(paths: &[PathBuf], replacements: &[Replacement]) -> Inputs {
             );
             return inputs;
         }
+        let read: usize = inputs.files.iter().map(|file| file.text.len()).sum();
+        if read > MAX_BYTES {
+            inputs.problem(
+                &path,
+                Code::TooLarge,
+                "the files before it have 16 MiB together",
+            );
+            return inputs;
+        }
         let candidate = replacements
             .iter()
             .rfind(|replacement| self::identity(&replacement.dest) == identity);
@@ -116,10 +129,13 @@ impl Inputs {
             return self.problem(content, Code::TooLarge, "more than 1 MiB");
         }
         match String::from_utf8(bytes) {
-            Ok(text) => self.files.push(SourceFile {
-                name: shown(path),
-                text,
-            }),
+            Ok(text) => {
+                self.paths.push(content.to_owned());
+                self.files.push(SourceFile {
+                    name: shown(path),
+                    text,
+                });
+            }
             Err(error) => {
                 let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                 let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -197,7 +213,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// The system's message without Rust's `(os error 2)`, in lower case.
-fn said(error: &io::Error) -> String {
+pub(super) fn said(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();

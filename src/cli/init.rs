@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit;
-use super::load::{check, drawn};
+use super::load::{drawn, review};
 use crate::diagnostic::{self, Code, Diagnostic, Place, Report, Severity, Sources};
 use crate::manifest::{SourceFile, Url, UrlParts, name};
 
@@ -39,7 +39,7 @@ pub fn run(args: &InitArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Res
         name: "the new manifest".to_owned(),
         text,
     };
-    let (_, problems) = check(std::slice::from_ref(&file));
+    let (_, problems) = review(std::slice::from_ref(&file));
     let invalid = problems
         .iter()
         .any(|problem| problem.severity == Severity::Error);
@@ -164,8 +164,10 @@ fn written(source: &str, path: &str, url: &Url) -> String {
     };
     format!(
         "\
+# yaml-language-server: $schema=manifest.schema.json
 # heliostat keeps the directory below reflected on its targets. Check with `heliostat validate FILE`,
-# see what would happen with `heliostat plan FILE`, start with `heliostat run FILE`.
+# see what would happen with `heliostat plan FILE`, start with `heliostat run FILE`;
+# for an editor's help put `heliostat schema > manifest.schema.json` beside it.
 apiVersion: heliostat/v1
 kind: Manifest
 sources:

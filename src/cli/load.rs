@@ -1,6 +1,6 @@
 //! From paths to a plan: what every command that needs one has in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -61,7 +61,9 @@ impl Parsed {
 
     /// Of files that cannot be read the rest cannot be judged.
     pub fn new(inputs: Inputs) -> Parsed {
-        let Inputs { files, problems } = inputs;
+        let Inputs {
+            files, problems, ..
+        } = inputs;
         let unreadable = !problems.is_empty();
         let named = files.len() + problems.len();
         let (manifests, diagnostics) = match unreadable {
@@ -162,6 +164,25 @@ pub fn check(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
     (manifests, diagnostics)
 }
 
+/// As [`check`], with the advice that a review is for.
+pub fn review(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
+    let (manifests, mut diagnostics) = manifest::load(files);
+    let compiled = plan::review(&manifests, &drawn(files, &[]));
+    diagnostics.extend(sound(compiled, &diagnostics));
+    (manifests, diagnostics)
+}
+
+/// Without the warnings of files that have errors: what is wrong with a file is mostly their cause.
+fn sound(found: Vec<Diagnostic>, read: &[Diagnostic]) -> Vec<Diagnostic> {
+    let file = |one: &Diagnostic| one.place().map(|label| label.file.clone());
+    let errors = read.iter().filter(|one| one.severity == Severity::Error);
+    let wrong: BTreeSet<_> = errors.filter_map(file).collect();
+    let stays = |one: &Diagnostic| {
+        one.severity == Severity::Error || !file(one).is_some_and(|file| wrong.contains(&file))
+    };
+    found.into_iter().filter(stays).collect()
+}
+
 /// The texts that diagnostics are drawn from, without what they know to be secret.
 pub fn drawn(files: &[SourceFile], diagnostics: &[Diagnostic]) -> Sources {
     let mut sources = Sources::new();
@@ -200,7 +221,9 @@ pub fn read_agent(
         None => Some(Path::new(AGENT)).filter(|path| path.exists()),
     };
     if let Some(path) = path {
-        let Inputs { files, problems } = files::read_one(path);
+        let Inputs {
+            files, problems, ..
+        } = files::read_one(path);
         let unreadable = !problems.is_empty();
         let mut diagnostics = problems;
         let mut written = None;

@@ -236,6 +236,7 @@ sources:
         Compiled::new(
             Inputs {
                 files: vec![file],
+                paths: Vec::new(),
                 problems: Vec::new(),
             },
             &HostFacts {

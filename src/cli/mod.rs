@@ -8,10 +8,12 @@ pub mod bar;
 pub mod client;
 pub mod completions;
 pub mod diff;
+mod digest;
 pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod files;
+mod fix;
 pub mod fleet;
 pub mod git;
 pub mod init;
@@ -23,6 +25,7 @@ pub mod reader;
 pub mod reload;
 pub mod render;
 pub mod rescan;
+mod rewrite;
 pub mod rollback;
 pub mod run;
 pub mod schema;
@@ -162,7 +165,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         }
         Command::Validate(args) => {
             args.colour = colour_out;
-            validate::run(args, out)
+            validate::run(args, out, err)
         }
         Command::Explain(args) => explain::run(args, out, err),
         Command::Plan(args) => plan::run(args, colour_err, out, err),

@@ -1,15 +1,18 @@
-//! `heliostat validate`: whether manifests are right. A pure function of the files.
+//! `heliostat validate`: whether manifests are right. A pure function of the files; with `--fix` it also mends them.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::exit;
-use super::files::{self, Replacement};
+use super::digest::digest;
+use super::files::{self, Inputs, Replacement, STDIN};
+use super::fix::{Fixed, fixed};
 use super::fleet::Fleet;
-use super::load::{check, drawn};
-use crate::diagnostic::{self, Report, Severity};
+use super::load::{drawn, review};
+use super::{exit, rewrite};
+use crate::diagnostic::{self, Diagnostic, Good, Report, Severity};
+use crate::manifest::{Manifest, SourceFile};
 
 /// Checks manifests without doing anything.
 #[derive(Args, Clone, Debug, Default)]
@@ -32,6 +35,12 @@ pub struct ValidateArgs {
     /// The fleet's agent files, one a host: checked too, and where the labels of the hosts are known from
     #[arg(long, value_name = "DIR")]
     pub agents: Option<PathBuf>,
+    /// Mend what can only be meant in one way: rewrites the files, or sends the mended standard input to the standard output
+    #[arg(long, conflicts_with = "replace")]
+    pub fix: bool,
+    /// Show what `--fix` would change as a unified diff, and change nothing
+    #[arg(long, requires = "fix")]
+    pub dry_run: bool,
     /// Whether to use colours; set by the caller
     #[arg(skip)]
     pub colour: bool,
@@ -52,15 +61,46 @@ pub enum ValidateFormat {
 }
 
 /// Runs the command; the result is its exit code.
-pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> io::Result<u8> {
+pub fn run(args: &ValidateArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    if let Some(twice) = reads_stdin_twice(args) {
+        writeln!(err, "error: {twice}")?;
+        return Ok(exit::USAGE);
+    }
     let mut inputs = files::read(&args.paths, &args.replace);
+    let judged = if args.fix {
+        let fixed = fixed(&inputs.files);
+        if args.dry_run {
+            for (item, was) in fixed.iter().zip(&inputs.files) {
+                out.write_all(difference(was, item).as_bytes())?;
+            }
+            // The files are as they were, and so is what is said of them.
+            return report(args, inputs, err);
+        }
+        let refused = write(&fixed, &inputs, out, err)?;
+        for (item, file) in fixed.into_iter().zip(&mut inputs.files) {
+            *file = item.file;
+        }
+        // The mended text takes the standard output.
+        let piped = inputs.paths.iter().any(|path| path == Path::new(STDIN));
+        let ended = report(args, inputs, if piped { err } else { out })?;
+        if refused { exit::USAGE } else { ended }
+    } else {
+        report(args, inputs, out)?
+    };
+    Ok(judged)
+}
+
+/// Judges what was read and shows it; the exit code.
+fn report(args: &ValidateArgs, mut inputs: Inputs, out: &mut dyn Write) -> io::Result<u8> {
     let agents = Fleet::gather(args.agents.as_deref());
     let unreadable = !inputs.problems.is_empty() || agents.unreadable;
     let files = inputs.files.len() + inputs.problems.len() + agents.files.len();
     let mut diagnostics = inputs.problems;
+    let mut manifests = Vec::new();
     // Of files that cannot be read the rest cannot be judged: only what is wrong within each is said.
     if !inputs.files.is_empty() || !unreadable {
-        let (manifests, found) = check(&inputs.files);
+        let (read, found) = review(&inputs.files);
+        manifests = read;
         diagnostics.extend(found);
         let mut broken = diagnostics.iter().chain(&agents.diagnostics);
         let broken = broken.any(|one| one.severity == Severity::Error);
@@ -85,15 +125,17 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> io::Result<u8> {
         diagnostics: &diagnostics,
         files,
     };
+    let good = (!errors).then(|| good(&manifests));
     let mut text = match args.format {
         ValidateFormat::Human => diagnostic::terminal(report, args.colour),
-        ValidateFormat::Json => diagnostic::json(report),
+        ValidateFormat::Json => diagnostic::json_with(report, good.as_ref()),
         ValidateFormat::Github => diagnostic::github(report),
         ValidateFormat::Sarif => diagnostic::sarif(report),
     };
-    if args.format == ValidateFormat::Human && diagnostics.is_empty() {
-        let plural = if report.files == 1 { " is" } else { "s are" };
-        text = format!("{} manifest file{plural} valid\n", report.files);
+    if args.format == ValidateFormat::Human
+        && let Some(good) = &good
+    {
+        text.push_str(&valid(files, good, &diagnostics));
     }
     out.write_all(text.as_bytes())?;
     Ok(match () {
@@ -103,13 +145,94 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> io::Result<u8> {
     })
 }
 
+fn good(manifests: &[Manifest]) -> Good {
+    let sources = || manifests.iter().flat_map(|manifest| &manifest.sources);
+    Good {
+        sources: sources().count(),
+        targets: sources().map(|source| source.targets.len()).sum(),
+        digest: digest(manifests),
+    }
+}
+
+/// `valid: 2 files, 3 sources, 7 targets, 0 warnings, digest 2226…`
+fn valid(files: usize, good: &Good, warnings: &[Diagnostic]) -> String {
+    /// As much as people compare by eye; the JSON has all of it.
+    const SHOWN: usize = 16;
+    let counted = |count: usize, noun: &str| {
+        let end = if count == 1 { "" } else { "s" };
+        format!("{count} {noun}{end}")
+    };
+    format!(
+        "valid: {}, {}, {}, {}, digest {}\n",
+        counted(files, "file"),
+        counted(good.sources, "source"),
+        counted(good.targets, "target"),
+        counted(warnings.len(), "warning"),
+        &good.digest[..SHOWN],
+    )
+}
+
+fn reads_stdin_twice(args: &ValidateArgs) -> Option<&'static str> {
+    let stdin = Path::new(STDIN);
+    let named = args.paths.iter().filter(|path| *path == stdin).count();
+    let candidates = args.replace.iter();
+    let candidates = candidates.filter(|one| one.candidate == stdin).count();
+    (named + candidates > 1).then_some("the standard input can be read once: name `-` once")
+}
+
+/// Rewrites what was mended, and says so; whether a file could not be.
+fn write(
+    fixed: &[Fixed],
+    inputs: &Inputs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<bool> {
+    let mut refused = false;
+    for ((item, was), path) in fixed.iter().zip(&inputs.files).zip(&inputs.paths) {
+        if path == Path::new(STDIN) {
+            out.write_all(item.file.text.as_bytes())?;
+        } else if item.made > 0 {
+            let name = &was.name;
+            match rewrite::rewrite(path, &was.text, &item.file.text) {
+                Ok(()) => {
+                    let end = if item.made == 1 { "" } else { "s" };
+                    writeln!(err, "fixed `{name}`: {} change{end}", item.made)?;
+                }
+                Err(error) => {
+                    refused = true;
+                    writeln!(
+                        err,
+                        "error: cannot rewrite `{name}`: {}",
+                        files::said(&error)
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(refused)
+}
+
+/// What would change, as `diff -u` shows it.
+fn difference(was: &SourceFile, item: &Fixed) -> String {
+    let secret = [was, &item.file].map(|file| drawn(std::slice::from_ref(file), &[]));
+    let [old, new] =
+        [&secret[0], &secret[1]].map(|texts| texts.text(&was.name).unwrap_or_default());
+    if item.made == 0 {
+        return String::new();
+    }
+    similar::TextDiff::from_lines(old, new)
+        .unified_diff()
+        .header(&was.name, &was.name)
+        .to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
 
     const GOOD: &str = "apiVersion: heliostat/v1\nkind: Manifest\nsources: {a: {path: /a, targets: {t: {url: \"file:///b\"}}}}\n";
-    const BAD: &str = "apiVersion: heliostat/v1\nkind: Manifest\nsources: {a: {path: a, targets: {t: {url: \"file:///b\"}}}}\n";
+    const BAD: &str = "apiVersion: heliostat/v1\nkind: Manifest\nsources: {b: {path: a, targets: {t: {url: \"file:///c\"}}}}\n";
     const WARNED: &str = "apiVersion: heliostat/v1\nkind: Manifest\nsources: {a: {path: /a, targets: {t: {url: \"rsync://h/m\", passwordEnv: X}}}}\n";
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -123,7 +246,7 @@ mod tests {
     #[track_caller]
     fn check_run(args: &ValidateArgs, code: u8, shown: &[&str]) {
         let mut out = Vec::new();
-        let actual = run(args, &mut out).unwrap();
+        let actual = run(args, &mut out, &mut io::sink()).unwrap();
         let out = String::from_utf8(out).unwrap();
         assert_eq!(actual, code, "{out}");
         for text in shown {
@@ -138,7 +261,11 @@ mod tests {
             paths: names.iter().map(|name| folder.path().join(name)).collect(),
             ..ValidateArgs::default()
         };
-        check_run(&of(&["a.yaml"]), exit::GOOD, &["1 manifest file is valid"]);
+        check_run(
+            &of(&["a.yaml"]),
+            exit::GOOD,
+            &["valid: 1 file, 1 source, 1 target, 0 warnings, digest "],
+        );
         check_run(
             &of(&["a.yaml", "b.yaml"]),
             exit::NEGATIVE,

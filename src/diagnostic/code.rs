@@ -3,7 +3,7 @@
 //! `00` files and YAML · `01` structure · `02` values · `03` urls, secrets, options · `04` across sources and targets.
 //! A code's number is never used again for something else: people search for it.
 
-use super::{REGISTRY, Severity};
+use super::{LINTS, Lint, REGISTRY, Severity};
 
 /// What kind of problem a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +142,24 @@ pub enum Code {
     DebounceOrder,
     /// `H0415`: a fact of the host is missing.
     HostFact,
+    /// `H0416`: deletions without `maxDelete`.
+    DeleteWithoutMaxDelete,
+    /// `H0417`: an ssh option that gives the protection away.
+    DangerousSsh,
+    /// `H0418`: a secret is sent with the source.
+    SecretInSource,
+    /// `H0419`: an rsync daemon at a public address.
+    PlainText,
+    /// `H0420`: schedules that overlap.
+    SchedulesOverlap,
+    /// `H0421`: a schedule that fires in closed windows only.
+    ScheduleOutsideWindows,
+    /// `H0422`: a default that nothing takes.
+    UnusedDefault,
+    /// `H0423`: everything is excluded.
+    NothingIncluded,
+    /// `H0424`: a lint that cannot be allowed.
+    BadAllow,
 }
 
 /// A code with what `heliostat explain` says about it.
@@ -174,6 +192,11 @@ impl Code {
     /// Whether it rejects the manifest.
     pub fn severity(self) -> Severity {
         self.entry().severity
+    }
+
+    /// The lint that says it, if it is one.
+    pub fn lint(self) -> Option<&'static Lint> {
+        LINTS.iter().find(|lint| lint.code == self)
     }
 
     /// The code with this id, in either case.

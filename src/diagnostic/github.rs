@@ -2,12 +2,45 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, Severity};
+use super::{Diagnostic, Report, Severity};
 
-/// One line each.
+/// GitHub makes annotations of the first ten errors and the first ten warnings of a step, and drops what is beyond.
+const ANNOTATIONS_MAX: usize = 10;
+
+/// One line each, errors first: what GitHub would make no annotation of is said in the log, not dropped.
 pub fn github(report: Report<'_>) -> String {
     let mut out = String::new();
-    for diagnostic in report.diagnostics {
+    for severity in [Severity::Error, Severity::Warning] {
+        let of_it = || {
+            report
+                .diagnostics
+                .iter()
+                .filter(move |one| one.severity == severity)
+        };
+        out.push_str(&commands(report, of_it().take(ANNOTATIONS_MAX)));
+        let mut beyond = of_it().skip(ANNOTATIONS_MAX).peekable();
+        if beyond.peek().is_some() {
+            let _ = writeln!(
+                out,
+                "GitHub shows {ANNOTATIONS_MAX} annotations of a kind in a step; these are the others:"
+            );
+        }
+        for diagnostic in beyond {
+            let place = diagnostic.place().map_or_else(String::new, |label| {
+                let at = report.sources.position(&label.file, label.span.start);
+                format!("{}:{}:{}: ", label.file, at.line, at.column)
+            });
+            // Not at the beginning of a line, or it might be taken for a command.
+            let said = data(&diagnostic.message);
+            let _ = writeln!(out, "  {place}{} {said}", diagnostic.code);
+        }
+    }
+    out
+}
+
+fn commands<'d>(report: Report<'_>, diagnostics: impl Iterator<Item = &'d Diagnostic>) -> String {
+    let mut out = String::new();
+    for diagnostic in diagnostics {
         let command = match diagnostic.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

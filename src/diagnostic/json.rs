@@ -1,14 +1,21 @@
 //! For programs: one JSON document.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
-use super::{Label, Report, Severity, Sources};
+use super::{Fix, Good, Label, Report, Severity, Sources};
 
 /// Raised when a reader of the old form would misread the new one; additions do not count.
 const FORMAT_VERSION: u32 = 1;
 
 /// One document, also where there is nothing to say.
 pub fn json(report: Report<'_>) -> String {
+    json_with(report, None)
+}
+
+/// As [`json`], with what is said of manifests that are right.
+pub fn json_with(report: Report<'_>, good: Option<&Good>) -> String {
     let diagnostics: Vec<Value> = report
         .diagnostics
         .iter()
@@ -18,6 +25,7 @@ pub fn json(report: Report<'_>) -> String {
                 .map_or_else(|| json!({}), |label| place(report.sources, label));
             value["code"] = json!(diagnostic.code.id());
             value["severity"] = json!(severity(diagnostic.severity));
+            value["lint"] = json!(diagnostic.code.lint().map(|lint| lint.name));
             value["title"] = json!(diagnostic.code.entry().title);
             value["message"] = json!(diagnostic.message);
             value["help"] = json!(diagnostic.help);
@@ -28,6 +36,10 @@ pub fn json(report: Report<'_>) -> String {
                 value
             });
             value["labels"] = labels.collect();
+            value["fix"] = diagnostic
+                .fix
+                .as_ref()
+                .map_or(Value::Null, |mends| fix(report.sources, mends));
             value
         })
         .collect();
@@ -38,21 +50,42 @@ pub fn json(report: Report<'_>) -> String {
         "files": report.files,
         "errors": errors,
         "warnings": report.count(Severity::Warning),
+        "sources": good.map(|good| good.sources),
+        "targets": good.map(|good| good.targets),
+        "digest": good.map(|good| good.digest.as_str()),
         "diagnostics": diagnostics,
     });
     format!("{document:#}\n")
 }
 
-fn place(sources: &Sources, label: &Label) -> Value {
-    let start = sources.position(&label.file, label.span.start);
-    let end = sources.position(&label.file, label.span.end);
+/// `range` is in bytes of the file, and replaced by `replacement`, all edits together.
+fn fix(sources: &Sources, fix: &Fix) -> Value {
+    let edits = fix.edits.iter().map(|edit| {
+        let mut value = range(sources, &edit.place.file, &edit.place.span);
+        value["replacement"] = json!(edit.text);
+        value
+    });
     json!({
-        "file": &*label.file,
+        "title": fix.title(),
+        "certain": fix.certain,
+        "edits": edits.collect::<Vec<_>>(),
+    })
+}
+
+fn place(sources: &Sources, label: &Label) -> Value {
+    range(sources, &label.file, &label.span)
+}
+
+fn range(sources: &Sources, file: &str, span: &Range<usize>) -> Value {
+    let start = sources.position(file, span.start);
+    let end = sources.position(file, span.end);
+    json!({
+        "file": file,
         "line": start.line,
         "column": start.column,
         "endLine": end.line,
         "endColumn": end.column,
-        "range": {"start": label.span.start, "end": label.span.end},
+        "range": {"start": span.start, "end": span.end},
     })
 }
 

@@ -6,8 +6,11 @@
 //! is colour is the caller's decision.
 
 mod code;
+mod example;
+mod fix;
 mod github;
 mod json;
+mod lint;
 mod registry;
 mod report;
 mod sarif;
@@ -18,10 +21,13 @@ mod terminal;
 mod tests;
 
 pub use code::{Code, Entry};
+pub use example::{EXAMPLES, Example, Within, example};
+pub use fix::{Applied, Edit, Fix, applied};
 pub use github::github;
-pub use json::json;
+pub use json::{json, json_with};
+pub use lint::{LINTS, Lint};
 pub use registry::REGISTRY;
-pub use report::Report;
+pub use report::{Good, Report};
 pub use sarif::sarif;
 pub use sources::{Position, Sources};
 pub use terminal::terminal;
@@ -75,6 +81,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Byte ranges of secrets: they are never drawn, in this or any other diagnostic's lines.
     pub masked: Vec<Place>,
+    /// The change of the text that mends it, where there is one.
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
@@ -88,6 +96,7 @@ impl Diagnostic {
             labels: Vec::new(),
             help: None,
             masked: Vec::new(),
+            fix: None,
         }
     }
 
@@ -114,6 +123,19 @@ impl Diagnostic {
     #[must_use]
     pub fn mask(mut self, place: Place) -> Diagnostic {
         self.masked.push(place);
+        self
+    }
+
+    /// Mends it by another text in that place, in which `certain` says whether nothing else can be meant. A text that
+    /// holds what looks like a secret is not kept.
+    #[must_use]
+    pub fn mend(mut self, place: &Place, text: impl Into<String>, certain: bool) -> Diagnostic {
+        let text = text.into();
+        if secret::in_text(&text).is_empty() {
+            let place = place.clone();
+            let edits = vec![Edit { place, text }];
+            self.fix = Some(Fix { edits, certain });
+        }
         self
     }
 

@@ -13,6 +13,17 @@ pub struct Report<'a> {
     pub files: usize,
 }
 
+/// What is said of manifests that are right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Good {
+    /// How many sources they have.
+    pub sources: usize,
+    /// How many targets the sources have together.
+    pub targets: usize,
+    /// Stands for what they mean, whatever their order and comments.
+    pub digest: String,
+}
+
 impl Report<'_> {
     /// How many there are of a severity.
     pub fn count(&self, severity: Severity) -> usize {

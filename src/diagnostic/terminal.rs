@@ -40,8 +40,13 @@ fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
+    // As compilers name the switch that a warning goes by.
+    let title = match diagnostic.code.lint() {
+        Some(lint) => format!("{} [{}]", diagnostic.message, lint.name),
+        None => diagnostic.message.clone(),
+    };
     let mut group = level
-        .primary_title(diagnostic.message.as_str())
+        .primary_title(title)
         .id(diagnostic.code.id())
         .elements(snippets(diagnostic, sources));
     if let Some(help) = &diagnostic.help {
@@ -121,7 +126,9 @@ fn snippet<'a>(
         let note = (!label.text.is_empty()).then_some(label.text.as_str());
         kind.span(within(span.start)..within(span.end)).label(note)
     });
-    Snippet::source(&text[part.clone()])
+    // A carriage return would be drawn as a sign of its own; as long as it is, so that the places stay right.
+    let drawn = text[part.clone()].replace("\r\n", " \n").replace('\r', " ");
+    Snippet::source(drawn)
         .line_start(sources.position(file, part.start).line)
         .path(file)
         .annotations(annotations)

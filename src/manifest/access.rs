@@ -64,6 +64,10 @@ fn named_secret(
     None
 }
 
+/// Whoever could pass options on could switch the checks off.
+const UNSAFE: &str =
+    "no manifest: host keys are always checked, and nothing else is passed on to ssh";
+
 /// `ssh: {identityFile, knownHostsFile, jump}`.
 pub(super) fn ssh(reading: &mut Reading<'_>, node: &Node) -> Option<Ssh> {
     let mut fields = Fields::of(reading, "ssh", "`ssh`", node)?;
@@ -78,6 +82,12 @@ pub(super) fn ssh(reading: &mut Reading<'_>, node: &Node) -> Option<Ssh> {
             ("user", "the `url`"),
             ("port", "the `url`"),
             ("host", "the `url`"),
+            ("options", UNSAFE),
+            ("args", UNSAFE),
+            ("strictHostKeyChecking", UNSAFE),
+            ("StrictHostKeyChecking", UNSAFE),
+            ("userKnownHostsFile", "`knownHostsFile`"),
+            ("password", "no manifest: ssh is used with keys"),
         ],
     );
     Some(ssh)

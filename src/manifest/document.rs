@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::fields::Fields;
-use super::reading::{Reading, describe, nearest};
-use super::source::{self, Defaults};
-use super::target::{self, names};
+use super::mend::Meant;
+use super::reading::{Reading, describe, near};
+use super::source;
+pub(super) use super::source::Defaults;
+use super::target::{self, Named, names};
 use super::yaml::{Kind, Node};
-use super::{Agent, Manifest, Spanned, agent, name};
-use crate::diagnostic::{Code, Diagnostic, Place};
+use super::{Agent, Manifest, Spanned, agent, name, unused};
+use crate::diagnostic::{Code, Diagnostic, LINTS, Lint, Place, Severity};
 
 /// The only one yet.
 pub const API_VERSION: &str = "heliostat/v1";
@@ -55,24 +57,24 @@ pub(super) fn document(reading: &mut Reading<'_>, node: &Node, wanted: Wanted) -
 
 fn api_version(reading: &mut Reading<'_>, fields: &mut Fields<'_>, node: &Node) {
     let Some(field) = fields.take("apiVersion") else {
-        let at = first_line(node);
-        return reading.wrong(
-            Code::ApiVersion,
-            &at,
-            "missing field `apiVersion`",
+        let problem = Diagnostic::new(Code::ApiVersion, "missing field `apiVersion`").primary(
+            &first_line(node),
             format!("begin with `apiVersion: {API_VERSION}`"),
         );
+        let line = format!("apiVersion: {API_VERSION}");
+        return reading.report(added(problem, reading.text, node, &line));
     };
     if let Some(version) = reading.text("apiVersion", field.node)
         && version.value != API_VERSION
     {
         let message = format!("unknown `apiVersion`: `{}`", version.value);
-        reading.wrong(
-            Code::ApiVersion,
-            &version.at,
-            message,
-            format!("write `{API_VERSION}`"),
-        );
+        // A slip is one; another version may mean another language.
+        let meant = near(&version.value, [API_VERSION].into_iter()).map(|near| Meant {
+            text: near.word.to_owned(),
+            certain: near.certain && version.value.ends_with("v1"),
+        });
+        let label = format!("write `{API_VERSION}`");
+        reading.mended(Code::ApiVersion, &version.at, message, label, meant);
     }
 }
 
@@ -88,17 +90,16 @@ fn kind(
         Wanted::Agent => "Agent",
     };
     let Some(field) = fields.take("kind") else {
-        reading.wrong(
-            Code::Kind,
-            &first_line(node),
-            "missing field `kind`",
-            format!("add `kind: {word}`"),
-        );
+        let line = format!("kind: {word}");
+        let problem = Diagnostic::new(Code::Kind, "missing field `kind`")
+            .primary(&first_line(node), format!("add `{line}`"));
+        reading.report(added(problem, reading.text, node, &line));
         return Some(());
     };
     let Some(kind) = reading.text("kind", field.node) else {
         return Some(());
     };
+    let near = near(&kind.value, ["Manifest", "Agent"].into_iter());
     let label = match (kind.value.as_str(), wanted) {
         (kind, _) if kind == word => return Some(()),
         ("Agent", Wanted::Manifest) => {
@@ -117,22 +118,27 @@ fn kind(
             );
             return None;
         }
-        (other, _) => match nearest(other, ["Manifest", "Agent"].into_iter()) {
-            Some(kind) => format!("did you mean `{kind}`?"),
+        _ => match &near {
+            Some(near) => format!("did you mean `{}`?", near.word),
             None => format!("write `{word}`"),
         },
     };
-    reading.wrong(
-        Code::Kind,
-        &kind.at,
-        format!("unknown `kind`: `{}`", kind.value),
-        label,
-    );
+    let meant = near.map(|near| Meant {
+        text: near.word.to_owned(),
+        certain: near.certain && near.word == word,
+    });
+    let message = format!("unknown `kind`: `{}`", kind.value);
+    reading.mended(Code::Kind, &kind.at, message, label, meant);
     Some(())
 }
 
 fn manifest(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &Node) -> Option<Manifest> {
-    let (name, labels) = fields
+    let before = reading.problems.len();
+    let Metadata {
+        name,
+        labels,
+        allow,
+    } = fields
         .read(reading, "metadata", metadata)
         .unwrap_or_default();
     let defaults = fields
@@ -145,6 +151,8 @@ fn manifest(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &Node) -> O
     fields.finish(
         reading,
         &[
+            ("spec", "no manifest: `sources` stands at the top"),
+            ("version", "`apiVersion`"),
             ("targets", "a source"),
             ("path", "a source"),
             ("labels", "`metadata`"),
@@ -152,19 +160,38 @@ fn manifest(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &Node) -> O
         ],
     );
     let named = sources_field.and_then(|field| names(reading, "sources", field.node))?;
-    let sources = named
+    let defaults = spread(reading, defaults, &named, node);
+    let sources: Vec<_> = named
         .into_iter()
         .filter_map(|named| source::source(reading, named, &defaults))
         .collect();
+    // Where something is wrong, what it would have taken is not known.
+    let wrong = reading.problems[before..].iter();
+    if wrong.clone().all(|one| one.severity == Severity::Warning) {
+        let targets = sources.iter().flat_map(|source| &source.targets);
+        let unused = unused::defaults(
+            &defaults,
+            sources.iter().map(|source| &source.options),
+            targets.map(|target| &target.options),
+        );
+        reading.problems.extend(unused);
+    }
     Some(Manifest {
         at: node.at.clone(),
         name,
         labels,
+        allow,
         sources,
     })
 }
 
-type Metadata = (Option<Spanned<String>>, BTreeMap<String, Spanned<String>>);
+/// `metadata`.
+#[derive(Default)]
+struct Metadata {
+    name: Option<Spanned<String>>,
+    labels: BTreeMap<String, Spanned<String>>,
+    allow: BTreeMap<String, Spanned<String>>,
+}
 
 fn metadata(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Metadata> {
     let mut fields = Fields::of(reading, key, "`metadata`", node)?;
@@ -172,8 +199,57 @@ fn metadata(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Metadat
         reading.text(key, node)
     });
     let labels = fields.read(reading, "labels", labels).unwrap_or_default();
+    let allow = fields.read(reading, "allow", allow).unwrap_or_default();
     fields.finish(reading, &[]);
-    Some((name, labels))
+    Some(Metadata {
+        name,
+        labels,
+        allow,
+    })
+}
+
+/// `allow: {LINT: why it is meant here}`.
+fn allow(
+    reading: &mut Reading<'_>,
+    key: &str,
+    node: &Node,
+) -> Option<BTreeMap<String, Spanned<String>>> {
+    let Kind::Mapping(entries) = &node.kind else {
+        return reading.wrong_type(key, "a mapping from lints to reasons", node);
+    };
+    let mut allowed = BTreeMap::new();
+    for (key, node) in entries {
+        let reason = reading.text(&key.text, node);
+        let names = LINTS
+            .iter()
+            .filter(|lint| lint.allowable())
+            .map(|lint| lint.name);
+        match (Lint::named(&key.text), reason) {
+            (Some(lint), reason) if lint.allowable() => {
+                allowed.extend(reason.map(|reason| (key.text.clone(), reason)));
+            }
+            (Some(_), _) => reading.wrong(
+                Code::BadAllow,
+                &key.at,
+                format!("`{}` is an error, and cannot be allowed", key.text),
+                "remove it",
+            ),
+            (None, _) => {
+                let message = format!("there is no lint `{}`", key.text);
+                let near = near(&key.text, names);
+                let label = match &near {
+                    Some(near) => format!("did you mean `{}`?", near.word),
+                    None => "`heliostat explain lints` lists them".to_owned(),
+                };
+                let meant = near.map(|near| Meant {
+                    text: near.word.to_owned(),
+                    certain: near.certain,
+                });
+                reading.mended(Code::BadAllow, &key.at, message, label, meant);
+            }
+        }
+    }
+    Some(allowed)
 }
 
 /// `labels: {team: web}`.
@@ -225,11 +301,104 @@ fn defaults(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Default
         Some(options)
     });
     let target = fields.read(reading, "target", target::defaults);
-    fields.finish(reading, &[]);
+    fields.finish(reading, &elsewhere());
     Some(Defaults {
         source: source.unwrap_or_default(),
         target: target.unwrap_or_default(),
     })
+}
+
+/// The keys of sources and targets, which people put right under `defaults`.
+fn elsewhere() -> Vec<(&'static str, &'static str)> {
+    const SOURCE: [&str; 7] = [
+        "hosts",
+        "suspend",
+        "include",
+        "exclude",
+        "events",
+        "oneFileSystem",
+        "guard",
+    ];
+    const TARGET: [&str; 11] = [
+        "delete",
+        "maxDelete",
+        "passwordFile",
+        "ssh",
+        "sync",
+        "windows",
+        "bandwidth",
+        "compress",
+        "attributes",
+        "timeout",
+        "retry",
+    ];
+    let source = SOURCE.iter().map(|key| (*key, "`defaults.source`"));
+    let target = TARGET.iter().map(|key| (*key, "`defaults.target`"));
+    source.chain(target).collect()
+}
+
+/// The defaults, unless they would be written out so often that the whole is far longer than what was written.
+fn spread(
+    reading: &mut Reading<'_>,
+    defaults: Defaults,
+    named: &[Named<'_>],
+    node: &Node,
+) -> Defaults {
+    /// Patterns under sources and targets. A thousand sources with a hundred patterns each are more than anybody has.
+    const PATTERNS_MAX: usize = 100_000;
+    let field = |node: &Node, name: &str| match &node.kind {
+        Kind::Mapping(entries) => {
+            entries
+                .iter()
+                .find(|(key, _)| key.text == name)
+                .map_or(0, |(_, node)| match &node.kind {
+                    Kind::Mapping(entries) => entries.len(),
+                    Kind::Sequence(items) => items.len(),
+                    _ => 0,
+                })
+        }
+        _ => 0,
+    };
+    let total: usize = named
+        .iter()
+        .map(|named| {
+            let own = field(named.node, "include") + field(named.node, "exclude");
+            let of_source = defaults.source.exclude.len() + own;
+            let of_target = of_source + defaults.target.exclude.len();
+            of_source + field(named.node, "targets") * of_target
+        })
+        .sum();
+    if total <= PATTERNS_MAX {
+        return defaults;
+    }
+    let message =
+        format!("the sources and targets have {total} patterns, with those that they take");
+    let problem = Diagnostic::new(Code::TooLarge, message)
+        .primary(
+            &first_line(node),
+            format!("a document may have {PATTERNS_MAX}"),
+        )
+        .help("let fewer targets share long lists, or exclude directories instead of files");
+    reading.report(problem);
+    Defaults::default()
+}
+
+/// A problem that is mended by another line at the beginning of the document, where that is one in block style.
+fn added(problem: Diagnostic, text: &str, node: &Node, line: &str) -> Diagnostic {
+    let first = first_line(node);
+    let start = first.span.start;
+    if !(start == 0 || text[..start].ends_with('\n')) {
+        return problem;
+    }
+    let end = match text.contains("\r\n") {
+        true => "\r\n",
+        false => "\n",
+    };
+    let at = Place {
+        span: start..start,
+        ..first
+    };
+    problem.mend(&at, format!("{line}{end}"), true)
 }
 
 /// Where to point for "this document".

@@ -1,6 +1,6 @@
 //! A mapping's keys: each is taken by whoever knows it, and what is left over is an error.
 
-use super::reading::{Reading, Scalar, is_secret_key, nearest, scalar};
+use super::reading::{Near, Reading, Scalar, is_secret_key, near, nearest, scalar};
 use super::yaml::{Key, Kind, Node};
 use crate::diagnostic::{Code, Diagnostic, Place};
 
@@ -10,6 +10,7 @@ pub(super) struct Fields<'n> {
     what: &'static str,
     left: Vec<(&'n Key, &'n Node)>,
     asked: Vec<&'static str>,
+    given: Vec<&'static str>,
 }
 
 /// A field that was given.
@@ -35,6 +36,7 @@ impl<'n> Fields<'n> {
                     what,
                     left,
                     asked: Vec::new(),
+                    given: Vec::new(),
                 })
             }
             Kind::Broken => None,
@@ -48,6 +50,7 @@ impl<'n> Fields<'n> {
         self.asked.push(name);
         let index = self.left.iter().position(|(key, _)| key.text == name)?;
         let (key, node) = self.left.remove(index);
+        self.given.push(name);
         Some(Field { key, node })
     }
 
@@ -77,22 +80,46 @@ impl<'n> Fields<'n> {
     pub(super) fn finish(self, reading: &mut Reading<'_>, elsewhere: &[(&str, &str)]) {
         /// Searching for what was meant takes time, and nobody reads more.
         const MAX_SUGGESTIONS: usize = 200;
-        for (index, (key, node)) in self.left.iter().enumerate() {
-            let suggestion = match index < MAX_SUGGESTIONS {
-                true => self.suggestion(&key.text, elsewhere),
+        let mut meant: Vec<Option<Near<'_>>> = Vec::new();
+        for (index, (key, _)) in self.left.iter().enumerate() {
+            let known_elsewhere = elsewhere.iter().any(|(name, _)| *name == key.text);
+            meant.push(match index < MAX_SUGGESTIONS && !known_elsewhere {
+                true => near(&key.text, self.asked.iter().copied()),
                 false => None,
+            });
+        }
+        for (index, (key, node)) in self.left.iter().enumerate() {
+            let near = meant.get(index).and_then(Option::as_ref);
+            let suggestion = match near {
+                Some(near) if self.given.contains(&near.word) => {
+                    Some(format!("did you mean `{}`? It is given already", near.word))
+                }
+                Some(near) => Some(format!("did you mean `{}`?", near.word)),
+                None if index < MAX_SUGGESTIONS => self.belongs(&key.text, elsewhere),
+                None => None,
             };
-            reading.report(self.unknown(key, node, suggestion));
+            let diagnostic = self.unknown(key, node, suggestion);
+            // A key that is there already, or that two are taken for, cannot be written again.
+            let free = |near: &&Near<'_>| {
+                let same = meant
+                    .iter()
+                    .flatten()
+                    .filter(|other| other.word == near.word);
+                !self.given.contains(&near.word) && same.count() == 1
+            };
+            reading.report(match near.filter(free) {
+                Some(near) if diagnostic.code == Code::UnknownField => {
+                    diagnostic.mend(&key.at, near.word, near.certain)
+                }
+                _ => diagnostic,
+            });
         }
     }
 
-    /// What was probably meant.
-    fn suggestion(&self, key: &str, elsewhere: &[(&str, &str)]) -> Option<String> {
+    /// Where a key belongs that is not one of these.
+    fn belongs(&self, key: &str, elsewhere: &[(&str, &str)]) -> Option<String> {
         if let Some((_, place)) = elsewhere.iter().find(|(name, _)| *name == key) {
             return Some(format!("belongs to {place}"));
-        }
-        if let Some(name) = nearest(key, self.asked.iter().copied()) {
-            return Some(format!("did you mean `{name}`?"));
         }
         let near = nearest(key, elsewhere.iter().map(|(name, _)| *name))?;
         let (name, place) = elsewhere.iter().find(|(name, _)| *name == near)?;

@@ -12,6 +12,7 @@ pub(super) fn hooks(reading: &mut Reading<'_>, field: Field<'_>) {
         ms: 1_000..=3_600_000,
         least: "1s",
         most: "1h",
+        seconds: true,
     };
     if let Some(mut fields) = Fields::of(reading, "hooks", "`hooks`", field.node) {
         if let Some(after) = fields.take("after")

@@ -8,10 +8,13 @@
 
 mod access;
 mod agent;
+mod allowed;
 pub mod defaults;
 mod document;
 mod fields;
 mod hooks;
+mod keys;
+mod mend;
 pub mod name;
 mod paths;
 mod reading;
@@ -22,13 +25,18 @@ mod target;
 mod timing;
 mod types;
 pub mod unit;
+mod unused;
 mod url;
 pub mod wire;
+mod wire_rules;
 pub mod wire_values;
 mod yaml;
 mod yaml_error;
 
+pub use allowed::allowed;
 pub use document::API_VERSION;
+pub use keys::{Key, keys, keys_named};
+pub use mend::quoted;
 pub use reading::nearest;
 pub use schema::schema;
 pub use types::*;
@@ -37,12 +45,16 @@ pub use yaml::MAX_FILE_BYTES;
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Place, Severity};
+use crate::diagnostic::{Code, Diagnostic, LINTS, Place, Severity};
 use document::{Document, Wanted, document};
 use reading::Reading;
 
-/// Nobody reads more, and a file of 1 MiB can hold a hundred thousand mistakes.
+/// Of a file. Nobody reads more, and a file of 1 MiB can hold a hundred thousand mistakes.
 const MAX_PROBLEMS: usize = 200;
+/// Of a file, before they are sorted and cut: beyond it they are not even made.
+const PROBLEMS_KEPT: usize = 1000;
+/// Of all files together.
+const ALL_PROBLEMS_MAX: usize = 2000;
 
 /// A file's name, as it was named to the program, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,17 +65,20 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// Reads manifests, collecting every error. Sources and targets with errors are left out: with an error among the
-/// diagnostics nothing may be run from what is returned, but it may be checked further.
+/// Reads manifests, collecting every error. What is wrong is left out or stood in for (an empty path, an unknown url):
+/// with an error among the diagnostics nothing may be run from what is returned, but it may be checked further, so that
+/// one run names every mistake.
 pub fn load(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
     let mut manifests = Vec::new();
     let mut problems = Vec::new();
     for file in files {
-        for document in read(file, Wanted::Manifest, &mut problems) {
+        let mut found = Vec::new();
+        for document in read(file, Wanted::Manifest, &mut found) {
             if let Document::Manifest(manifest) = document {
                 manifests.push(manifest);
             }
         }
+        problems.extend(bounded(found, MAX_PROBLEMS));
     }
     if manifests.is_empty()
         && !problems
@@ -76,7 +91,8 @@ pub fn load(files: &[SourceFile]) -> (Vec<Manifest>, Vec<Diagnostic>) {
                 .help("write one with `heliostat init SOURCE URL`"),
         );
     }
-    (manifests, bounded(problems))
+    allowed(&manifests, &mut problems);
+    (manifests, bounded(problems, ALL_PROBLEMS_MAX))
 }
 
 /// Reads a host's settings.
@@ -100,7 +116,13 @@ pub fn load_agent(file: &SourceFile) -> (Option<Agent>, Vec<Diagnostic>) {
                 .primary(&at, "a second one"),
         );
     }
-    (first, bounded(problems))
+    (first, bounded(problems, MAX_PROBLEMS))
+}
+
+/// The lints that `metadata.allow` takes.
+fn allowable() -> Vec<&'static str> {
+    let lints = LINTS.iter().filter(|lint| lint.allowable());
+    lints.map(|lint| lint.name).collect()
 }
 
 fn read(file: &SourceFile, wanted: Wanted, problems: &mut Vec<Diagnostic>) -> Vec<Document> {
@@ -130,7 +152,7 @@ fn read(file: &SourceFile, wanted: Wanted, problems: &mut Vec<Diagnostic>) -> Ve
 }
 
 /// Sorted by place within each file, and cut.
-fn bounded(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+fn bounded(mut problems: Vec<Diagnostic>, most: usize) -> Vec<Diagnostic> {
     let mut order: Vec<Arc<str>> = Vec::new();
     for label in problems.iter().filter_map(Diagnostic::place) {
         if !order.contains(&label.file) {
@@ -145,20 +167,34 @@ fn bounded(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
             )
         })
     });
-    if problems.len() > MAX_PROBLEMS {
-        let more = problems.len() - MAX_PROBLEMS;
+    if problems.len() > most {
+        let more = problems.len() - most;
+        let or_more = if problems.len() >= PROBLEMS_KEPT {
+            " or more"
+        } else {
+            ""
+        };
         let mut cut = Diagnostic::new(
             Code::TooManyProblems,
-            format!("{more} more problems are not shown"),
+            format!("{more}{or_more} further problems are not shown"),
         );
+        // In the order of places it stands where they would.
+        if let Some(label) = problems[most].place() {
+            let start = label.span.start;
+            let at = Place {
+                file: label.file.clone(),
+                span: start..start,
+            };
+            cut = cut.primary(&at, "the first of them is here");
+        }
         // Warnings do not become an error by being many.
-        if problems[MAX_PROBLEMS..]
+        if problems[most..]
             .iter()
             .all(|problem| problem.severity == Severity::Warning)
         {
             cut.severity = Severity::Warning;
         }
-        problems.truncate(MAX_PROBLEMS);
+        problems.truncate(most);
         problems.push(cut);
     }
     problems

@@ -1,7 +1,7 @@
 //! Paths as values: absolute ones of the host, and relative ones below a source.
 
 use super::reading::Reading;
-use super::yaml::Node;
+use super::yaml::{Kind, Node};
 use super::{Spanned, name};
 use crate::diagnostic::Code;
 
@@ -11,13 +11,23 @@ pub(super) fn absolute(
     key: &str,
     node: &Node,
 ) -> Option<Spanned<String>> {
-    let path = reading.text(key, node)?;
+    // Alone, YAML takes it for nothing.
+    let home = matches!(&node.kind, Kind::Scalar { text, plain: true } if text == "~");
+    let path = match home {
+        true => Spanned::new("~".to_owned(), node.at.clone()),
+        false => reading.text(key, node)?,
+    };
     let text = &path.value;
     if !text.starts_with('/') {
+        let known = ["${source}", "${host}", "${labels."];
         let label = if text.starts_with('~') {
             "`~` is not expanded; write the path from `/`"
-        } else if text.starts_with("${") {
+        } else if text.contains("{{") {
+            "a template was not rendered"
+        } else if known.iter().any(|known| text.starts_with(known)) {
             "begin with a `/`"
+        } else if text.starts_with('$') {
+            "the environment is not consulted; write the path from `/`"
         } else {
             "write the path from `/`"
         };

@@ -1,9 +1,12 @@
 //! Reading single values out of the tree: each kind of value is checked in one place, and says in one voice what is wrong.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::ops::{Range, RangeInclusive};
 
+use super::mend::{self, Meant};
 use super::yaml::{Kind, Node};
-use super::{Spanned, unit};
+use super::{PROBLEMS_KEPT, Spanned, unit};
 use crate::diagnostic::{Code, Diagnostic, Place, secret};
 
 /// A file being read: where problems gather. Reading goes on after each of them.
@@ -17,11 +20,16 @@ pub(super) struct Bounds {
     pub(super) ms: RangeInclusive<u64>,
     pub(super) least: &'static str,
     pub(super) most: &'static str,
+    /// Whether a bare number counts seconds wherever such a thing is set, so that it can mean nothing else.
+    pub(super) seconds: bool,
 }
 
 impl Reading<'_> {
     pub(super) fn report(&mut self, problem: Diagnostic) {
-        self.problems.push(problem);
+        // What nobody is shown costs no memory.
+        if self.problems.len() < PROBLEMS_KEPT {
+            self.problems.push(problem);
+        }
     }
 
     /// A problem with one place.
@@ -35,6 +43,22 @@ impl Reading<'_> {
         self.report(Diagnostic::new(code, message).primary(at, label));
     }
 
+    /// As [`Reading::wrong`], with what is to stand in that place instead.
+    pub(super) fn mended(
+        &mut self,
+        code: Code,
+        at: &Place,
+        message: impl Into<String>,
+        label: impl Into<String>,
+        meant: Option<Meant>,
+    ) {
+        let problem = Diagnostic::new(code, message).primary(at, label);
+        self.report(match meant {
+            Some(meant) => problem.mend(at, meant.text, meant.certain),
+            None => problem,
+        });
+    }
+
     /// A non-empty text in one line.
     pub(super) fn text(&mut self, key: &str, node: &Node) -> Option<Spanned<String>> {
         let text = match scalar(node) {
@@ -43,11 +67,16 @@ impl Reading<'_> {
             Scalar::Null => return self.empty(key, &node.at),
             Scalar::Number(text) | Scalar::Boolean(text) => {
                 let message = format!("`{key}` is a text, but this is {}", describe(node));
-                self.wrong(
+                let meant = Meant {
+                    text: mend::quoted(text),
+                    certain: true,
+                };
+                self.mended(
                     Code::WrongType,
                     &node.at,
                     message,
                     format!("quote it: `\"{text}\"`"),
+                    Some(meant),
                 );
                 return None;
             }
@@ -80,14 +109,20 @@ impl Reading<'_> {
             Scalar::Boolean(text) => Some(Spanned::new(text == "true", node.at.clone())),
             Scalar::Broken => None,
             Scalar::Null => self.empty(key, &node.at),
-            Scalar::Text("yes" | "on" | "Yes" | "On" | "True" | "TRUE") => {
+            Scalar::Text(text) if look_alike(text).is_some() => {
+                let word = look_alike(text).unwrap_or_default();
                 let message = format!("`{key}` is `true` or `false`");
-                self.wrong(Code::WrongType, &node.at, message, "write `true`");
-                None
-            }
-            Scalar::Text("no" | "off" | "No" | "Off" | "False" | "FALSE") => {
-                let message = format!("`{key}` is `true` or `false`");
-                self.wrong(Code::WrongType, &node.at, message, "write `false`");
+                let meant = Meant {
+                    text: word.to_owned(),
+                    certain: true,
+                };
+                self.mended(
+                    Code::WrongType,
+                    &node.at,
+                    message,
+                    format!("write `{word}`"),
+                    Some(meant),
+                );
                 None
             }
             _ => self.wrong_type(key, "`true` or `false`", node),
@@ -125,21 +160,38 @@ impl Reading<'_> {
         node: &Node,
         words: &[(&str, T)],
     ) -> Option<Spanned<T>> {
-        let text = self.text(key, node)?;
+        let text = match scalar(node) {
+            // `true` and `7` are as little one of the words as any other text.
+            Scalar::Boolean(text) | Scalar::Number(text) => {
+                Spanned::new(text.to_owned(), node.at.clone())
+            }
+            _ => self.text(key, node)?,
+        };
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text.value) {
             return Some(Spanned::new(*value, node.at.clone()));
         }
-        let label = match nearest(&text.value, words.iter().map(|(word, _)| *word)) {
-            Some(word) => format!("did you mean `{word}`?"),
-            None => format!("takes {}", listed(words.iter().map(|(word, _)| *word))),
-        };
-        self.wrong(
-            Code::UnknownValue,
-            &node.at,
-            format!("unknown value `{}` for `{key}`", text.value),
-            label,
-        );
+        let message = format!("unknown value `{}` for `{key}`", text.value);
+        self.unknown(&text, message, words.iter().map(|(word, _)| *word));
         None
+    }
+
+    /// A word that is not one of a set.
+    pub(super) fn unknown<'w>(
+        &mut self,
+        text: &Spanned<String>,
+        message: String,
+        words: impl Iterator<Item = &'w str> + Clone,
+    ) {
+        let near = near(&text.value, words.clone());
+        let label = match &near {
+            Some(near) => format!("did you mean `{}`?", near.word),
+            None => format!("takes {}", listed(words)),
+        };
+        let meant = near.map(|near| Meant {
+            text: near.word.to_owned(),
+            certain: near.certain,
+        });
+        self.mended(Code::UnknownValue, &text.at, message, label, meant);
     }
 
     /// A duration within bounds, in milliseconds.
@@ -158,12 +210,17 @@ impl Reading<'_> {
                 None
             }
             Err(message) => {
-                self.wrong(
-                    Code::BadDuration,
-                    &node.at,
-                    message,
-                    "write for instance `250ms`, `30s` or `1h30m`",
-                );
+                let meant = mend::duration(text, bounds.seconds).filter(|meant| {
+                    unit::duration_ms(&meant.text).is_ok_and(|ms| bounds.ms.contains(&ms))
+                });
+                let bare = text.bytes().all(|byte| byte.is_ascii_digit());
+                let label = match &meant {
+                    Some(meant) if meant.certain => format!("write `{}`", meant.text),
+                    Some(_) if bare => format!("write `{text}ms` or `{text}s`"),
+                    Some(meant) => format!("did you mean `{}`?", meant.text),
+                    None => "write for instance `250ms`, `30s` or `1h30m`".to_owned(),
+                };
+                self.mended(Code::BadDuration, &node.at, message, label, meant);
                 None
             }
         }
@@ -186,12 +243,14 @@ impl Reading<'_> {
                 None
             }
             Err(message) => {
-                self.wrong(
-                    Code::BadSize,
-                    &node.at,
-                    message,
-                    "write for instance `40MiB/s`",
-                );
+                let meant = mend::rate(text)
+                    .filter(|meant| unit::rate_bytes(&meant.text).is_ok_and(|rate| rate >= LEAST));
+                let label = match &meant {
+                    Some(meant) if meant.certain => format!("write `{}`", meant.text),
+                    Some(meant) => format!("did you mean `{}`?", meant.text),
+                    None => "write for instance `40MiB/s`".to_owned(),
+                };
+                self.mended(Code::BadSize, &node.at, message, label, meant);
                 None
             }
         }
@@ -215,12 +274,9 @@ impl Reading<'_> {
             }
             Kind::Scalar { text, .. } => {
                 let message = format!("`{key}` is a list, but this is {}", describe(node));
-                self.wrong(
-                    Code::WrongType,
-                    &node.at,
-                    message,
-                    format!("write `[\"{text}\"]`"),
-                );
+                let meant = mend::list(text);
+                let label = format!("write `{}`", meant.text);
+                self.mended(Code::WrongType, &node.at, message, label, Some(meant));
                 None
             }
             Kind::Mapping(_) => self.wrong_type(key, "a list", node),
@@ -235,17 +291,17 @@ impl Reading<'_> {
     }
 
     /// Reports what a list names twice.
-    pub(super) fn distinct<T: PartialEq>(&mut self, key: &str, items: &[Spanned<T>]) {
-        for (index, item) in items.iter().enumerate() {
-            if let Some(first) = items[..index]
-                .iter()
-                .find(|first| first.value == item.value)
-            {
+    pub(super) fn distinct<T: Eq + Hash>(&mut self, key: &str, items: &[Spanned<T>]) {
+        let mut seen: HashMap<&T, &Spanned<T>> = HashMap::new();
+        for item in items {
+            if let Some(first) = seen.get(&item.value) {
                 self.report(
                     Diagnostic::new(Code::DuplicateItem, format!("`{key}` lists the same twice"))
                         .primary(&item.at, "remove one of them")
                         .secondary(&first.at, "first listed here"),
                 );
+            } else {
+                seen.insert(&item.value, item);
             }
         }
     }
@@ -340,10 +396,37 @@ pub(super) fn describe(node: &Node) -> &'static str {
     }
 }
 
+/// What YAML 1.1 and some programs take for a boolean.
+fn look_alike(text: &str) -> Option<&'static str> {
+    const WORDS: [(&str, &str); 8] = [
+        ("yes", "true"),
+        ("on", "true"),
+        ("true", "true"),
+        ("y", "true"),
+        ("no", "false"),
+        ("off", "false"),
+        ("false", "false"),
+        ("n", "false"),
+    ];
+    let found = WORDS
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(text));
+    found.map(|(_, means)| *means)
+}
+
 /// The word that was probably meant.
-pub fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(super) struct Near<'w> {
+    pub(super) word: &'w str,
+    /// No other word is near, and this one is very near.
+    pub(super) certain: bool,
+}
+
+/// The word that was probably meant, and whether it can be no other.
+pub(super) fn near<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<Near<'w>> {
     /// Below it, suggestions are noise: measured on `bandwith`, `exlude`, `targer`, `mirorr`.
     const ALIKE: f64 = 0.7;
+    /// Two slips of the finger; more is another word.
+    const SLIPS_MAX: usize = 2;
     /// No word of the language is half as long; comparing costs time and memory by the product of both lengths.
     const BYTES_MAX: usize = 100;
     if text.len() > BYTES_MAX {
@@ -351,7 +434,7 @@ pub fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&
     }
     let plain = |word: &str| word.to_ascii_lowercase().replace(['_', '-'], "");
     let wanted = plain(text);
-    words
+    let mut near: Vec<(f64, &str)> = words
         .map(|word| {
             (
                 strsim::normalized_damerau_levenshtein(&wanted, &plain(word)),
@@ -359,8 +442,20 @@ pub fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&
             )
         })
         .filter(|(alike, _)| *alike >= ALIKE)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, word)| word)
+        .collect();
+    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let (alike, word) = *near.first()?;
+    let slips = strsim::damerau_levenshtein(&wanted, &plain(word));
+    // Another spelling of the very word leaves no doubt, whatever else is near.
+    Some(Near {
+        word,
+        certain: alike == 1.0 || (near.len() == 1 && slips <= SLIPS_MAX),
+    })
+}
+
+/// As [`near`], the word alone.
+pub fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    near(text, words).map(|near| near.word)
 }
 
 /// `a`, `b` or `c`.

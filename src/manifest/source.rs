@@ -1,7 +1,9 @@
 //! A source and what it shares with `defaults.source`.
 
+use std::collections::HashSet;
+
 use super::fields::Fields;
-use super::reading::{Reading, listed, nearest};
+use super::reading::Reading;
 use super::target::{self, Named, names};
 use super::yaml::{Key, Kind, Node};
 use super::{
@@ -33,6 +35,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("hooks", "a target"),
     ("passwordFile", "a target"),
     ("rsyncArgs", "a target"),
+    ("delay", "`debounce`, as `quiet`"),
     ("labels", "`metadata`"),
     ("marker", "`guard`"),
     ("allowEmpty", "`guard`"),
@@ -49,6 +52,9 @@ pub(super) fn source(
     named: Named<'_>,
     defaults: &Defaults,
 ) -> Option<Source> {
+    if misplaced(reading, &named) {
+        return None;
+    }
     let mut fields = Fields::of(reading, &named.key.text, "a source", named.node)?;
     let path_field = fields.take("path");
     let path = path_field.and_then(|field| paths::absolute(reading, "path", field.node));
@@ -68,12 +74,33 @@ pub(super) fn source(
         .into_iter()
         .filter_map(|named| target::target(reading, named, &defaults.target))
         .collect();
+    // What is wrong is reported; the rest is still looked at by the compiler.
+    let path = path.unwrap_or_else(|| Spanned::new(String::new(), named.key.at.clone()));
     Some(Source {
-        name: named.name?,
-        path: path?,
+        name: named.name,
+        path,
         options: options.over(&defaults.source),
         targets,
     })
+}
+
+/// Reports a source's own field that stands among the sources: it was indented too little.
+fn misplaced(reading: &mut Reading<'_>, named: &Named<'_>) -> bool {
+    const FIELDS: [&str; 8] = [
+        "path", "targets", "include", "exclude", "events", "hosts", "guard", "rescan",
+    ];
+    let key = &named.key.text;
+    let is_source = match &named.node.kind {
+        Kind::Mapping(entries) => entries.iter().any(|(key, _)| key.text == "path"),
+        _ => false,
+    };
+    if is_source || !FIELDS.contains(&key.as_str()) {
+        return false;
+    }
+    let message = format!("`{key}` stands among the sources");
+    let label = "a field of a source: indent it further";
+    reading.wrong(Code::UnknownField, &named.key.at, message, label);
+    true
 }
 
 /// What a source and `defaults.source` may say alike.
@@ -140,9 +167,10 @@ pub(super) fn appended(
     base: &[Spanned<String>],
     own: Vec<Spanned<String>>,
 ) -> Vec<Spanned<String>> {
+    let first: HashSet<&str> = base.iter().map(|item| item.value.as_str()).collect();
     let more = own
         .into_iter()
-        .filter(|item| !base.iter().any(|first| first.value == item.value));
+        .filter(|item| !first.contains(item.value.as_str()));
     base.iter().cloned().chain(more).collect()
 }
 
@@ -219,10 +247,11 @@ fn event(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<EventName>> {
         "delete_self" | "move_self" | "deleteSelf" | "moveSelf" | "unmount" => {
             "directories are always watched for it; remove it".to_owned()
         }
-        other => match nearest(other, EVENTS.iter().map(|(name, _)| *name)) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!("takes {}", listed(EVENTS.iter().map(|(name, _)| *name))),
-        },
+        _ => {
+            let message = format!("unknown event `{}`", text.value);
+            reading.unknown(&text, message, EVENTS.iter().map(|(name, _)| *name));
+            return None;
+        }
     };
     reading.wrong(
         Code::UnknownValue,
@@ -233,23 +262,24 @@ fn event(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<EventName>> {
     None
 }
 
-/// A checked name of a source or a target.
-pub(super) fn checked_name(reading: &mut Reading<'_>, key: &Key) -> Option<Spanned<String>> {
-    match name::dns_label(&key.text) {
-        Ok(()) => Some(Spanned::new(key.text.clone(), key.at.clone())),
-        Err(message) => {
-            let suggestion = suggested(&key.text);
-            let label = match name::dns_label(&suggestion) {
-                Ok(()) => format!("write for instance `{suggestion}`"),
-                Err(_) => "as in `web-98`".to_owned(),
-            };
-            reading.report(
-                Diagnostic::new(Code::BadName, format!("bad name `{}`: {message}", key.text))
-                    .primary(&key.at, label),
-            );
-            None
-        }
+/// The name of a source or a target, which is reported where it cannot be one.
+pub(super) fn checked_name(reading: &mut Reading<'_>, key: &Key) -> Spanned<String> {
+    if let Err(message) = name::dns_label(&key.text) {
+        let suggestion = suggested(&key.text);
+        let fits = name::dns_label(&suggestion).is_ok();
+        let label = match fits {
+            true => format!("write for instance `{suggestion}`"),
+            false => "as in `web-98`".to_owned(),
+        };
+        let message = format!("bad name `{}`: {message}", key.text);
+        let problem = Diagnostic::new(Code::BadName, message).primary(&key.at, label);
+        // The name is the identity in status and history: nobody but its owner changes it.
+        reading.report(match fits {
+            true => problem.mend(&key.at, suggestion, false),
+            false => problem,
+        });
     }
+    Spanned::new(key.text.clone(), key.at.clone())
 }
 
 fn suggested(text: &str) -> String {

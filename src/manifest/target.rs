@@ -1,13 +1,13 @@
 //! A target and what it shares with `defaults.target`.
 
 use super::fields::{Field, Fields};
-use super::reading::{Reading, Scalar, scalar};
+use super::reading::{Reading, Scalar, near, scalar};
 use super::rsync_args::rsync_args;
 use super::source::{appended, checked_name, is_list};
 use super::yaml::{Key, Kind, Node};
 use super::{
     Attribute, Compress, DeletePolicy, Durability, MaxDelete, Retry, Spanned, Ssh, Target,
-    TargetOptions, Url, Warm, access, hooks, timing, unit,
+    TargetOptions, Url, Warm, access, hooks, mend, timing, unit, url,
 };
 use crate::diagnostic::{Code, Diagnostic, Place};
 
@@ -27,6 +27,17 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("identityFile", "`ssh`"),
     ("knownHostsFile", "`ssh`"),
     ("jump", "`ssh`"),
+    ("user", "the `url`"),
+    ("port", "the `url`"),
+    ("host", "the `url`"),
+    ("module", "the `url`"),
+    ("archive", "`attributes`, as one of its words"),
+    ("acls", "`attributes`, as one of its words"),
+    ("xattrs", "`attributes`, as one of its words"),
+    ("hardLinks", "`attributes`, as one of its words"),
+    ("devices", "`attributes`, as one of its words"),
+    ("numericIds", "`attributes`, as one of its words"),
+    ("checksum", "`rescan`, as `compare: checksum`"),
     ("schedule", "`sync` or `rescan`"),
     ("every", "`sync` or `rescan`"),
     ("compare", "`rescan`"),
@@ -37,8 +48,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 /// An entry of a mapping from names.
 pub(super) struct Named<'n> {
     pub(super) key: &'n Key,
-    /// `None`: reported; the rest is still read.
-    pub(super) name: Option<Spanned<String>>,
+    /// As it was written; one that cannot be a name was reported, and the rest is still read.
+    pub(super) name: Spanned<String>,
     pub(super) node: &'n Node,
 }
 
@@ -92,10 +103,17 @@ pub(super) fn target(
     if url_field.is_none() {
         fields.missing(reading, "url", &named.key.at);
     }
-    let url = url_field.and_then(|field| url(reading, field.node));
+    let url = url_field.and_then(|field| written_url(reading, field.node));
     let (own, limited) = options(reading, &mut fields);
     fields.finish(reading, ELSEWHERE);
-    let url = url?;
+    let Some(url) = url else {
+        // What else it says is still looked at by the compiler; where it leads is not.
+        return Some(Target {
+            name: named.name,
+            url: Spanned::new(Url::unknown(), named.key.at.clone()),
+            options: own.over(defaults),
+        });
+    };
     for (fits, field) in limited {
         misfit(reading, &url, fits, field);
     }
@@ -113,13 +131,13 @@ pub(super) fn target(
         );
     }
     Some(Target {
-        name: named.name?,
+        name: named.name,
         url,
         options,
     })
 }
 
-fn url(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<Url>> {
+fn written_url(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<Url>> {
     let text = reading.text("url", node)?;
     match Url::parse(&text.value) {
         Ok(url) => Some(Spanned::new(url, text.at)),
@@ -127,6 +145,27 @@ fn url(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<Url>> {
             let at = reading.inside(&text.at, &text.value, &problem.range);
             let mut diagnostic =
                 Diagnostic::new(problem.code, problem.message).primary(&at, problem.label);
+            // A part of it, where that is what is wrong; else the whole, as other programs write it.
+            if problem.code == Code::UnknownScheme {
+                let scheme = &text.value[problem.range.clone()];
+                if let Some(near) = near(scheme, url::SCHEMES.into_iter()) {
+                    diagnostic = diagnostic.mend(&at, near.word, near.certain);
+                }
+            } else if problem.code == Code::BadUrl
+                && let Some(meant) = mend::url(&text.value)
+                && Url::parse(&meant.text).is_ok()
+            {
+                // Inside quotes it stays there.
+                let at = reading.inside(&text.at, &text.value, &(0..text.value.len()));
+                let plain = at != text.at || !meant.text.contains([' ', '#', '{', '}']);
+                let mended = match plain {
+                    true => meant.text,
+                    false => mend::quoted(&meant.text),
+                };
+                if !(at != text.at && mended.contains(['"', '\'', '\\'])) {
+                    diagnostic = diagnostic.mend(&at, mended, meant.certain);
+                }
+            }
             if let Some(secret) = &problem.secret {
                 diagnostic = diagnostic.mask(reading.inside(&text.at, &text.value, secret));
             }
@@ -345,6 +384,7 @@ const DELETE: &[(&str, DeletePolicy)] = &[
 fn max_delete(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<MaxDelete>> {
     let text = match scalar(node) {
         Scalar::Text(text) if !text.is_empty() => text,
+        Scalar::Number(text) if text.contains('.') => text,
         Scalar::Number(_) => {
             let count = reading.count(key, node, 0..=u64::from(u32::MAX))?;
             return Some(Spanned::new(MaxDelete::Count(count.value), count.at));
@@ -356,12 +396,12 @@ fn max_delete(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spann
     match unit::share(text) {
         Ok(share) => Some(Spanned::new(MaxDelete::Share(share), node.at.clone())),
         Err(message) => {
-            reading.wrong(
-                Code::BadPercentage,
-                &node.at,
-                message,
-                "write for instance `500` or `10%`",
-            );
+            let meant = mend::count_or_share(text);
+            let label = match &meant {
+                Some(meant) => format!("write `{}`", meant.text),
+                None => "write for instance `500` or `10%`".to_owned(),
+            };
+            reading.mended(Code::BadPercentage, &node.at, message, label, meant);
             None
         }
     }

@@ -3,6 +3,7 @@
 //! checks both.
 
 use super::fields::{Field, Fields};
+use super::mend::{self, Meant};
 use super::reading::{Bounds, Reading, Scalar, listed, nearest, scalar};
 use super::yaml::{Key, Kind, Node};
 use super::{Compare, Debounce, OnStart, Rescan, RescanWhen, Retry, Spanned, Sync, Window, unit};
@@ -16,38 +17,55 @@ const QUIET: Bounds = Bounds {
     ms: 0..=HOUR,
     least: "0ms",
     most: "1h",
+    seconds: false,
 };
 const MAX_WAIT: Bounds = Bounds {
     ms: 0..=DAY,
     least: "0ms",
     most: "1d",
+    seconds: false,
 };
 /// Below it, a pass would follow on the heels of the last one.
 const PERIOD: Bounds = Bounds {
     ms: SECOND..=366 * DAY,
     least: "1s",
     most: "366d",
+    seconds: true,
 };
 const JITTER: Bounds = Bounds {
     ms: 0..=DAY,
     least: "0s",
     most: "1d",
+    seconds: true,
 };
 /// rsync's `--timeout` counts whole seconds, and 0 means none.
 pub(super) const TIMEOUT: Bounds = Bounds {
     ms: SECOND..=DAY,
     least: "1s",
     most: "1d",
+    seconds: true,
 };
 /// Retries are bounded in rate, not in number: faster would be a busy loop.
 const RETRY: Bounds = Bounds {
     ms: 100..=DAY,
     least: "100ms",
     most: "1d",
+    seconds: true,
 };
 
 /// Monday first, as [`Window::days`].
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// As people write them out.
+const FULL_DAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
 
 /// `debounce: {quiet, maxWait}`.
 pub(super) fn debounce(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Debounce> {
@@ -253,15 +271,39 @@ fn window(reading: &mut Reading<'_>, node: &Node) -> Option<Spanned<Window>> {
             Some(Spanned::new(window, node.at.clone()))
         }
         Err(message) => {
-            reading.wrong(
-                Code::BadTime,
-                &text.at,
-                message,
-                "write for instance `\"22:30-05:00\"`",
-            );
+            let meant = mend::window(&text.value);
+            let label = match &meant {
+                Some(meant) if meant.certain => format!("write `{}`", meant.text),
+                Some(meant) => format!("did you mean `{}`?", meant.text),
+                None => "write for instance `\"22:30-05:00\"`".to_owned(),
+            };
+            reading.mended(Code::BadTime, &text.at, message, label, meant);
             None
         }
     }
+}
+
+/// `mon-fri`, `weekdays`, `weekend`: what other programs know.
+fn span_of_days(text: &str) -> Option<Vec<&'static str>> {
+    let lower = text.to_lowercase();
+    let day = |word: &str| {
+        let word = word.trim();
+        let known = DAYS.iter().zip(FULL_DAYS);
+        known
+            .clone()
+            .position(|(short, full)| word == *short || word == full)
+    };
+    let (from, to) = match lower.as_str() {
+        "weekdays" | "workdays" => (0, 4),
+        "weekend" | "weekends" => (5, 6),
+        "daily" | "all" | "*" => (0, 6),
+        range => {
+            let (from, to) = range.split_once('-').or_else(|| range.split_once(".."))?;
+            (day(from)?, day(to)?)
+        }
+    };
+    let count = (to + 7 - from) % 7 + 1;
+    Some((0..count).map(|step| DAYS[(from + step) % 7]).collect())
 }
 
 fn days(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<[bool; 7]> {
@@ -270,20 +312,39 @@ fn days(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<[bool; 7]> 
         .enumerate()
         .map(|(index, day)| (*day, index))
         .collect();
+    if let Kind::Scalar { text, .. } = &node.kind
+        && let Some(days) = span_of_days(text)
+    {
+        let meant = Meant {
+            text: format!("[{}]", days.join(", ")),
+            certain: true,
+        };
+        let label = format!("write `{}`", meant.text);
+        let message = format!("`{key}` is a list of days");
+        reading.mended(Code::WrongType, &node.at, message, label, Some(meant));
+        return None;
+    }
     let named = reading.list(key, node, |reading, item| match &item.kind {
         // `Monday`, `Mon`: the edit distance to `mon` is no measure of what is meant.
         Kind::Scalar { text, .. } if !DAYS.contains(&text.as_str()) => {
-            let short: String = text.to_lowercase().chars().take(3).collect();
-            let label = match nearest(&short, DAYS.into_iter()) {
+            let message = format!("unknown day `{text}`");
+            if let Some(days) = span_of_days(text) {
+                let label = format!("name each: `{}`", days.join(", "));
+                reading.wrong(Code::UnknownValue, &item.at, message, label);
+                return None;
+            }
+            let lower = text.to_lowercase();
+            let short: String = lower.chars().take(3).collect();
+            let near = nearest(&short, DAYS.into_iter());
+            let label = match near {
                 Some(day) => format!("did you mean `{day}`?"),
                 None => format!("takes {}", listed(DAYS.into_iter())),
             };
-            reading.wrong(
-                Code::UnknownValue,
-                &item.at,
-                format!("unknown day `{text}`"),
-                label,
-            );
+            let meant = near.map(|day| Meant {
+                text: day.to_owned(),
+                certain: FULL_DAYS.iter().any(|full| *full == lower) || lower == day,
+            });
+            reading.mended(Code::UnknownValue, &item.at, message, label, meant);
             None
         }
         _ => reading.choice(key, item, &words),

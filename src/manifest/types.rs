@@ -36,6 +36,8 @@ pub struct Manifest {
     pub name: Option<Spanned<String>>,
     /// `metadata.labels`, for `${labels.X}` and metrics.
     pub labels: BTreeMap<String, Spanned<String>>,
+    /// Lints that warn and are meant here, with their reasons.
+    pub allow: BTreeMap<String, Spanned<String>>,
     /// In the order in which they were written; names are unique within the document.
     pub sources: Vec<Source>,
 }
@@ -45,7 +47,8 @@ pub struct Manifest {
 pub struct Source {
     /// Its key: a DNS label. Its place is where to point for "this source".
     pub name: Spanned<String>,
-    /// Absolute as written; may hold `${…}`, and `.`, double or trailing slashes, but no `..`.
+    /// Absolute as written; may hold `${…}`, and `.`, double or trailing slashes, but no `..`. Empty where it was wrong,
+    /// which is reported.
     pub path: Spanned<String>,
     /// What else it says, with `defaults.source` merged in.
     pub options: SourceOptions,
@@ -81,7 +84,7 @@ pub struct SourceOptions {
 pub struct Target {
     /// Its key: a DNS label.
     pub name: Spanned<String>,
-    /// Where to, in parts. Parts may hold `${…}`: substitute in [`Url::text`] and parse that again.
+    /// Where to, in parts; [`Url::is_unknown`] where it was wrong, which is reported. Parts may hold `${…}`: substitute in [`Url::text`] and parse that again.
     pub url: Spanned<Url>,
     /// What else it says, with what fits its scheme of `defaults.target` merged in.
     pub options: TargetOptions,
@@ -129,7 +132,7 @@ pub struct TargetOptions {
 }
 
 /// An event's name as triggers know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum EventName {
     /// A file, link or special file came into being.
@@ -391,7 +394,7 @@ pub enum Compress {
 }
 
 /// A part of the metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Attribute {
     /// Symlinks, modes, times, owner, group.

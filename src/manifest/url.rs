@@ -7,11 +7,12 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-use super::name;
 use super::reading::nearest;
+use super::{mend, name};
 use crate::diagnostic::{Code, secret};
 
-const SCHEMES: [&str; 3] = ["rsync", "ssh", "file"];
+/// What a target can be reached by.
+pub(super) const SCHEMES: [&str; 3] = ["rsync", "ssh", "file"];
 
 /// A target's address in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,22 @@ impl UrlParts {
 }
 
 impl Url {
+    /// Stands for one that was wrong and is reported, so that the rest of its target can still be looked at. It leads
+    /// nowhere.
+    pub(super) fn unknown() -> Url {
+        Url {
+            text: String::new(),
+            parts: UrlParts::Local {
+                path: String::new(),
+            },
+        }
+    }
+
+    /// Whether it stands for one that was wrong.
+    pub fn is_unknown(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// Parses a url.
     pub fn parse(text: &str) -> Result<Url, UrlProblem> {
         if let Some(range) = secret::in_url(text).or_else(|| password_without_scheme(text)) {
@@ -176,17 +193,9 @@ fn problem(
 fn scheme(text: &str) -> Result<(&str, usize), UrlProblem> {
     let whole = 0..text.len();
     let Some(end) = text.find("://") else {
-        let label = if text.starts_with('/') {
-            format!("write `file://{text}`")
-        } else if let Some((host, path)) = text.split_once("::") {
-            format!("write `rsync://{host}/{path}`")
-        } else if let Some((host, path)) = text
-            .split_once(':')
-            .filter(|(_, path)| path.starts_with('/'))
-        {
-            format!("write `ssh://{host}{path}`")
-        } else {
-            "begins with `rsync://`, `ssh://` or `file:///`".to_owned()
+        let label = match mend::url(text) {
+            Some(meant) => format!("write `{}`", meant.text),
+            None => "begins with `rsync://`, `ssh://` or `file:///`".to_owned(),
         };
         return Err(problem(
             Code::BadUrl,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::wire_rules;
 use super::wire_values::*;
 use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, Durability, OnStart, Warm};
 
@@ -25,12 +26,14 @@ pub struct Manifest {
     pub kind: String,
     /// Describes the manifest; its labels serve selection, metrics and `${labels.X}`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"name": "web-fleet", "labels": {"team": "web"}}]))]
     pub metadata: Option<Metadata>,
     /// Holds under every source and target of this manifest. What is explicit wins; lists replace, `exclude` appends. What does not fit a target's scheme is not given to it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"target": {"delete": "mirror", "maxDelete": "10%"}}]))]
     pub defaults: Option<Defaults>,
     /// Directories, by name. The name is the identity in status, metrics, history and reload.
-    #[schemars(extend("minProperties" = 1, "propertyNames" = {"pattern": NAME}))]
+    #[schemars(extend("examples" = [{"website": {"path": "/data/website", "targets": {"web98": {"url": "rsync://website@172.16.6.98/website"}}}}], "minProperties" = 1, "propertyNames" = {"pattern": NAME}))]
     pub sources: BTreeMap<String, Source>,
 }
 
@@ -41,11 +44,16 @@ pub struct Manifest {
 pub struct Metadata {
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["web-fleet"]))]
     pub name: Option<Text>,
     /// For selection, metrics and `${labels.X}`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("propertyNames" = {"pattern": LABEL_KEY}))]
+    #[schemars(extend("propertyNames" = {"pattern": LABEL_KEY}, "examples" = [{"team": "web"}]))]
     pub labels: Option<BTreeMap<String, LabelText>>,
+    /// Lints that warn and are meant here, each with the reason. `heliostat explain lints` lists them. What is an error cannot be allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1, "propertyNames" = {"enum": super::allowable()}, "examples" = [{"modify-without-close-write": "the log is never closed"}]))]
+    pub allow: Option<BTreeMap<String, Text>>,
 }
 
 /// Holds under every source and target.
@@ -55,11 +63,11 @@ pub struct Metadata {
 pub struct Defaults {
     /// Under every source.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minProperties" = 1))]
+    #[schemars(extend("examples" = [{"exclude": ["*.swp", "*~"]}], "minProperties" = 1))]
     pub source: Option<SourceOptions>,
     /// Under every target.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minProperties" = 1))]
+    #[schemars(extend("examples" = [{"delete": "mirror", "maxDelete": "10%"}], "minProperties" = 1))]
     pub target: Option<TargetOptions>,
 }
 
@@ -68,12 +76,13 @@ pub struct Defaults {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
     /// The directory; its contents are synced. `${source}`, `${host}` and `${labels.X}` are substituted.
+    #[schemars(extend("examples" = ["/data/website"]))]
     pub path: AbsolutePath,
     /// What `defaults.source` may say, too.
     #[serde(flatten)]
     pub options: SourceOptions,
     /// Where to, by name.
-    #[schemars(extend("minProperties" = 1, "propertyNames" = {"pattern": NAME}))]
+    #[schemars(extend("examples" = [{"web98": {"url": "rsync://website@172.16.6.98/website"}}], "minProperties" = 1, "propertyNames" = {"pattern": NAME}))]
     pub targets: BTreeMap<String, Target>,
 }
 
@@ -91,7 +100,7 @@ pub struct SourceOptions {
     pub suspend: Option<bool>,
     /// What belongs to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("uniqueItems" = true, "default" = ["**"]))]
+    #[schemars(length(min = 1), extend("examples" = [["**"], ["/htdocs/", "*.php"]], "uniqueItems" = true, "default" = ["**"]))]
     pub include: Option<Vec<Glob>>,
     /// What does not belong to it; always wins. An excluded directory is neither watched nor entered, and protected on the target.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,10 +108,11 @@ pub struct SourceOptions {
     pub exclude: Option<Vec<Glob>>,
     /// What triggers. Not a filter of contents: a rescan finds everything. inotifywait's spelling is taken, too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("uniqueItems" = true, "default" = ["create", "closeWrite", "attrib", "move", "delete"]))]
+    #[schemars(length(min = 1), extend("examples" = [["create", "closeWrite", "attrib", "move", "delete"]], "uniqueItems" = true, "default" = ["create", "closeWrite", "attrib", "move", "delete"]))]
     pub events: Option<Vec<Event>>,
     /// How changes are gathered.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"quiet": "30s", "maxWait": "5m"}]))]
     pub debounce: Option<Debounce>,
     /// Whether mounts below the directory are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,18 +120,21 @@ pub struct SourceOptions {
     pub one_file_system: Option<bool>,
     /// What must hold before anything is sent from it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"marker": ".heliostat-source"}]))]
     pub guard: Option<SourceGuard>,
     /// Full passes that compare with the targets themselves; left out: nightly.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"every": "12h"}]))]
     pub rescan: Option<Rescan>,
 }
 
 /// Where a source is reflected.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("allOf" = wire_rules::schemes(), "not" = wire_rules::one_password()))]
 pub struct Target {
     /// A daemon's module, a directory over ssh, or a local directory. Nothing is decoded; IPv6 addresses are put in brackets; `${source}`, `${target}`, `${host}` and `${labels.X}` are substituted. Never with a password.
-    #[schemars(extend("pattern" = URL, "examples" = [
+    #[schemars(extend("pattern" = URL, "not" = {"pattern": NOT_URL}, "examples" = [
         "rsync://website@172.16.6.98:873/website/htdocs",
         "ssh://mirror@dr.example.com:22/srv/mirror",
         "file:///mnt/nas/website",
@@ -135,20 +148,25 @@ pub struct Target {
 /// What a target and `defaults.target` may say alike.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("not" = wire_rules::one_password()))]
 pub struct TargetOptions {
     /// A file with the daemon's password, readable by nobody else. `rsync://` only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/heliostat/secrets/website"]))]
     pub password_file: Option<AbsolutePath>,
     /// A systemd credential with the daemon's password. `rsync://` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Za-z0-9._@:-]+$"))]
+    #[schemars(extend("examples" = ["website"]))]
     pub password_credential: Option<String>,
     /// A variable of the service's environment with the daemon's password. `rsync://` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    #[schemars(extend("examples" = ["WEBSITE_PASSWORD"]))]
     pub password_env: Option<String>,
     /// How ssh is called. `ssh://` only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"identityFile": "/etc/heliostat/ssh/dr", "knownHostsFile": "/etc/heliostat/ssh/known_hosts"}]))]
     pub ssh: Option<Ssh>,
     /// What may be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,27 +174,32 @@ pub struct TargetOptions {
     pub delete: Option<DeletePolicy>,
     /// How many entries a pass may delete, as a count or a share of what the target has: above it, the route is held before anything is deleted. Left out: half of it, and never less than 100.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["10%", 500]))]
     pub max_delete: Option<MaxDelete>,
     /// When changes are sent: as they come, or gathered and sent by a schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "live"))]
+    #[schemars(extend("examples" = ["live", {"schedule": "0 2 * * *"}, {"every": "6h"}], "default" = "live"))]
     pub sync: Option<Sync>,
     /// When transfers may start. `deny` wins over `allow`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
+    #[schemars(extend("examples" = [[{"deny": "08:00-18:00", "days": ["mon", "tue", "wed", "thu", "fri"], "timeZone": "Europe/Berlin"}]]))]
     pub windows: Option<Vec<Window>>,
     /// Narrows the source's set for this target.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    #[schemars(length(min = 1), extend("examples" = [["/cache/", "*.tmp"]], "uniqueItems" = true))]
     pub exclude: Option<Vec<Glob>>,
     /// How changes are gathered; overrides the source's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"quiet": "30s", "maxWait": "5m"}]))]
     pub debounce: Option<Debounce>,
     /// Full passes; overrides the source's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"every": "12h"}]))]
     pub rescan: Option<Rescan>,
     /// At most so many bytes a second in each transfer of the route. It takes the place of the agent's `limits.bandwidth`, which is for every transfer whose route has none, and may be more.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["40MiB/s"]))]
     pub bandwidth: Option<Rate>,
     /// On the wire. Not with `file://`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,21 +215,23 @@ pub struct TargetOptions {
     pub durability: Option<Durability>,
     /// What of the metadata is kept; `archive` is links, perms, times, owner and group.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("uniqueItems" = true, "default" = ["archive"]))]
+    #[schemars(length(min = 1), extend("examples" = [["archive", "acls", "xattrs", "hardLinks"]], "uniqueItems" = true, "default" = ["archive"]))]
     pub attributes: Option<Vec<Attribute>>,
     /// Without progress for so long, a transfer is ended; at least `1s`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "60s"))]
+    #[schemars(extend("examples" = ["60s", "2m"], "default" = "60s"))]
     pub timeout: Option<Duration>,
     /// The time between tries; it doubles.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"initial": "2s", "max": "10m"}]))]
     pub retry: Option<Retry>,
     /// Further rsync options, from a closed list. Not with `file://`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    #[schemars(length(min = 1), extend("examples" = [["--fsync", "--chmod=D755,F644"]], "uniqueItems" = true))]
     pub rsync_args: Option<Vec<RsyncArg>>,
     /// What must hold of the target. `file://` only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"requireMount": true}]))]
     pub guard: Option<TargetGuard>,
 }
 
@@ -217,7 +242,7 @@ pub struct TargetOptions {
 pub struct SourceGuard {
     /// A path below the directory that must exist, or the routes are held: an unmounted disk has it not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^[^/]"), extend("examples" = [".heliostat-source"]))]
+    #[schemars(regex(pattern = "^[^/]"), extend("not" = {"pattern": "(^|/)\\.\\.(/|$)"}, "examples" = [".heliostat-source"]))]
     pub marker: Option<String>,
     /// Whether a source that was not empty and now is may empty its targets.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,13 +272,15 @@ pub struct TargetGuard {
 pub struct Ssh {
     /// A private key, for the jump hosts too.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/heliostat/ssh/dr"]))]
     pub identity_file: Option<AbsolutePath>,
     /// The host keys that are trusted, the jump hosts' among them.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["/etc/heliostat/ssh/known_hosts"]))]
     pub known_hosts_file: Option<AbsolutePath>,
     /// A jump host, `user@host:port`; several with commas, each reached by way of those before it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^[A-Za-z0-9\\[][^ /]*$"), extend("examples" = ["bastion"]))]
+    #[schemars(extend("pattern" = JUMP, "examples" = ["me@bastion:22"]))]
     pub jump: Option<String>,
 }
 
@@ -264,11 +291,11 @@ pub struct Ssh {
 pub struct Debounce {
     /// At most `1h`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "5ms"))]
+    #[schemars(extend("examples" = ["5ms", "30s"], "default" = "5ms"))]
     pub quiet: Option<Duration>,
     /// Not shorter than `quiet`, at most `1d`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "1s"))]
+    #[schemars(extend("examples" = ["1s", "5m"], "default" = "1s"))]
     pub max_wait: Option<Duration>,
 }
 
@@ -279,11 +306,11 @@ pub struct Debounce {
 pub struct Retry {
     /// At least `100ms`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "1s"))]
+    #[schemars(extend("examples" = ["1s"], "default" = "1s"))]
     pub initial: Option<Duration>,
     /// At most `1d`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = "1m"))]
+    #[schemars(extend("examples" = ["1m"], "default" = "1m"))]
     pub max: Option<Duration>,
 }
 
@@ -305,17 +332,19 @@ pub enum Rescan {
 pub struct RescanTimes {
     /// crontab(5): minute, hour, day of month, month, day of week. Left out: nightly at 03:17, with a jitter of 20m.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = super::defaults::RESCAN_SCHEDULE))]
+    #[schemars(extend("examples" = ["17 3 * * *"], "default" = super::defaults::RESCAN_SCHEDULE))]
     pub schedule: Option<Cron>,
     /// A fixed period of at least `1s`, instead of `schedule`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["12h"]))]
     pub every: Option<Duration>,
     /// An IANA name, for `schedule`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = super::defaults::TIME_ZONE))]
+    #[schemars(extend("examples" = ["Europe/Berlin"], "default" = super::defaults::TIME_ZONE))]
     pub time_zone: Option<TimeZone>,
     /// Spread over this time, by a stable hash of host and route.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["20m"]))]
     pub jitter: Option<Duration>,
     /// By size and time, or by content.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -347,16 +376,19 @@ pub enum Sync {
 pub struct SyncTimes {
     /// crontab(5): minute, hour, day of month, month, day of week.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["17 3 * * *"]))]
     pub schedule: Option<Cron>,
     /// A fixed period of at least `1s`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["12h"]))]
     pub every: Option<Duration>,
     /// An IANA name, for `schedule`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = super::defaults::TIME_ZONE))]
+    #[schemars(extend("examples" = ["Europe/Berlin"], "default" = super::defaults::TIME_ZONE))]
     pub time_zone: Option<TimeZone>,
     /// Spread over this time, by a stable hash of host and route.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["20m"]))]
     pub jitter: Option<Duration>,
 }
 
@@ -367,16 +399,18 @@ pub struct SyncTimes {
 pub struct Window {
     /// Transfers start only in such a window.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["22:00-05:00"]))]
     pub allow: Option<Times>,
     /// No transfer starts in it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["08:00-18:00"]))]
     pub deny: Option<Times>,
     /// The days on which it begins; left out: all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    #[schemars(length(min = 1), extend("examples" = [["sat", "sun"]], "uniqueItems" = true))]
     pub days: Option<Vec<Day>>,
     /// An IANA name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("default" = super::defaults::TIME_ZONE))]
+    #[schemars(extend("examples" = ["Europe/Berlin"], "default" = super::defaults::TIME_ZONE))]
     pub time_zone: Option<TimeZone>,
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::EventName;
+use super::wire_rules::ONE_LINE;
 
 /// A DNS label.
 pub(super) const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
@@ -11,9 +12,17 @@ pub(super) const NAME: &str = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
 pub(super) const LABEL_KEY: &str = "^[A-Za-z][A-Za-z0-9._-]{0,62}$";
 /// The shape of a url; the loader knows more.
 pub(super) const URL: &str = concat!(
-    "^(rsync://([^@:/ ]+@)?(\\[[0-9A-Fa-f:.]+\\]|[^@:/ \\[\\]]+)(:[0-9]{1,5})?/+[^/].*",
-    "|ssh://([^@:/ ]+@)?(\\[[0-9A-Fa-f:.]+\\]|[^@:/ \\[\\]]+)(:[0-9]{1,5})?/+[^/~].*",
+    "^(rsync://([^@:/ ]+@)?(\\[[0-9A-Fa-f:.]+\\]|[^@:/ \\[\\]]+)(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}))?/+[^/].*",
+    "|ssh://([^@:/ ]+@)?(\\[[0-9A-Fa-f:.]+\\]|[^@:/ \\[\\]]+)(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}))?/+[^/~].*",
     "|file:///+[^/].*)$",
+);
+
+/// What no url has: percent-encoding, a `..`, control characters.
+pub(super) const NOT_URL: &str = "%[0-9A-Fa-f]{2}|(^|/)\\.\\.(/|$)|[\\u0000-\\u001f\\u007f]";
+/// Jump hosts with commas.
+pub(super) const JUMP: &str = concat!(
+    "^([^@:/ ,-][^@:/ ,]*@)?(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_][A-Za-z0-9._-]*)(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}))?",
+    "(,([^@:/ ,-][^@:/ ,]*@)?(\\[[0-9A-Fa-f:.]+\\]|[A-Za-z0-9_][A-Za-z0-9._-]*)(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}))?)*$"
 );
 
 /// A duration with units, as in `250ms`, `30s`, `5m`, `1h30m` or `2d`.
@@ -28,17 +37,17 @@ pub struct Rate(pub String);
 
 /// A path from `/`, without `..`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(extend("pattern" = "^/", "not" = {"pattern": "(^|/)\\.\\.(/|$)"}))]
+#[schemars(extend("pattern" = "^/", "not" = {"pattern": "(^|/)\\.\\.(/|$)|[\\u0000-\\u001f\\u007f]"}))]
 pub struct AbsolutePath(pub String);
 
 /// A text in one line.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(extend("minLength" = 1))]
+#[schemars(extend("minLength" = 1, "pattern" = ONE_LINE))]
 pub struct Text(pub String);
 
 /// A label's value.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(extend("minLength" = 1, "maxLength" = 256))]
+#[schemars(extend("minLength" = 1, "maxLength" = 256, "pattern" = ONE_LINE))]
 pub struct LabelText(pub String);
 
 /// A host's name.
@@ -48,22 +57,22 @@ pub struct Host(pub String);
 
 /// A glob: `*` stays within a name, `**` crosses directories, `?`, `[a-z]`, `{a,b}`. Without a slash inside it matches at any depth; with one it is anchored at the source; a trailing slash means directories.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(extend("minLength" = 1))]
+#[schemars(extend("minLength" = 1, "pattern" = ONE_LINE))]
 pub struct Glob(pub String);
 
 /// Five fields of crontab(5), or a name such as `@daily`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(extend("minLength" = 1, "examples" = ["17 3 * * *"]))]
+#[schemars(extend("pattern" = "^\\s*(@\\S+|\\S+(\\s+\\S+){4})\\s*$", "examples" = ["17 3 * * *", "@daily"]))]
 pub struct Cron(pub String);
 
 /// An IANA time zone.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(extend("minLength" = 1, "examples" = ["Europe/Berlin"]))]
+#[schemars(extend("pattern" = "^[A-Za-z][A-Za-z0-9+_/-]*$", "examples" = ["Europe/Berlin"]))]
 pub struct TimeZone(pub String);
 
 /// A part of the day; one that ends before it begins ends on the next day.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(extend("pattern" = "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", "examples" = ["22:30-05:00"]))]
+#[schemars(extend("pattern" = "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", "not" = {"pattern": "^(.{5})-\\1$"}, "examples" = ["22:30-05:00"]))]
 pub struct Times(pub String);
 
 /// One rsync option in its long form. What touches lists, deletes, remote shells, files or daemons has keys of its own.

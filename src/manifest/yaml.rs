@@ -10,13 +10,16 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
-use super::{MAX_PROBLEMS, yaml_error};
+use super::{MAX_PROBLEMS, PROBLEMS_KEPT, yaml_error};
 use crate::diagnostic::{Code, Diagnostic, Place};
 
 /// More is a mistake or an attack; the largest fleets that were looked at need a tenth.
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// The language itself nests eight deep. Bounds the recursion of all that walks a tree.
 const MAX_DEPTH: usize = 64;
+/// Keys and values of a file. A manifest as long as it may be has half as many; a list of single letters takes eighty
+/// times its length in memory.
+const MAX_NODES: usize = 250_000;
 
 /// A value with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,7 @@ pub(super) fn documents(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnost
         text,
         parser: Parser::new_from_str_with_options(text, options),
         problems,
+        nodes: 0,
     };
     let mut documents = Vec::new();
     loop {
@@ -99,6 +103,14 @@ pub(super) fn documents(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnost
                     return documents;
                 }
             }
+            Err(Stop::Many) => return documents,
+            Err(Stop::Large(at)) => {
+                let message = format!("more than {MAX_NODES} keys and values");
+                builder
+                    .problems
+                    .push(Diagnostic::new(Code::TooLarge, message).primary(&at, ""));
+                return documents;
+            }
             Err(Stop::Deep(at)) => {
                 builder.problems.push(yaml_error::too_deep(&at));
                 return documents;
@@ -112,12 +124,16 @@ struct Builder<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     problems: &'a mut Vec<Diagnostic>,
+    nodes: usize,
 }
 
 /// Why a document is given up.
 enum Stop {
     Syntax(ScanError),
     Deep(Place),
+    Large(Place),
+    /// More problems than are shown: nothing more is learned from the rest of the file.
+    Many,
 }
 
 impl<'a> Builder<'a> {
@@ -150,11 +166,25 @@ impl<'a> Builder<'a> {
         if depth > MAX_DEPTH {
             return Err(Stop::Deep(at));
         }
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(Stop::Large(at));
+        }
+        if self.problems.len() >= PROBLEMS_KEPT {
+            return Err(Stop::Many);
+        }
         let tagged = self.tag(&event, &span);
         let anchored = event.anchor_id().is_some() && self.anchor()?;
         let mut node = match event {
             Event::Scalar(text, style, ..) => Node {
-                at,
+                at: match style {
+                    // A block's place ends with its last letter, not where the next line begins.
+                    ScalarStyle::Literal | ScalarStyle::Folded => {
+                        let written = self.text[range.clone()].trim_end().len();
+                        self.place(range.start..range.start + written)
+                    }
+                    _ => at,
+                },
                 kind: Kind::Scalar {
                     text: text.into_owned(),
                     plain: style == ScalarStyle::Plain,

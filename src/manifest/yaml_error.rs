@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, ScanError};
 
+use super::mend;
 use crate::diagnostic::{Code, Diagnostic, Place};
 
 /// A document that the parser gave up.
@@ -48,12 +49,12 @@ pub(super) fn explain(file: &Arc<str>, text: &str, error: &ScanError) -> Diagnos
                 },
                 text,
             ),
-            None => Diagnostic::new(
-                Code::YamlSyntax,
-                format!("not valid YAML: {}", lower_first(&kind.to_string())),
-            )
-            .primary(&at, "")
-            .help(hint(text, start)),
+            None => {
+                let said = lower_first(&kind.to_string());
+                let problem = Diagnostic::new(Code::YamlSyntax, format!("not valid YAML: {said}"))
+                    .primary(&at, "");
+                broken(problem, &said, file, text, start)
+            }
         },
     }
 }
@@ -88,12 +89,13 @@ fn unquoted(at: &Place, text: &str) -> Diagnostic {
         ),
         None => "a value is missing".to_owned(),
     };
-    let quote = if value.contains('"') || value.contains('\\') {
-        '\''
-    } else {
-        '"'
-    };
-    Diagnostic::new(Code::YamlAlias, what).primary(at, format!("quote it: `{quote}{value}{quote}`"))
+    let quoted = mend::quoted(value);
+    let problem =
+        Diagnostic::new(Code::YamlAlias, what).primary(at, format!("quote it: `{quoted}`"));
+    match value.is_empty() {
+        true => problem,
+        false => problem.mend(at, quoted, true),
+    }
 }
 
 /// The value that an error lies in or just behind, if it begins with what YAML keeps for itself.
@@ -148,6 +150,71 @@ fn tab_near(at: Place, text: &str) -> Place {
         },
         _ => at,
     }
+}
+
+/// With what was probably meant: looked for in the line where the reader gave up, and the one before it.
+fn broken(problem: Diagnostic, said: &str, file: &Arc<str>, text: &str, at: usize) -> Diagnostic {
+    /// A key, its colon, and a value without the blank.
+    fn glued(line: &str) -> Option<usize> {
+        let indent = line.len() - line.trim_start().len();
+        let key = line[indent..].find(|c: char| !c.is_ascii_alphanumeric())?;
+        let rest = &line[indent + key..];
+        let value = rest.strip_prefix(':')?;
+        (key > 0 && value.starts_with(['/', '"', '\'', '[', '{']) && !value.starts_with("//"))
+            .then_some(indent + key + 1)
+    }
+    let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
+    let before = text[..start.saturating_sub(1)]
+        .rfind('\n')
+        .map_or(0, |at| at + 1);
+    let lines =
+        [before, start].map(|start| (start, text[start..].lines().next().unwrap_or_default()));
+    let found = lines.iter().find_map(|(start, line)| {
+        let blank = glued(line).map(|at| start + at);
+        blank.or_else(|| {
+            line.find(['\u{a0}', '“', '”', '„', '‘', '’'])
+                .map(|at| start + at)
+        })
+    });
+    if let Some(found) = found {
+        let place = Place {
+            file: file.clone(),
+            span: found..found,
+        };
+        let c = text[found..].chars().next().unwrap_or(' ');
+        return match c {
+            '\u{a0}' => problem.help("a no-break space (U+00A0) is in the line; write a plain one"),
+            '“' | '”' | '„' | '‘' | '’' => {
+                problem.help(format!("`{c}` is no quote to YAML; write `\"`"))
+            }
+            _ => problem
+                .help("the colon behind a key is followed by a blank")
+                .mend(&place, " ", true),
+        };
+    }
+    let here = lines[1].1;
+    let help = match () {
+        () if ["<<<<<<<", "=======", ">>>>>>>"]
+            .iter()
+            .any(|mark| here.starts_with(mark)) =>
+        {
+            "a merge conflict was left in the file"
+        }
+        () if here.contains("{{") || here.contains("{%") => {
+            "a template was not rendered: manifests have none of their own"
+        }
+        () if said.contains("trailing content after") => {
+            "look for a comma that is missing, or for a quote inside a quoted text"
+        }
+        () if lines
+            .iter()
+            .any(|(_, line)| line.contains(" = ") && !line.contains(':')) =>
+        {
+            "a key and its value are separated by `: `, not by `=`"
+        }
+        () => hint(text, at),
+    };
+    problem.help(help)
 }
 
 fn hint(text: &str, at: usize) -> &'static str {

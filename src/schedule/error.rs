@@ -17,6 +17,8 @@ pub struct ScheduleError {
     pub message: String,
     /// What to write instead, where that is known.
     pub help: Option<String>,
+    /// The text that was probably meant in that place.
+    pub meant: Option<String>,
 }
 
 /// What kind of error it is; the kind also says which of the schedule's texts it is about.
@@ -44,6 +46,7 @@ impl ScheduleError {
             at,
             message: message.into(),
             help: None,
+            meant: None,
         }
     }
 

@@ -32,7 +32,13 @@ pub(super) fn find(name: &str) -> Result<TimeZone, ScheduleError> {
         return Err(error()
             .help("an IANA name, such as `Europe/Berlin`: a plan means the same on every host"));
     }
-    TimeZone::get(name).map_err(|_| error().help(nearest(name)))
+    TimeZone::get(name).map_err(|_| match nearest(name) {
+        Some(known) => ScheduleError {
+            meant: Some(known.clone()),
+            ..error().help(format!("did you mean `{known}`?"))
+        },
+        None => error().help(GENERAL),
+    })
 }
 
 /// The zone of that name. Schedules and windows are checked before they come into a plan; should the zone be gone since
@@ -47,10 +53,10 @@ const GENERAL: &str = "an IANA name, such as `Europe/Berlin` or `UTC`";
 /// No zone's name is half as long; comparing a text of a manifest's whole size with each of them takes seconds.
 const NEAREST_BYTES_MAX: usize = 100;
 
-/// Advice: the known name that is most like it.
-fn nearest(name: &str) -> String {
+/// The known name that is most like it.
+fn nearest(name: &str) -> Option<String> {
     if name.len() > NEAREST_BYTES_MAX {
-        return GENERAL.to_string();
+        return None;
     }
     let wanted = name.to_lowercase().replace(' ', "_");
     let best = jiff::tz::db()
@@ -66,10 +72,7 @@ fn nearest(name: &str) -> String {
         .filter(|(_, score)| *score > 0.9)
         // The first of the best by name, so that the advice does not depend on the order of the database.
         .max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.cmp(&a.0)));
-    match best {
-        Some((known, _)) => format!("did you mean `{known}`?"),
-        None => GENERAL.to_string(),
-    }
+    best.map(|(known, _)| known)
 }
 
 #[cfg(test)]

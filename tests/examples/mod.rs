@@ -86,6 +86,7 @@ fn plan(files: &[SourceFile], host: &HostFacts) -> Plan {
             assert!(errors.is_empty(), "{}: {errors:#?}", file.name);
         }
     }
+    silent(files, &plan::review(&manifests, &texts));
     let compiled = plan::compile(&manifests, &texts, host);
     silent(files, &compiled.diagnostics);
     compiled

@@ -1,18 +1,19 @@
 //! The manifest's language: the loader and the schema are held against the same files.
 //!
-//! `tests/manifests/valid` must be accepted by both. Each file of `tests/manifests/invalid` has its expected output
-//! beside it (`.txt`; written anew with `HELIOSTAT_UPDATE=1`), and says in its first line whether the schema rejects it,
-//! too: `# schema: rejects`, or `# schema: accepts` for what only the loader can see.
+//! `tests/manifests/valid` must be accepted by both. `tests/manifests/invalid` is the corpus of mistakes ([`corpus`]).
 
 #![allow(
     clippy::unwrap_used,
     reason = "helpers of tests: the panic is the message"
 )]
 
+mod bounded;
+mod corpus;
 mod cost;
 mod explained;
+mod formats;
+mod reference;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -45,14 +46,20 @@ fn source_file(path: &Path) -> SourceFile {
 }
 
 fn rendered(file: &SourceFile, diagnostics: &[Diagnostic]) -> String {
+    rendered_set(std::slice::from_ref(file), diagnostics)
+}
+
+fn rendered_set(files: &[SourceFile], diagnostics: &[Diagnostic]) -> String {
     let mut sources = Sources::new();
-    sources.insert(&file.name, &file.text);
+    for file in files {
+        sources.insert(&file.name, &file.text);
+    }
     sources.mask(diagnostics);
     diagnostic::terminal(
         Report {
             sources: &sources,
             diagnostics,
-            files: 1,
+            files: files.len(),
         },
         false,
     )
@@ -62,7 +69,7 @@ fn load(file: &SourceFile) -> Vec<Diagnostic> {
     if file.text.contains("kind: Agent # this file") {
         return manifest::load_agent(file).1;
     }
-    heliostat::cli::load::check(std::slice::from_ref(file)).1
+    heliostat::cli::load::review(std::slice::from_ref(file)).1
 }
 
 static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
@@ -112,88 +119,6 @@ fn schema_errors(file: &SourceFile) -> String {
 }
 
 #[test]
-fn invalid_files_show_what_is_wrong() {
-    let update = std::env::var_os("HELIOSTAT_UPDATE").is_some();
-    let mut wrong = Vec::new();
-    for path in files("invalid") {
-        let file = source_file(&path);
-        let out = rendered(&file, &load(&file));
-        assert!(!out.contains("hunter2"), "{out}");
-        let expected = path.with_extension("txt");
-        if update {
-            fs::write(&expected, &out).unwrap();
-        } else if fs::read_to_string(&expected).unwrap_or_default() != out {
-            wrong.push(format!("{}:\n{out}", file.name));
-        }
-        assert!(!out.is_empty(), "{} is accepted", file.name);
-    }
-    assert!(
-        wrong.is_empty(),
-        "other than expected:\n{}",
-        wrong.join("\n")
-    );
-}
-
-#[test]
-fn the_schema_rejects_what_it_can_see() {
-    let mut wrong = Vec::new();
-    for path in files("invalid") {
-        let file = source_file(&path);
-        let says = file
-            .text
-            .trim_start_matches('\u{feff}')
-            .lines()
-            .next()
-            .unwrap_or_default();
-        let expected = match says {
-            "# schema: rejects" => Some(false),
-            "# schema: accepts" => Some(true),
-            // Not YAML to every reader, or no manifest.
-            "# schema: none" => continue,
-            other => panic!("{}: the first line says `{other}`", file.name),
-        };
-        let actual = schema_accepts(&file);
-        if actual != expected {
-            wrong.push(format!("{}: {says}, but {actual:?}", file.name));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// Codes that need more than a file's text: they are the compiler's or the commands'.
-const ELSEWHERE: &[Code] = &[
-    Code::UnreadableFile,
-    Code::NotUtf8,
-    Code::TooLarge,
-    Code::NoManifest,
-    Code::TooManyProblems,
-    Code::BadCron,
-    Code::CronNeverFires,
-    Code::UnknownTimeZone,
-    Code::BadGlob,
-    Code::GlobNamesSource,
-    Code::BadSubstitution,
-    Code::WindowsNeverOpen,
-];
-
-#[test]
-fn every_code_of_the_loader_has_a_file() {
-    let seen: BTreeSet<Code> = files("invalid")
-        .iter()
-        .flat_map(|path| load(&source_file(path)))
-        .map(|diagnostic| diagnostic.code)
-        .collect();
-    let missing: Vec<&str> = diagnostic::REGISTRY
-        .iter()
-        .filter(|entry| {
-            entry.id < "H0400" && !ELSEWHERE.contains(&entry.code) && !seen.contains(&entry.code)
-        })
-        .map(|entry| entry.id)
-        .collect();
-    assert!(missing.is_empty(), "{missing:?}");
-}
-
-#[test]
 fn the_kept_schema_is_the_generated_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/manifest.schema.json");
     let generated = manifest::schema();
@@ -232,6 +157,18 @@ fn limits_hold() {
     let many = load((0..100_000).map(|index| format!("k{index}: 1\n")).collect());
     assert_eq!(many.len(), 201);
     assert_eq!(many[200].code, Code::TooManyProblems);
+    assert_eq!(
+        many[200].message,
+        "800 or more further problems are not shown"
+    );
+    let excludes = vec!["a"; 1000].join(", ");
+    let sources = (0..200)
+        .map(|at| format!("s{at}: {{path: /{at}, targets: {{t: {{url: \"file:///t{at}\"}}}}}}"));
+    let sources = sources.collect::<Vec<_>>().join(", ");
+    let spread = format!(
+        "apiVersion: heliostat/v1\nkind: Manifest\ndefaults: {{source: {{exclude: [{excludes}]}}}}\nsources: {{{sources}}}\n"
+    );
+    assert!(codes(spread).contains(&Code::TooLarge));
 }
 
 #[test]
@@ -374,7 +311,7 @@ proptest::proptest! {
         paths.extend(files("invalid"));
         let file = source_file(&paths[file % paths.len()]);
         let file = SourceFile { text: mutated(&file.text, &edits), ..file };
-        let (_, diagnostics) = manifest::load(std::slice::from_ref(&file));
+        let (_, diagnostics) = heliostat::cli::load::review(std::slice::from_ref(&file));
         if !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
             // The schema is looser than the loader, never stricter.
             proptest::prop_assert_ne!(schema_accepts(&file), Some(false), "{}", file.text);

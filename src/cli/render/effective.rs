@@ -34,6 +34,12 @@ pub(super) fn effective(manifest: &Manifest, origins: &mut Origins<'_>) -> wire:
             .as_ref()
             .map(|name| values::Text(name.value.clone())),
         labels: (!labels.is_empty()).then_some(labels),
+        allow: (!manifest.allow.is_empty()).then(|| {
+            let allowed = manifest.allow.iter();
+            allowed
+                .map(|(lint, reason)| (lint.clone(), values::Text(reason.value.clone())))
+                .collect()
+        }),
     };
     let sources = origins.within("sources", |origins| {
         let sources = manifest.sources.iter();
@@ -49,7 +55,10 @@ pub(super) fn effective(manifest: &Manifest, origins: &mut Origins<'_>) -> wire:
     wire::Manifest {
         api_version: API_VERSION.to_owned(),
         kind: "Manifest".to_owned(),
-        metadata: (metadata.name.is_some() || metadata.labels.is_some()).then_some(metadata),
+        metadata: (metadata.name.is_some()
+            || metadata.labels.is_some()
+            || metadata.allow.is_some())
+        .then_some(metadata),
         defaults: None,
         sources,
     }

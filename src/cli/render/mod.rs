@@ -17,7 +17,8 @@ use self::origins::Origins;
 
 use super::load::{check, drawn};
 use super::{exit, files};
-use crate::diagnostic::{self, Report, Severity};
+use crate::diagnostic::{self, Report, Severity, Sources};
+use crate::manifest::{Manifest, wire};
 
 /// Prints the effective manifest with its defaults.
 #[derive(Args, Clone, Debug, Default)]
@@ -31,6 +32,16 @@ pub struct RenderArgs {
     /// Whether to use colours in messages; set by the caller
     #[arg(skip)]
     pub colour: bool,
+}
+
+/// What a manifest means, with every default, whichever way it is written.
+pub(super) fn meaning(manifest: &Manifest) -> wire::Manifest {
+    let mut origins = Origins {
+        sources: &Sources::new(),
+        of: BTreeMap::new(),
+        path: Vec::new(),
+    };
+    effective(manifest, &mut origins)
 }
 
 /// Runs the command; the result is its exit code.

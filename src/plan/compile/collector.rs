@@ -1,31 +1,57 @@
 //! Where the compiler puts what it finds, and where it looks up places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Place, Sources};
 use crate::filter::Origin;
+use crate::manifest::Manifest;
 
 /// The diagnostics so far, with the texts that places point into.
 pub(super) struct Collector<'a> {
     texts: &'a Sources,
     /// The offsets of the line breaks, by file: found once, because every pattern asks for its line.
     breaks: BTreeMap<Arc<str>, Vec<usize>>,
+    /// Patterns that several sources or targets take from `defaults`.
+    shared: HashSet<Place>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> Collector<'a> {
-    pub fn new(texts: &'a Sources) -> Collector<'a> {
+    pub fn new(manifests: &[Manifest], texts: &'a Sources) -> Collector<'a> {
+        let sources = || manifests.iter().flat_map(|manifest| &manifest.sources);
+        let own = sources().flat_map(|source| {
+            let include = source.options.include.iter().flatten();
+            include.chain(&source.options.exclude)
+        });
+        let targets = sources().flat_map(|source| &source.targets);
+        let mut seen = HashSet::new();
+        let places = own
+            .chain(targets.flat_map(|target| &target.options.exclude))
+            .map(|pattern| &pattern.at);
         Collector {
             texts,
             breaks: BTreeMap::new(),
+            shared: places
+                .filter(|place| !seen.insert((*place).clone()))
+                .cloned()
+                .collect(),
             diagnostics: Vec::new(),
         }
     }
 
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
+    }
+
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        self.diagnostics.extend(diagnostics);
+    }
+
+    /// Whether more than one source or target takes what is written there.
+    pub fn shared(&self, place: &Place) -> bool {
+        self.shared.contains(place)
     }
 
     /// Everything that was found, by file and place; what has no place comes last.

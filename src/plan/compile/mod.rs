@@ -5,6 +5,7 @@
 //! patterns and schedules; it must not know the disk, the network, the clock or the environment. What needs the host
 //! (symlinks, mounts, two modules on one directory) is the work of the run-time guards.
 
+mod advice;
 mod collector;
 mod feeding;
 mod lints;
@@ -29,7 +30,7 @@ use self::collector::Collector;
 use self::source::Lowered;
 use super::Plan;
 use crate::diagnostic::{Diagnostic, Severity, Sources};
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 
 /// What the compiler needs to know of the host that the plan is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -58,7 +59,8 @@ pub struct Compiled {
 pub fn compile(manifests: &[Manifest], texts: &Sources, host: &HostFacts) -> Compiled {
     let (lowered, mut out) = lower(manifests, texts, Some(host));
     lints::host(host, &lowered, &mut out);
-    let diagnostics = out.finish();
+    let mut diagnostics = out.finish();
+    manifest::allowed(manifests, &mut diagnostics);
     let valid = diagnostics
         .iter()
         .all(|diagnostic| diagnostic.severity != Severity::Error);
@@ -74,7 +76,18 @@ pub fn compile(manifests: &[Manifest], texts: &Sources, host: &HostFacts) -> Com
 
 /// What is wrong with the manifests, whichever host they are for: a pure function of the files.
 pub fn check(manifests: &[Manifest], texts: &Sources) -> Vec<Diagnostic> {
-    lower(manifests, texts, None).1.finish()
+    let mut diagnostics = lower(manifests, texts, None).1.finish();
+    manifest::allowed(manifests, &mut diagnostics);
+    diagnostics
+}
+
+/// As [`check`], with what can be run and is better done otherwise.
+pub fn review(manifests: &[Manifest], texts: &Sources) -> Vec<Diagnostic> {
+    let (lowered, mut out) = lower(manifests, texts, None);
+    advice::check(&lowered, &mut out);
+    let mut diagnostics = out.finish();
+    manifest::allowed(manifests, &mut diagnostics);
+    diagnostics
 }
 
 fn lower<'a>(
@@ -82,7 +95,7 @@ fn lower<'a>(
     texts: &'a Sources,
     host: Option<&'a HostFacts>,
 ) -> (Vec<Lowered<'a>>, Collector<'a>) {
-    let mut out = Collector::new(texts);
+    let mut out = Collector::new(manifests, texts);
     names::check(manifests, &mut out);
     let mut lowered = Vec::new();
     for manifest in manifests {

@@ -8,7 +8,7 @@ use crate::manifest::{self, Spanned, defaults};
 /// The rules of a source. Wrong ones are left out and reported.
 pub(super) fn source(source: &manifest::Source, root: &str, out: &mut Collector<'_>) -> FilterSpec {
     let include = match &source.options.include {
-        Some(patterns) => rules(patterns, root, out),
+        Some(patterns) => rules(patterns, root, false, out),
         None => vec![Rule {
             pattern: defaults::INCLUDE.into(),
             origin: None,
@@ -16,7 +16,7 @@ pub(super) fn source(source: &manifest::Source, root: &str, out: &mut Collector<
     };
     let spec = FilterSpec {
         include,
-        exclude: rules(&source.options.exclude, root, out),
+        exclude: rules(&source.options.exclude, root, true, out),
     };
     if let Some(patterns) = &source.options.include {
         hidden_includes(patterns, &spec, out);
@@ -35,18 +35,50 @@ pub(super) fn route(
     let mut spec = base.clone();
     if !target.options.exclude.is_empty() {
         spec.exclude
-            .extend(rules(&target.options.exclude, root, out));
+            .extend(rules(&target.options.exclude, root, true, out));
         compilable(&spec, &target.name, out);
     }
     spec
 }
 
-fn rules(patterns: &[Spanned<String>], root: &str, out: &mut Collector<'_>) -> Vec<Rule> {
+/// Patterns that every path matches, itself or by its top directory.
+const EVERYTHING: [&str; 6] = ["*", "**", "/*", "/**", "**/*", "**/"];
+
+fn rules(
+    patterns: &[Spanned<String>],
+    root: &str,
+    exclude: bool,
+    out: &mut Collector<'_>,
+) -> Vec<Rule> {
     let mut rules = Vec::with_capacity(patterns.len());
     for pattern in patterns {
-        if let Some(diagnostic) = wrong(pattern, root) {
+        if let Some(mut diagnostic) = wrong(pattern, root) {
+            // A default is right for other sources as it is.
+            if let Some(fix) = &mut diagnostic.fix {
+                fix.certain &= !out.shared(&pattern.at);
+            }
             out.push(diagnostic);
         } else {
+            if exclude && EVERYTHING.contains(&pattern.value.as_str()) {
+                out.push(
+                    Diagnostic::new(
+                        Code::NothingIncluded,
+                        format!("`{}` excludes everything", pattern.value),
+                    )
+                    .primary(&pattern.at, "nothing is ever sent")
+                    .help("remove it; `include` says what belongs to a source"),
+                );
+            }
+            if pattern.value.contains("${") {
+                out.push(
+                    Diagnostic::new(
+                        Code::IncludeNothing,
+                        format!("`{}`: nothing is substituted in patterns", pattern.value),
+                    )
+                    .primary(&pattern.at, "meant as it is written, with `$` and braces")
+                    .help("write the name itself"),
+                );
+            }
             rules.push(Rule {
                 pattern: pattern.value.clone(),
                 origin: Some(out.origin(&pattern.at)),
@@ -70,22 +102,34 @@ fn wrong(pattern: &Spanned<String>, root: &str) -> Option<Diagnostic> {
             .map(|first| format!("[{first}]{}", chars.as_str()))
             .unwrap_or_default();
         let literal = format!("/{}{escaped}{inner}", &meant[..meant.len() - last.len()]);
-        return Some(
-            Diagnostic::new(
-                Code::GlobNamesSource,
-                format!(
-                    "the pattern `{}` begins with the source's own path",
-                    pattern.value
-                ),
-            )
-            .primary(&pattern.at, correction)
-            .help(format!(
-                "for a directory `{meant}` inside the source write `{literal}`"
-            )),
-        );
+        let names_inside = !inner.trim_matches('/').is_empty();
+        let problem = Diagnostic::new(
+            Code::GlobNamesSource,
+            format!(
+                "the pattern `{}` begins with the source's own path",
+                pattern.value
+            ),
+        )
+        .primary(&pattern.at, correction)
+        .help(format!(
+            "for a directory `{meant}` inside the source write `{literal}`"
+        ));
+        return Some(match names_inside {
+            true => problem.mend(&pattern.at, manifest::quoted(inner), true),
+            false => problem,
+        });
     }
     let error = filter::check(&pattern.value).err()?;
     let diagnostic = Diagnostic::new(Code::BadGlob, error.message).primary(&pattern.at, "");
+    // From the directory that one is in, as a shell has it: the source.
+    let rooted = pattern
+        .value
+        .strip_prefix('.')
+        .filter(|rest| rest.starts_with('/'));
+    let diagnostic = match rooted.filter(|rest| filter::check(rest).is_ok()) {
+        Some(rooted) => diagnostic.mend(&pattern.at, manifest::quoted(rooted), true),
+        None => diagnostic,
+    };
     Some(match error.help {
         Some(help) => diagnostic.help(help),
         None => diagnostic,

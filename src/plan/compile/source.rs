@@ -71,7 +71,10 @@ pub(super) fn lower<'a>(
         target: None,
         home,
     };
-    let root = substitute::substituted(&source.path, variables, out)
+    // An empty one was reported by the loader.
+    let root = Some(&source.path)
+        .filter(|path| !path.value.is_empty())
+        .and_then(|path| substitute::substituted(path, variables, out))
         .and_then(|done| path::source(&done.text, &source.path.at, out))
         .unwrap_or_default();
     let filter = rules::source(source, &root, out);

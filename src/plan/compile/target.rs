@@ -14,6 +14,9 @@ pub(super) fn lower(
     out: &mut Collector<'_>,
 ) -> Option<Target> {
     let url = &target.url;
+    if url.value.is_unknown() {
+        return None;
+    }
     let parts = match substitute::substitute(&url.value.text, variables) {
         Ok(done) if done.text == url.value.text => url.value.parts.clone(),
         Ok(done) => match Url::parse(&done.text) {

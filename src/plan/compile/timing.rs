@@ -252,6 +252,10 @@ fn diagnostic(error: &ScheduleError, value: &str, at: &Place, out: &Collector<'_
         Problem::Period => (Code::OutOfRange, at.clone()),
     };
     let diagnostic = Diagnostic::new(code, error.message.clone()).primary(&place, "");
+    let diagnostic = match &error.meant {
+        Some(meant) => diagnostic.mend(&place, meant.clone(), false),
+        None => diagnostic,
+    };
     match &error.help {
         Some(help) => diagnostic.help(help.clone()),
         None => diagnostic,

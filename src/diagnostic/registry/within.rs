@@ -1,10 +1,10 @@
-//! What there is to say about each code, in one table.
+//! What is wrong within one file: its text, its structure, its values.
 
-use super::Severity::{Error, Warning};
-use super::{Code, Entry};
+use super::{Entry, error, warning};
+use crate::diagnostic::Code;
 
-/// Every code, in the order of [`Code`].
-pub const REGISTRY: &[Entry] = &[
+/// `H00` to `H03`, in the order of [`Code`].
+pub(super) const ROWS: &[Entry] = &[
     error(
         Code::UnreadableFile,
         "H0001",
@@ -344,130 +344,4 @@ pub const REGISTRY: &[Entry] = &[
         "an ssh option cannot be used",
         "ssh takes values that begin with `-` for options of its own, and a jump host is `user@host:port`.",
     ),
-    error(
-        Code::DuplicateSource,
-        "H0401",
-        "a source's name is used twice",
-        "Names are the identity in status, history and reload, and unique over all files. Rename one of the \
-         sources.",
-    ),
-    error(
-        Code::TargetInsideSource,
-        "H0402",
-        "a target lies inside its source",
-        "What is sent would be seen as a change and sent again, without an end. Move the target out of the \
-         source.",
-    ),
-    error(
-        Code::SourceInsideTarget,
-        "H0403",
-        "a source lies inside its target",
-        "The target's deletions or overwritten files would hit the source itself. Move one out of the other.",
-    ),
-    error(
-        Code::TwoDeletingRoutes,
-        "H0404",
-        "two routes delete in the same target",
-        "Each of them would delete what the other one sends. Give them separate directories, or set `delete: \
-         never` on one.",
-    ),
-    error(
-        Code::TargetIsRoot,
-        "H0405",
-        "a target is the root directory",
-        "Nothing is mirrored onto `/`. Name a directory below it.",
-    ),
-    warning(
-        Code::SharedTarget,
-        "H0406",
-        "two routes write to the same target",
-        "Neither deletes, but where both have a path of the same name the last one wins.",
-    ),
-    warning(
-        Code::ModifyWithoutCloseWrite,
-        "H0407",
-        "`modify` without `closeWrite`",
-        "Files are sent while they are still being written. Add `closeWrite`, or leave `events` out.",
-    ),
-    warning(
-        Code::MirrorWithoutDelete,
-        "H0408",
-        "`delete: mirror` without the event `delete`",
-        "Deletions do not trigger a transfer; a rescan still makes them. Add `delete` to `events` to have \
-         them sent at once.",
-    ),
-    warning(
-        Code::UnknownHost,
-        "H0409",
-        "a host that is never met",
-        "No source runs on this host. Check its name against the `hosts` of the sources.",
-    ),
-    warning(
-        Code::NoRoutes,
-        "H0410",
-        "nothing to do on this host",
-        "All sources are suspended or belong to other hosts.",
-    ),
-    warning(
-        Code::MaxDeleteWithoutDelete,
-        "H0411",
-        "`maxDelete` without deletions",
-        "`delete` is `never`, so the limit has no effect. Remove it, or set `delete`.",
-    ),
-    warning(
-        Code::IncludeNothing,
-        "H0412",
-        "a pattern that can never match",
-        "A pattern is hidden by another one: exclude always wins.",
-    ),
-    error(
-        Code::LiveMayNotLag,
-        "H0413",
-        "a live route may not lag",
-        "`sync: live` with a schedule of its own, or a debounce longer than its rescan. Use `sync: {schedule: \
-         …}` to gather changes.",
-    ),
-    error(
-        Code::DebounceOrder,
-        "H0414",
-        "`maxWait` is shorter than `quiet`",
-        "A batch leaves after `quiet` without a change, and at the latest after `maxWait`. The latter cannot \
-         be the shorter one.",
-    ),
-    error(
-        Code::HostFact,
-        "H0415",
-        "a fact of the host is missing",
-        "The plan needs the host's name or one of its labels. Set it in the agent file, or with `--host`.",
-    ),
 ];
-
-const fn error(
-    code: Code,
-    id: &'static str,
-    title: &'static str,
-    explanation: &'static str,
-) -> Entry {
-    Entry {
-        code,
-        id,
-        severity: Error,
-        title,
-        explanation,
-    }
-}
-
-const fn warning(
-    code: Code,
-    id: &'static str,
-    title: &'static str,
-    explanation: &'static str,
-) -> Entry {
-    Entry {
-        code,
-        id,
-        severity: Warning,
-        title,
-        explanation,
-    }
-}
