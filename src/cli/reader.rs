@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(rejection.diagnostics.list.as_array().unwrap().len(), 2);
         fs::write(at.join("a.yaml"), text).unwrap();
         fs::write(
-            &files.agent.clone().unwrap(),
+            files.agent.clone().unwrap(),
             "apiVersion: heliostat/v1\nkind: Agent\nnonsense: 1\n",
         )
         .unwrap();
@@ -362,7 +362,7 @@ mod tests {
                 .contains("nonsense")
         );
         fs::write(
-            &files.agent.clone().unwrap(),
+            files.agent.clone().unwrap(),
             "apiVersion: heliostat/v1\nkind: Agent\nsocket: /other\n",
         )
         .unwrap();
