@@ -21,11 +21,14 @@ use clap::{Parser, ValueEnum};
 use heliostat::engine::{Notice, RelPath};
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{EventSet, SourceGuard, SourceName, SourcePlan};
-use heliostat::watch::{Mechanism, WatchHandle, WatchOptions, spawn};
+use heliostat::watch::{Mechanism, Surroundings, WatchHandle, WatchOptions, spawn};
 use serde::{Deserialize, Serialize};
 
 /// Directories in one: a tree as wide as it is deep would have few large ones.
 const EACH: usize = 1000;
+
+/// Files that are written on the same file system, in no source.
+const ELSEWHERE: usize = 20_000;
 
 /// The kernel counts CPU time in `/proc` in hundredths of a second on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -36,7 +39,9 @@ const TOLD_MAX: Duration = Duration::from_secs(300);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
     Inotify,
+    Fanotify,
     Notify,
+    Polling,
 }
 
 /// The watch alone, with each mechanism.
@@ -57,6 +62,9 @@ struct Settings {
     /// Measures on a tree that is there: what this program starts
     #[arg(long, hide = true)]
     tree: Option<PathBuf>,
+    /// Writes files in this directory: what goes on elsewhere
+    #[arg(long, hide = true)]
+    noise: Option<PathBuf>,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
@@ -75,6 +83,8 @@ struct Taken {
     idle_share: f64,
     /// Wakeups a second meanwhile.
     idle_wakeups: f64,
+    /// CPU time while [`ELSEWHERE`] files are written in no source.
+    elsewhere_cpu_ms: f64,
     /// From the last removal until a change after it was told.
     removed_ms: f64,
     /// From the rename of a directory of 1,000 until a change in it was told, with a barrier.
@@ -83,6 +93,12 @@ struct Taken {
 
 fn main() -> ExitCode {
     let settings = Settings::parse();
+    if let Some(elsewhere) = &settings.noise {
+        for at in 0..ELSEWHERE {
+            fs::write(elsewhere.join(at.to_string()), "").unwrap();
+        }
+        return ExitCode::SUCCESS;
+    }
     if let (Some(tree), Some(kind)) = (&settings.tree, settings.only) {
         println!(
             "{}",
@@ -94,7 +110,7 @@ fn main() -> ExitCode {
         println!("this takes a minute: run it with `cargo bench --bench watch`");
         return ExitCode::SUCCESS;
     }
-    let kinds: Vec<Kind> = [Kind::Inotify, Kind::Notify]
+    let kinds: Vec<Kind> = [Kind::Inotify, Kind::Fanotify, Kind::Notify, Kind::Polling]
         .into_iter()
         .filter(|kind| settings.only.is_none_or(|only| only == *kind))
         .collect();
@@ -149,6 +165,18 @@ fn measure(settings: &Settings, scratch: &Path, kind: Kind) -> Taken {
     let idle_share = (cpu_seconds() - cpu) / seconds;
     let idle_wakeups = (self::wakeups() - wakeups) as f64 / seconds - 1.0 / seconds; // one is the sleep's own
 
+    let noise = scratch.join("elsewhere");
+    fs::create_dir(&noise).unwrap();
+    let cpu = cpu_seconds();
+    let done = Command::new(std::env::current_exe().unwrap())
+        .arg("--noise")
+        .arg(&noise)
+        .status();
+    assert!(done.unwrap().success());
+    watch.barrier(0); // behind it all has been read
+    until(&told, |notice| *notice == Notice::Barrier(0));
+    let elsewhere_cpu_ms = (cpu_seconds() - cpu) * 1000.0;
+
     for at in 0..settings.removed {
         // Spread over the tree, as a cleaner's work is.
         let top = at % settings.directories.div_ceil(EACH);
@@ -173,6 +201,7 @@ fn measure(settings: &Settings, scratch: &Path, kind: Kind) -> Taken {
         bytes_each,
         idle_share,
         idle_wakeups,
+        elsewhere_cpu_ms,
         removed_ms,
         renamed_ms,
     }
@@ -213,7 +242,10 @@ fn start(scratch: &Path, kind: Kind) -> (WatchHandle, Receiver<Notice>) {
         mechanism: match kind {
             Kind::Inotify => Mechanism::Inotify,
             Kind::Notify => Mechanism::Notify,
+            Kind::Fanotify => Mechanism::Fanotify,
+            Kind::Polling => Mechanism::Polling,
         },
+        surroundings: Surroundings::listen(),
     };
     let (sender, told) = channel();
     let sink = Box::new(move |notice| sender.send(notice).is_ok());
@@ -288,6 +320,7 @@ fn print(settings: &Settings, all: &[(Kind, Taken)]) {
             "resident a directory",
             "CPU idle",
             "wakeups a second idle",
+            &format!("CPU for {ELSEWHERE} files elsewhere"),
             &format!("next change after {} removals", settings.removed),
             "renamed directory of 1,000, barrier",
         ],
@@ -314,6 +347,7 @@ fn print(settings: &Settings, all: &[(Kind, Taken)]) {
             ),
             format!("{:.2} %", taken.idle_share * 100.0),
             format!("{:.1}", taken.idle_wakeups),
+            report::milliseconds(taken.elsewhere_cpu_ms),
             beside(taken.removed_ms, first.removed_ms),
             beside(taken.renamed_ms, first.renamed_ms),
         ]);

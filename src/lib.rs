@@ -17,7 +17,7 @@
 //!
 //! # The floors
 //!
-//! `cli · service · (watch, transfer, ledger, survey) · host · engine · plan · (filter, schedule, manifest) · diagnostic`
+//! `cli · (service, doctor) · (watch, transfer, ledger, survey) · host · engine · plan · (filter, schedule, manifest) · diagnostic`
 //!
 //! Invariant: a file imports only from floors below its own (`tests/house` checks it). The rooms on one floor know
 //! nothing of one another. Everything from `engine` down is pure: no I/O, no clock, no async; `host` is where both of them look at
@@ -25,6 +25,7 @@
 
 pub mod cli;
 pub mod diagnostic;
+pub mod doctor;
 pub mod engine;
 pub mod filter;
 pub mod host;

@@ -31,6 +31,7 @@ need_packages setfacl acl
 need_packages setfattr attr
 need_packages git git
 need_packages chattr e2fsprogs
+need_packages strace strace
 echo "cargo $(cargo --version | cut -d' ' -f2), rsync $(rsync_version)"
 if [ "$(id -u)" != 0 ]; then
     echo "note: not root. Tests that change owners, mount something or start a daemon will fail."
@@ -74,6 +75,9 @@ if [ "$passed" != 0 ]; then
     echo "the tests failed ($passed)" >&2
     exit 1
 fi
+
+say "cargo test --bench (each benchmark's parts once, or that it starts)"
+timeout --foreground "$TESTS_MAX" cargo test --locked --bench micro --bench compare --bench watch
 
 say "Figures"
 sed -n 's/^figure: //p' target/tests.log | sort -u

@@ -1,16 +1,26 @@
-//! Measure 3: mixed operations onto two targets at once; do both end up identical, and how soon?
+//! Mixed operations onto two targets at once; do both end up identical, and how soon?
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::json;
 
-use crate::Settings;
-use crate::peers::{Peer, Running, To};
+use crate::measure::{Measure, Report};
+use crate::peers::{Ours, Peer, Running, To};
 use crate::place::Place;
 use crate::report::{Table, keep, seconds};
 use crate::rig::churn::Churn;
 use crate::rig::tree::{Look, wait_equal};
+use crate::settings::Settings;
+
+/// The measure.
+pub const MEASURE: Measure = Measure {
+    name: "churn",
+    about: "mixed operations onto two targets at once; both must end up identical",
+    has_goals: false,
+    run,
+};
 
 /// The tree that is there before.
 const FILES_BEFORE: usize = 1_000;
@@ -27,7 +37,7 @@ const SHOWN_MAX: usize = 5;
 /// One history.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Run {
+struct Run {
     tool: String,
     seed: u64,
     /// How long the operations took; longer than asked for where the machine was too busy.
@@ -45,32 +55,37 @@ pub struct Run {
 
 impl Run {
     /// Whether it is this program's fault.
-    pub fn failed(&self) -> bool {
+    fn failed(&self) -> bool {
         self.ours && (self.identical_s.is_none() || self.too_early)
     }
 }
 
 /// Every seed with heliostat, the first one with lsyncd too.
-pub fn measure(settings: &Settings) -> Vec<Run> {
-    let ours = Peer::Heliostat {
-        to: To::Both,
-        mirror: true,
-    };
+fn run(settings: &Settings) -> Report {
+    let ours = Peer::Heliostat(Ours::mirror(To::Both));
     let mut all = Vec::new();
     for seed in settings.seed..settings.seed + settings.seeds {
         all.push(one(settings, ours, seed));
     }
-    for peer in settings.peers(&[Peer::Lsyncd { delay: 1 }]) {
+    for peer in settings.peers(&[Peer::Lsyncd {
+        delay: 1,
+        tuned: false,
+    }]) {
         all.push(one(settings, peer, settings.seed));
     }
-    all
+    Report {
+        tables: vec![table(&all, settings)],
+        raw: json!(all),
+        failed: all.iter().any(Run::failed),
+        ..Report::default()
+    }
 }
 
 fn one(settings: &Settings, peer: Peer, seed: u64) -> Run {
     let place = Place::with_files(FILES_BEFORE);
     let mut running = peer.start(&place);
     let targets: &[&Path] = match peer {
-        Peer::Heliostat { to: To::Both, .. } => &[&place.module, &place.local],
+        Peer::Heliostat(Ours { to: To::Both, .. }) => &[&place.module, &place.local],
         _ => &[&place.module],
     };
     let mut churn = Churn::new(&place.source, seed);
@@ -100,7 +115,7 @@ fn one(settings: &Settings, peer: Peer, seed: u64) -> Run {
         identical_s: waited.as_ref().ok().copied(),
         differences: waited.as_ref().err().cloned().unwrap_or_default(),
         too_early,
-        ours: matches!(peer, Peer::Heliostat { .. }),
+        ours: peer.is_ours(),
     };
     eprintln!(
         "{}, seed {seed}: said after {said_s:?} s, identical after {:?} s",
@@ -155,7 +170,7 @@ fn explain(running: &mut Running, seed: u64) {
 }
 
 /// As a table: one line a tool.
-pub fn table(all: &[Run], settings: &Settings) -> Table {
+fn table(all: &[Run], settings: &Settings) -> Table {
     let title = format!(
         "{} mixed operations in {} s",
         settings.operations, settings.seconds

@@ -1,7 +1,7 @@
-//! Who is compared: heliostat in its ways, the classic script, lsyncd, and a bare rsync as the yardstick.
+//! Who is compared: heliostat in its ways, the other tools, and a bare rsync as the yardstick.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use crate::rig::process::Process;
 use crate::rig::rsyncd::Rsyncd;
 use crate::rig::service::{Heliostat, manifest};
 use crate::rig::wait_for;
+use crate::rivals;
 
 /// How long a tool may take to watch its source and be in step: with 100,000 files on a busy machine this is minutes.
 const START_MAX: Duration = Duration::from_secs(600);
@@ -31,15 +32,55 @@ pub enum To {
     Both,
 }
 
+/// This program's settings; what is not here is as a manifest has it that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ours {
+    /// The targets.
+    pub to: To,
+    /// `delete: mirror`, which is what the script and lsyncd do.
+    pub mirror: bool,
+    /// `debounce: {quiet: 0ms}`: a change leaves at once.
+    pub at_once: bool,
+}
+
+impl Ours {
+    /// As a manifest has it that says nothing.
+    pub const fn new(to: To) -> Ours {
+        Ours {
+            to,
+            mirror: false,
+            at_once: false,
+        }
+    }
+
+    /// With `delete: mirror`.
+    pub const fn mirror(to: To) -> Ours {
+        Ours {
+            mirror: true,
+            ..Ours::new(to)
+        }
+    }
+
+    /// With `quiet: 0ms`.
+    pub const fn at_once(to: To) -> Ours {
+        Ours {
+            at_once: true,
+            ..Ours::new(to)
+        }
+    }
+}
+
 /// A tool in one of its ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// This program; with `delete: mirror` where `mirror`, else as a manifest has it that says nothing.
-    Heliostat { to: To, mirror: bool },
+    /// This program.
+    Heliostat(Ours),
     /// `inotifywait | while read; do rsync --delete; done`.
     Script,
     /// lsyncd with this delay in seconds.
-    Lsyncd { delay: u32 },
+    Lsyncd { delay: u32, tuned: bool },
+    /// watchman with a trigger that gives the changed names to rsync.
+    Watchman { tuned: bool },
     /// One rsync, by hand: what the change costs where somebody knows of it already.
     Hand,
 }
@@ -48,28 +89,36 @@ impl Peer {
     /// For tables.
     pub fn name(self) -> String {
         match self {
-            Peer::Heliostat { to, mirror } => {
-                let to = match to {
+            Peer::Heliostat(ours) => {
+                let to = match ours.to {
                     To::Module => "daemon module",
                     To::Local => "local",
                     To::Both => "module + local",
                 };
-                let mirror = if mirror { ", mirror" } else { "" };
-                format!("heliostat, {to}{mirror}")
+                let mirror = if ours.mirror { ", mirror" } else { "" };
+                let at_once = if ours.at_once { ", quiet 0" } else { "" };
+                format!("heliostat, {to}{mirror}{at_once}")
             }
             Peer::Script => "inotifywait + rsync --delete".to_string(),
-            Peer::Lsyncd { delay } => format!("lsyncd, delay={delay}"),
+            Peer::Lsyncd { delay, tuned } => format!("lsyncd, delay={delay}{}", words(tuned)),
+            Peer::Watchman { tuned } => format!("watchman + rsync --files-from{}", words(tuned)),
             Peer::Hand => "bare rsync, by hand".to_string(),
         }
+    }
+
+    /// Whether it is this program.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Peer::Heliostat(_))
     }
 
     /// The program that it needs and that is not here.
     pub fn missing(self) -> Option<&'static str> {
         let needs: &[&'static str] = match self {
-            Peer::Heliostat { to: To::Local, .. } => &[],
-            Peer::Heliostat { .. } | Peer::Hand => &["rsync"],
+            Peer::Heliostat(Ours { to: To::Local, .. }) => &[],
+            Peer::Heliostat(_) | Peer::Hand => &["rsync"],
             Peer::Script => &["rsync", "bash", "inotifywait"],
             Peer::Lsyncd { .. } => &["rsync", "lsyncd"],
+            Peer::Watchman { .. } => &["rsync", "watchman"],
         };
         needs
             .iter()
@@ -82,16 +131,21 @@ impl Peer {
         let own = place.own(&self.name());
         let mut daemon = Rsyncd::new(&own.join("rsyncd"), &place.module);
         let to = match self {
-            Peer::Heliostat { to, .. } => to,
-            Peer::Script | Peer::Lsyncd { .. } | Peer::Hand => To::Module,
+            Peer::Heliostat(ours) => ours.to,
+            _ => To::Module,
         };
         if to != To::Local {
             daemon.start();
         }
         let work = match self {
-            Peer::Heliostat { to, mirror } => heliostat(&own, place, &daemon, to, mirror),
-            Peer::Script => Work::Process(script(&own, place, &daemon)),
-            Peer::Lsyncd { delay } => Work::Process(lsyncd(&own, place, &daemon, delay)),
+            Peer::Heliostat(ours) => heliostat(&own, place, &daemon, ours),
+            Peer::Script => Work::Process(rivals::script(&own, place, &daemon)),
+            Peer::Lsyncd { delay, tuned } => {
+                Work::Process(rivals::lsyncd(&own, place, &daemon, delay, tuned))
+            }
+            Peer::Watchman { tuned } => {
+                Work::Process(rivals::watchman(&own, place, &daemon, tuned))
+            }
             Peer::Hand => Work::Hand,
         };
         let target = if to == To::Local {
@@ -127,12 +181,16 @@ enum Work {
 impl Running {
     /// The processes that do the work, at both ends, without their children.
     pub fn ids(&self) -> Vec<u32> {
-        let tool = match &self.work {
+        self.id().into_iter().chain(self.daemon.id()).collect()
+    }
+
+    /// The tool itself, without the daemon.
+    pub fn id(&self) -> Option<u32> {
+        match &self.work {
             Work::Heliostat(service) => service.id(),
             Work::Process(process) => Some(process.id()),
             Work::Hand => None,
-        };
-        tool.into_iter().chain(self.daemon.id()).collect()
+        }
     }
 
     /// heliostat itself.
@@ -141,6 +199,11 @@ impl Running {
             Work::Heliostat(service) => Some(service),
             Work::Process(_) | Work::Hand => None,
         }
+    }
+
+    /// The target is away from now on.
+    pub fn lose_daemon(&mut self) {
+        self.daemon.stop();
     }
 
     /// Something was changed in `source`; by hand, that is sent now. `None`: everything.
@@ -191,7 +254,7 @@ impl Running {
         let awake = wait_for(START_MAX, || {
             number += 1;
             let content = unique(number);
-            fs::write(place.source.join(file), &content).unwrap();
+            place.write(file, &content);
             self.changed(&place.source, Some(file));
             wait_for(PROBE_EVERY, || {
                 holds(&self.target.join(file), &content).then_some(())
@@ -205,6 +268,10 @@ impl Running {
             place.files.len()
         );
     }
+}
+
+fn words(tuned: bool) -> &'static str {
+    if tuned { ", tuned" } else { "" }
 }
 
 /// A file's content that was in no file before: what a tool before this one sent does not count.
@@ -225,78 +292,37 @@ pub fn find(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn heliostat(own: &Path, place: &Place, daemon: &Rsyncd, to: To, mirror: bool) -> Work {
+fn heliostat(own: &Path, place: &Place, daemon: &Rsyncd, ours: Ours) -> Work {
     let mut targets = serde_json::Map::new();
     let mut target = |name: &str, mut settings: Value| {
-        if mirror {
+        if ours.mirror {
             settings["delete"] = "mirror".into();
             settings["maxDelete"] = 1_000_000.into();
         }
         targets.insert(name.to_string(), settings);
     };
-    if to != To::Local {
+    if ours.to != To::Local {
         target(
             "module",
             json!({"url": daemon.url(), "passwordFile": daemon.password_file()}),
         );
     }
-    if to != To::Module {
+    if ours.to != To::Module {
         target(
             "local",
             json!({"url": format!("file://{}", place.local.display())}),
         );
     }
     // Periodic passes would hide what the event path loses.
-    let sources =
-        json!({"site": {"path": place.source, "rescan": {"every": "24h"}, "targets": targets}});
+    let mut source = json!({"path": place.source, "rescan": {"every": "24h"}, "targets": targets});
+    if ours.at_once {
+        source["debounce"] = json!({"quiet": "0ms"});
+    }
+    let sources = json!({"site": source});
     let mut service = Heliostat::new(&own.join("service"), &manifest(&sources));
     if let Some(level) = env::var_os("HELIOSTAT_BENCH_LOG_LEVEL") {
         service = service.arg("--log-level").arg(level);
     }
     service.start();
     Work::Heliostat(Box::new(service))
-}
-
-/// The script that the program replaces, its settings apart: the names, the port, and where its output goes.
-fn script(own: &Path, place: &Place, daemon: &Rsyncd) -> Process {
-    let (source, url) = (place.source.display(), daemon.url());
-    let (password, log) = (daemon.password_file(), own.join("log"));
-    let text = format!(
-        r#"SRC={source}/
-COMMAND={RSYNC}
-Option="-vzrtopg --progress --delete"
-PASSFILE={password}
-inotifywait -mrq --timefmt '%y-%m-%d %H:%M' --format '%T %w%f %e' --event modify,delete,create,attrib $SRC | while read date time files
-do
-        $COMMAND $Option --password-file=$PASSFILE $SRC {url}
-        echo "$files was rsyncd" >> {log} 2>&1
-done
-"#,
-        password = password.display(),
-        log = log.display(),
-    );
-    let path = own.join("rsync.sh");
-    fs::write(&path, text).unwrap();
-    let mut command = Command::new("bash");
-    command.arg(path).stdout(Stdio::null());
-    command.stderr(File::create(own.join("errors")).unwrap());
-    Process::spawn(&mut command)
-}
-
-fn lsyncd(own: &Path, place: &Place, daemon: &Rsyncd, delay: u32) -> Process {
-    let text = format!(
-        "settings {{ nodaemon = true }}\n\
-         sync {{ default.rsync, source = \"{source}\", target = \"{url}\", delay = {delay},\n\
-         \x20 rsync = {{ archive = true, password_file = \"{password}\" }} }}\n",
-        source = place.source.display(),
-        url = daemon.url(),
-        password = daemon.password_file().display(),
-    );
-    let path = own.join("lsyncd.lua");
-    fs::write(&path, text).unwrap();
-    let mut command = Command::new("lsyncd");
-    command.arg(path);
-    let log = File::create(own.join("log")).unwrap();
-    command.stdout(log.try_clone().unwrap()).stderr(log);
-    Process::spawn(&mut command)
 }

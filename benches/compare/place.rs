@@ -1,13 +1,37 @@
 //! The trees that the tools work on: a source of so many files, and targets that already are like it.
 
-use std::fs;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use crate::rig::Scratch;
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
-/// rsync, for making targets equal before a measurement and as the yardstick.
+use crate::ending;
+use crate::rig::tree::{Difference, Look, differences};
+use crate::rig::{Scratch, wait_for};
+
+/// rsync, as the yardstick.
 pub const RSYNC: &str = "/usr/bin/rsync";
+
+/// From so many files on they are empty: a block of disk for each of three copies would say nothing more, as no tool
+/// reads what size and time say is equal.
+pub const EMPTY_FROM: usize = 500_000;
+
+/// Of a tool's name in its directory's: sockets lie in it, whose paths must be short.
+const OWN_MAX: usize = 20;
+
+/// The time of everything in a new tree, so that copies are equal without being copied; long ago, as most files are.
+const MADE: Timespec = Timespec {
+    tv_sec: 1_750_000_000,
+    tv_nsec: 123_456_789,
+};
+
+/// A tool may take so long to end up with equal trees.
+const EQUAL_MAX: Duration = Duration::from_secs(30);
 
 /// A source and two targets, in a scratch directory of their own.
 pub struct Place {
@@ -20,38 +44,39 @@ pub struct Place {
     pub local: PathBuf,
     /// The files, relative to the source.
     pub files: Vec<PathBuf>,
+    /// Those that were written since.
+    touched: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl Place {
     /// A source of `directories` with `files` small files each, and targets that are equal to it where `filled`.
     pub fn new(directories: usize, files: usize, filled: bool) -> Place {
         let scratch = Scratch::new();
+        ending::made(scratch.path());
         let (source, module, local) = (
             scratch.dir("source"),
             scratch.dir("module"),
             scratch.dir("local"),
         );
-        let mut made = Vec::with_capacity(directories * files);
-        for directory in 0..directories {
-            let name = PathBuf::from(format!("d{directory:05}"));
-            fs::create_dir(source.join(&name)).unwrap();
-            for file in 0..files {
-                let path = name.join(format!("f{file:04}"));
-                fs::write(source.join(&path), format!("{directory} {file}\n")).unwrap();
-                made.push(path);
+        let roots = match filled {
+            false => vec![&source],
+            true => vec![&source, &module, &local],
+        };
+        thread::scope(|threads| {
+            for root in roots {
+                threads.spawn(|| make(root, directories, files));
             }
-        }
-        let place = Place {
+        });
+        let names = (0..directories)
+            .flat_map(|directory| (0..files).map(move |file| name(directory).join(leaf(file))));
+        Place {
+            files: names.collect(),
             scratch,
             source,
             module,
             local,
-            files: made,
-        };
-        if filled {
-            place.equalise();
+            touched: RefCell::default(),
         }
-        place
     }
 
     /// As many files as asked for, in directories as a web site has them.
@@ -60,11 +85,52 @@ impl Place {
         Place::new(files.div_ceil(each), each, true)
     }
 
-    /// Brings both targets in step with the source.
+    /// Writes one of the files in the source.
+    pub fn write(&self, file: &Path, content: &str) {
+        fs::write(self.source.join(file), content).unwrap();
+        self.touched.borrow_mut().insert(file.to_owned());
+    }
+
+    /// Brings what was written, and did not arrive at one of the targets, in step with the source.
     pub fn equalise(&self) {
-        for target in [&self.module, &self.local] {
-            equalise(&self.source, target);
+        for file in std::mem::take(&mut *self.touched.borrow_mut()) {
+            let from = self.source.join(&file);
+            for target in [&self.module, &self.local] {
+                fs::copy(&from, target.join(&file)).unwrap();
+                let times = fs::metadata(&from).unwrap().modified().unwrap();
+                let copy = File::options().write(true).open(target.join(&file));
+                copy.unwrap().set_modified(times).unwrap();
+            }
         }
+    }
+
+    /// What is not equal at `target` when the tool has had time: types, modes, owners, sizes, nanosecond times and content.
+    /// Where files are empty as far as their size tells, the content of those that were written is looked at apart.
+    pub fn left_at(&self, target: &Path) -> Vec<Difference> {
+        let large = self.files.len() >= EMPTY_FROM;
+        let look = Look {
+            content: !large,
+            ..Look::default()
+        };
+        let mut left = Vec::new();
+        wait_for(EQUAL_MAX, || {
+            left = differences(&self.source, target, &look);
+            left.is_empty().then_some(())
+        });
+        if large {
+            let touched = self.touched.borrow();
+            let differs = |file: &&PathBuf| {
+                fs::read(self.source.join(file)).ok() != fs::read(target.join(file)).ok()
+            };
+            let path = |file: &PathBuf| file.to_string_lossy().as_bytes().to_vec();
+            left.extend(
+                touched
+                    .iter()
+                    .filter(differs)
+                    .map(|file| Difference::Missing(path(file))),
+            );
+        }
+        left
     }
 
     /// A new directory for a tool's own files.
@@ -72,6 +138,7 @@ impl Place {
         let name: String = tool
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+            .take(OWN_MAX)
             .collect();
         let at = (0..).map(|number| self.scratch.path().join(format!("tool-{name}-{number}")));
         let path = at
@@ -83,15 +150,44 @@ impl Place {
     }
 }
 
-fn equalise(source: &Path, target: &Path) {
-    let mut command = Command::new(RSYNC);
-    command
-        .env_clear()
-        .args(["-a", "--delete", "--modify-window=-1"]);
-    command.arg(source.join("")).arg(target.join(""));
-    let status = command.stdin(Stdio::null()).status().unwrap();
-    assert!(
-        status.success(),
-        "the target could not be filled: rsync {status}"
-    );
+impl Drop for Place {
+    /// All trees at once: one after the other takes a minute where they are great.
+    fn drop(&mut self) {
+        thread::scope(|threads| {
+            for root in [&self.source, &self.module, &self.local] {
+                threads.spawn(move || fs::remove_dir_all(root));
+            }
+        });
+        ending::gone(self.scratch.path());
+    }
+}
+
+fn name(directory: usize) -> PathBuf {
+    PathBuf::from(format!("d{directory:06}"))
+}
+
+fn leaf(file: usize) -> String {
+    format!("f{file:04}")
+}
+
+fn make(root: &Path, directories: usize, files: usize) {
+    let empty = directories * files >= EMPTY_FROM;
+    let times = Timestamps {
+        last_access: MADE,
+        last_modification: MADE,
+    };
+    for directory in 0..directories {
+        let path = root.join(name(directory));
+        fs::create_dir(&path).unwrap();
+        for file in 0..files {
+            let at = path.join(leaf(file));
+            let mut new = File::create(at).unwrap();
+            if !empty {
+                writeln!(new, "{directory} {file}").unwrap();
+            }
+            rustix::fs::futimens(&new, &times).unwrap();
+        }
+        utimensat(CWD, &path, &times, AtFlags::empty()).unwrap();
+    }
+    utimensat(CWD, root, &times, AtFlags::empty()).unwrap();
 }

@@ -28,25 +28,22 @@ struct Stat {
 /// waited for them.
 pub fn cpu(roots: &[u32]) -> Duration {
     let all = all();
-    let belongs = |mut id: u32| {
-        // A chain of parents is short; the bound is for ids that were taken over while the list was read.
-        for _ in 0..64 {
-            if roots.contains(&id) {
-                return true;
-            }
-            match all.get(&id) {
-                Some(stat) => id = stat.parent,
-                None => return false,
-            }
-        }
-        false
-    };
     let sum = all
         .iter()
-        .filter(|(id, _)| belongs(**id))
+        .filter(|(id, _)| descends(&all, **id, roots))
         .map(|(_, stat)| stat.ticks)
         .sum();
     ticks(sum)
+}
+
+/// Resident memory of these processes and their descendants in bytes, each counted whole.
+pub fn resident(roots: &[u32]) -> u64 {
+    let all = all();
+    let members = all.keys().filter(|id| descends(&all, **id, roots));
+    members
+        .filter_map(|id| memory(*id))
+        .map(|(now, _)| now)
+        .sum()
 }
 
 /// CPU time of this program's own children, as far as they have ended.
@@ -70,6 +67,38 @@ pub fn rest(roots: &[u32], at_most: Duration) -> bool {
     .is_some()
 }
 
+/// CPU time of a process's threads, without its children, in nanoseconds, and how often they gave up the processor of
+/// themselves: once each time that they had woken. Threads that have ended are not in it.
+pub fn threads(id: u32) -> (u64, u64) {
+    of_threads(id, &[""])
+}
+
+/// CPU time of those threads whose name begins so, in nanoseconds.
+pub fn threads_named(id: u32, names: &[&str]) -> u64 {
+    of_threads(id, names).0
+}
+
+fn of_threads(id: u32, names: &[&str]) -> (u64, u64) {
+    let threads = fs::read_dir(format!("/proc/{id}/task"))
+        .into_iter()
+        .flatten();
+    let (mut ran, mut woke) = (0, 0);
+    for thread in threads.flatten() {
+        let read = |file| fs::read_to_string(thread.path().join(file)).unwrap_or_default();
+        if !names.iter().any(|name| read("comm").starts_with(name)) {
+            continue;
+        }
+        let first = |text: &str| text.split_whitespace().next()?.parse::<u64>().ok();
+        ran += first(&read("schedstat")).unwrap_or(0);
+        let status = read("status");
+        let switches = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        woke += switches.and_then(first).unwrap_or(0);
+    }
+    (ran, woke)
+}
+
 /// Resident memory of one process in bytes: now, and at most so far.
 pub fn memory(id: u32) -> Option<(u64, u64)> {
     let text = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
@@ -79,6 +108,21 @@ pub fn memory(id: u32) -> Option<(u64, u64)> {
         Some(kib * 1024)
     };
     Some((field("VmRSS:")?, field("VmHWM:")?))
+}
+
+/// Whether a process is one of `roots`, or has one of them above it.
+fn descends(all: &HashMap<u32, Stat>, mut id: u32, roots: &[u32]) -> bool {
+    // A chain of parents is short; the bound is for ids that were taken over while the list was read.
+    for _ in 0..64 {
+        if roots.contains(&id) {
+            return true;
+        }
+        match all.get(&id) {
+            Some(stat) => id = stat.parent,
+            None => return false,
+        }
+    }
+    false
 }
 
 fn all() -> HashMap<u32, Stat> {

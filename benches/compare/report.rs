@@ -77,6 +77,7 @@ pub fn machine() -> Value {
         "rsync": first_line("rsync", "--version"),
         "lsyncd": first_line("lsyncd", "-version"),
         "inotifywait": first_line("inotifywait", "--help"),
+        "watchman": format!("watchman {}", first_line("watchman", "--version")),
         "optimised": !cfg!(debug_assertions),
     })
 }

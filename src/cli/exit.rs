@@ -6,6 +6,8 @@ pub const GOOD: u8 = 0;
 pub const NEGATIVE: u8 = 1;
 /// Usage, or unreadable input.
 pub const USAGE: u8 = 2;
+/// Changes, where only these were asked for.
+pub const CHANGES: u8 = 3;
 /// The service is not reachable.
 pub const NOT_REACHABLE: u8 = 4;
 /// Timed out.

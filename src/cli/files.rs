@@ -18,7 +18,7 @@ pub const DEFAULT_PATH: &str = "/etc/heliostat/conf.d";
 /// The standard input's name.
 pub const STDIN: &str = "-";
 /// A directory with more is not one of manifests; with the bound of a file this bounds the memory.
-const MAX_FILES: usize = 4096;
+pub(super) const MAX_FILES: usize = 4096;
 
 /// What was read, and what could not be.
 #[derive(Debug, Default)]
@@ -128,7 +128,7 @@ impl Inputs {
         }
     }
 
-    fn problem(&mut self, path: &Path, code: Code, message: &str) {
+    pub(super) fn problem(&mut self, path: &Path, code: Code, message: &str) {
         let at = Place {
             file: shown(path).into(),
             span: 0..0,
@@ -238,6 +238,30 @@ mod tests {
         let inputs = read(&[folder.path().to_owned()], &[]);
         assert_eq!(names(&inputs), ["a.yaml", "b.yml"]);
         assert!(inputs.problems.is_empty());
+    }
+
+    /// As a kubelet lays out a ConfigMap: each file through `..data`, which is turned to another directory by a rename.
+    #[test]
+    fn the_files_of_a_configmap_are_read_once_and_follow_its_swap() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        let version = |name: &str, text: &str| {
+            fs::create_dir(at(name)).unwrap();
+            fs::write(at(name).join("a.yaml"), text).unwrap();
+            std::os::unix::fs::symlink(name, at("..data_tmp")).unwrap();
+            fs::rename(at("..data_tmp"), at("..data")).unwrap();
+        };
+        let texts = || {
+            let inputs = read(&[folder.path().to_owned()], &[]);
+            assert!(inputs.problems.is_empty());
+            let files = inputs.files.iter();
+            files.map(|file| file.text.clone()).collect::<Vec<_>>()
+        };
+        version("..2026_1", "one");
+        std::os::unix::fs::symlink("..data/a.yaml", at("a.yaml")).unwrap();
+        assert_eq!(texts(), ["one"]);
+        version("..2026_2", "two");
+        assert_eq!(texts(), ["two"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::files::Inputs;
 use super::{exit, files};
 use crate::diagnostic::{Diagnostic, Label, Report, Severity, Sources, terminal};
-use crate::manifest::{self, Manifest, SourceFile};
+use crate::manifest::{self, Manifest, Mechanism, SourceFile};
 use crate::plan::{self, Agent, HostFacts, Limits, Plan};
 
 /// Where the host's settings are looked for.
@@ -42,7 +42,71 @@ pub fn manifest_paths(named: &[PathBuf], agent: &Agent) -> Vec<PathBuf> {
     }
 }
 
-/// What files say, and what is wrong with it.
+/// What files say, before it is known for which host.
+#[derive(Debug)]
+pub struct Parsed {
+    /// Where anything is an error, what could be read of them.
+    pub manifests: Vec<Manifest>,
+    files: Vec<SourceFile>,
+    diagnostics: Vec<Diagnostic>,
+    named: usize,
+    unreadable: bool,
+}
+
+impl Parsed {
+    /// Reads the manifests of these paths.
+    pub fn read(paths: &[PathBuf]) -> Parsed {
+        Parsed::new(files::read(paths, &[]))
+    }
+
+    /// Of files that cannot be read the rest cannot be judged.
+    pub fn new(inputs: Inputs) -> Parsed {
+        let Inputs { files, problems } = inputs;
+        let unreadable = !problems.is_empty();
+        let named = files.len() + problems.len();
+        let (manifests, diagnostics) = match unreadable {
+            true => (Vec::new(), problems),
+            false => manifest::load(&files),
+        };
+        Parsed {
+            manifests,
+            files,
+            diagnostics,
+            named,
+            unreadable,
+        }
+    }
+
+    /// The plan of one host. Where the reading has errors, what could be read is still held against itself, so that
+    /// everything is said at once.
+    pub fn compile(&self, facts: &HostFacts) -> Compiled {
+        let mut plan = None;
+        let mut diagnostics = self.diagnostics.clone();
+        let texts = drawn(&self.files, &[]);
+        if has_errors(&diagnostics) {
+            diagnostics.extend(plan::check(&self.manifests, &texts));
+        } else {
+            let compiled = plan::compile(&self.manifests, &texts, facts);
+            plan = compiled.plan;
+            diagnostics.extend(compiled.diagnostics);
+        }
+        let texts = drawn(&self.files, &diagnostics);
+        Compiled {
+            plan,
+            diagnostics,
+            texts,
+            files: self.named,
+            unreadable: self.unreadable,
+        }
+    }
+
+    /// What was read.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+}
+
+/// What files say on one host, and what is wrong with it.
 #[derive(Debug)]
 pub struct Compiled {
     /// The plan; none where anything is an error.
@@ -55,37 +119,14 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Reads and compiles. Where the reading has errors, what could be read is still held against itself, so that
-    /// everything is said at once.
+    /// Reads and compiles.
     pub fn read(paths: &[PathBuf], facts: &HostFacts) -> Compiled {
-        Compiled::new(files::read(paths, &[]), facts)
+        Parsed::read(paths).compile(facts)
     }
 
     /// Compiles what was read.
     pub fn new(inputs: Inputs, facts: &HostFacts) -> Compiled {
-        let Inputs { files, problems } = inputs;
-        let unreadable = !problems.is_empty();
-        let named = files.len() + problems.len();
-        let (manifests, mut diagnostics) = match unreadable {
-            true => (Vec::new(), problems),
-            false => manifest::load(&files),
-        };
-        let mut plan = None;
-        if has_errors(&diagnostics) {
-            diagnostics.extend(plan::check(&manifests, &drawn(&files, &[])));
-        } else {
-            let compiled = plan::compile(&manifests, &drawn(&files, &[]), facts);
-            plan = compiled.plan;
-            diagnostics.extend(compiled.diagnostics);
-        }
-        let texts = drawn(&files, &diagnostics);
-        Compiled {
-            plan,
-            diagnostics,
-            texts,
-            files: named,
-            unreadable,
-        }
+        Parsed::new(inputs).compile(facts)
     }
 
     /// For the renderers.
@@ -150,6 +191,7 @@ pub fn read_agent(
         state_dir: None,
         socket: None,
         limits: Limits::default(),
+        watch: Mechanism::default(),
         rsync_path: None,
         watch_manifests: false,
     };
@@ -207,6 +249,9 @@ fn take(agent: &mut Agent, written: manifest::Agent) {
     agent.socket = written.socket.map(|path| path.value);
     agent.watch_manifests = written.watch_manifests.is_some_and(|on| on.value);
     agent.rsync_path = written.rsync_path.map(|path| path.value);
+    agent.watch = written
+        .watch
+        .map_or(Mechanism::default(), |watch| watch.value);
     let (limits, defaults) = (written.limits, Limits::default());
     agent.limits = Limits {
         transfers: limits

@@ -6,11 +6,17 @@
 pub mod approve;
 pub mod bar;
 pub mod client;
+pub mod completions;
+pub mod diff;
+pub mod doctor;
 pub mod exit;
 pub mod explain;
 pub mod files;
+pub mod fleet;
+pub mod git;
 pub mod init;
 pub mod load;
+pub mod man;
 pub mod match_;
 pub mod plan;
 pub mod reader;
@@ -84,6 +90,8 @@ pub enum Command {
     Explain(explain::ExplainArgs),
     /// Show what will happen on a host
     Plan(plan::PlanArgs),
+    /// Show what would change, and what that costs
+    Diff(diff::DiffArgs),
     /// Print the manifests with every default written out
     Render(render::RenderArgs),
     /// Say whether paths are included, and by which rule
@@ -106,6 +114,12 @@ pub enum Command {
     Rollback(rollback::RollbackArgs),
     /// Release a hold
     Approve(approve::ApproveArgs),
+    /// Look at this host: whether what the manifests need is here, and what to do where it is not
+    Doctor(doctor::DoctorArgs),
+    /// Print what a shell needs to complete this command line
+    Completions(completions::CompletionsArgs),
+    /// Print a man page, or write all of them into a directory
+    Man(man::ManArgs),
     /// Print the version
     Version(version::VersionArgs),
 }
@@ -152,6 +166,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         }
         Command::Explain(args) => explain::run(args, out, err),
         Command::Plan(args) => plan::run(args, colour_err, out, err),
+        Command::Diff(args) => diff::run(args, colour_err, out, err),
         Command::Render(args) => {
             args.colour = colour_err;
             render::run(args, out, err)
@@ -166,6 +181,9 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         Command::Reload(args) => reload::run(args, out, err),
         Command::Rollback(args) => rollback::run(args, out, err),
         Command::Approve(args) => approve::run(args, out, err),
+        Command::Doctor(args) => doctor::run(args, colour_err, colour_out, out, err),
+        Command::Completions(args) => completions::run(args, out),
+        Command::Man(args) => man::run(args, out, err),
         Command::Version(args) => version::run(args, out),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
@@ -10,11 +10,13 @@ use jiff::{Timestamp, Zoned, civil};
 use serde::Serialize;
 
 use super::exit;
+use super::fleet::{Fleet, OwnHost};
 use super::load::{self, Compiled};
 use crate::diagnostic;
-use crate::plan::{Explain, HostFacts, NextTime, Plan, next_times};
+use crate::plan::{Explain, NextTime, Plan, SourcePlan, next_times};
 use crate::service::protocol::FORMAT_VERSION;
 use crate::transfer;
+use crate::watch;
 
 /// The flags of `plan`.
 #[derive(Debug, Args)]
@@ -30,6 +32,9 @@ pub struct PlanArgs {
     /// The host's settings [default: /etc/heliostat/agent.yaml, if it is there]
     #[arg(long, value_name = "FILE")]
     pub agent: Option<PathBuf>,
+    /// The fleet's agent files, one a host: where the labels of other hosts are known from
+    #[arg(long, value_name = "DIR")]
+    pub agents: Option<PathBuf>,
     /// How the plan is printed
     #[arg(long, value_enum, default_value_t = PlanFormat::Human, value_name = "FORMAT")]
     pub format: PlanFormat,
@@ -56,6 +61,8 @@ struct Document<'a> {
     plan: &'a Plan,
     next: Vec<NextTime>,
     command_lines: BTreeMap<String, Vec<String>>,
+    /// By source.
+    watched_by: BTreeMap<String, String>,
 }
 
 /// Prints the plan, or what is wrong with the manifests.
@@ -69,34 +76,44 @@ pub fn run(
         Ok(found) => found,
         Err(code) => return Ok(code),
     };
+    let fleet = match Fleet::read(args.agents.as_deref(), colour, err)? {
+        Ok(fleet) => fleet,
+        Err(code) => return Ok(code),
+    };
     let paths = load::manifest_paths(&args.paths, &agent);
-    let host = args.host.clone().unwrap_or_else(|| own_name.clone());
-    // This host's labels are not another one's, unless its settings were named.
-    let own = host == own_name || args.agent.is_some();
-    let labels = if own { agent.labels } else { BTreeMap::new() };
-    let compiled = Compiled::read(
-        &paths,
-        &HostFacts {
-            name: host.clone(),
-            labels,
-        },
-    );
+    let own = OwnHost {
+        name: &own_name,
+        labels: &agent.labels,
+        agent_named: args.agent.is_some(),
+    };
+    let facts = fleet.one(args.host.as_deref(), &own);
+    let host = facts.name.clone();
+    let compiled = Compiled::read(&paths, &facts);
     let Some(plan) = &compiled.plan else {
         match args.format {
             PlanFormat::Json => write!(out, "{}", diagnostic::json(compiled.report()))?,
             PlanFormat::Human | PlanFormat::Markdown => {
                 write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
+                write!(err, "{}", fleet.hint(&host, &compiled.diagnostics))?;
             }
         }
         return Ok(compiled.code());
     };
     write!(err, "{}", diagnostic::terminal(compiled.report(), colour))?;
     let now = args.at.unwrap_or_else(Timestamp::now);
+    // Only on the host itself can be seen what it offers.
+    let here = host == load::host_name() || host == own_name && args.agent.is_none();
+    let mechanism = agent.watch;
+    let watched_by = |source: &SourcePlan| match here {
+        true => watch::foresee(mechanism, Path::new(&source.path)),
+        false => "decided on the host".to_owned(),
+    };
     let explain = Explain {
         plan,
         now,
         host: &host,
         command_lines: &transfer::command_lines,
+        watched_by: &watched_by,
     };
     match args.format {
         PlanFormat::Human => write!(out, "{}", explain.human())?,
@@ -119,6 +136,8 @@ fn document<'a>(explain: &Explain<'a>) -> Document<'a> {
             (explain.command_lines)(source, route),
         );
     }
+    let sources = explain.plan.sources.values();
+    let watched_by = |source: &SourcePlan| (source.name.to_string(), (explain.watched_by)(source));
     next.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.route.cmp(&b.route)));
     Document {
         format_version: FORMAT_VERSION,
@@ -127,6 +146,7 @@ fn document<'a>(explain: &Explain<'a>) -> Document<'a> {
         plan: explain.plan,
         next,
         command_lines,
+        watched_by: sources.map(watched_by).collect(),
     }
 }
 

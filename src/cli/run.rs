@@ -137,6 +137,7 @@ fn options(args: &RunArgs, loaded: Loaded) -> Options {
         plan,
         host,
         limits: agent.limits,
+        mechanism: agent.watch,
         state_dir: path(&args.state_dir, agent.state_dir.as_ref(), STATE_DIR),
         // A pass that ends by itself is steered by nobody.
         socket: (!passing).then_some(socket),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::client::{ClientArgs, Format};
 use super::exit;
-use crate::engine::status::{RouteStatus, State, span};
+use crate::engine::status::{RouteStatus, SourceStatus, State, span};
 use crate::service::in_force::Origin;
 use crate::service::protocol::{StatusAnswer, selector};
 
@@ -63,6 +63,7 @@ pub fn run(
         Format::Json => args.client.json(&answer, out)?,
         Format::Human => {
             table(&answer, colour, out)?;
+            watches(&answer.status.sources, out)?;
             if args.paths {
                 paths(&answer.status.routes, out)?;
             }
@@ -180,6 +181,26 @@ fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result
             line.push_str("  ");
         }
         writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// What watches each source that stands.
+fn watches(sources: &[SourceStatus], out: &mut dyn Write) -> io::Result<()> {
+    let stands = sources.iter().filter_map(|source| {
+        let by = (source.mechanism.as_ref()?, source.mechanism_why.as_ref()?);
+        Some((source, by))
+    });
+    for (index, (source, (mechanism, why))) in stands.enumerate() {
+        if index == 0 {
+            writeln!(out)?;
+        }
+        let (watched, polled) = (source.directories, source.unwatched + source.doubted);
+        let mut counts = format!("{} directories", thousands(watched + source.unwatched));
+        if polled > 0 {
+            counts += &format!(", {} polled", thousands(polled));
+        }
+        writeln!(out, "{}: {mechanism}, {counts}: {why}", source.name)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::exit;
 use super::files::{self, Replacement};
+use super::fleet::Fleet;
 use super::load::{check, drawn};
 use crate::diagnostic::{self, Report, Severity};
 
@@ -25,6 +26,12 @@ pub struct ValidateArgs {
     /// Check FILE as if it were DEST, before it is put there; `-` is the standard input
     #[arg(long, value_name = "DEST=FILE")]
     pub replace: Vec<Replacement>,
+    /// Check the plan of every host that a manifest or an agent file names, and of one that none names
+    #[arg(long)]
+    pub all_hosts: bool,
+    /// The fleet's agent files, one a host: checked too, and where the labels of the hosts are known from
+    #[arg(long, value_name = "DIR")]
+    pub agents: Option<PathBuf>,
     /// Whether to use colours; set by the caller
     #[arg(skip)]
     pub colour: bool,
@@ -46,14 +53,24 @@ pub enum ValidateFormat {
 
 /// Runs the command; the result is its exit code.
 pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> io::Result<u8> {
-    let inputs = files::read(&args.paths, &args.replace);
-    let unreadable = !inputs.problems.is_empty();
-    let files = inputs.files.len() + inputs.problems.len();
+    let mut inputs = files::read(&args.paths, &args.replace);
+    let agents = Fleet::gather(args.agents.as_deref());
+    let unreadable = !inputs.problems.is_empty() || agents.unreadable;
+    let files = inputs.files.len() + inputs.problems.len() + agents.files.len();
     let mut diagnostics = inputs.problems;
     // Of files that cannot be read the rest cannot be judged: only what is wrong within each is said.
     if !inputs.files.is_empty() || !unreadable {
-        diagnostics.extend(check(&inputs.files).1);
+        let (manifests, found) = check(&inputs.files);
+        diagnostics.extend(found);
+        let mut broken = diagnostics.iter().chain(&agents.diagnostics);
+        let broken = broken.any(|one| one.severity == Severity::Error);
+        if args.all_hosts && !broken {
+            let fleet = &agents.fleet;
+            diagnostics.extend(fleet.check(&inputs.files, &manifests, &diagnostics));
+        }
     }
+    diagnostics.extend(agents.diagnostics);
+    inputs.files.extend(agents.files);
     if args.warnings_as_errors {
         for diagnostic in &mut diagnostics {
             diagnostic.severity = Severity::Error;

@@ -315,7 +315,7 @@ pub const REGISTRY: &[Entry] = &[
         "H0305",
         "an option does not fit the url's scheme",
         "The option has no effect on this kind of target: passwords belong to `rsync://`, `ssh` to `ssh://`, \
-         `guard.requireMount` to `file://`, compression and `rsyncArgs` to what rsync carries. Nothing is \
+         `guard.requireMount` to `file://`, `durability: full` too, compression and `rsyncArgs` to what rsync carries. Nothing is \
          ignored silently: remove the option or correct the url.",
     ),
     error(

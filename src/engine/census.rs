@@ -16,7 +16,8 @@ use super::{Dirt, Heard, Mark, Now, RelPath, Release, SurveyId, SurveyScope, Tol
 const QUIET: Duration = Duration::from_millis(2500);
 /// While changes go on, they are surveyed so often: what a crash then costs is the changes of that time.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-/// Surveys take at most this part of the time.
+/// Surveys take at most this part of the time. A comparison after a loss does not wait for that, as what is suspect is not
+/// known to be in sync until then; only those that follow upon one another are ever further apart, up to this.
 const SHARE: u32 = 20;
 /// A survey that failed is made again after this.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -42,8 +43,20 @@ pub struct Census {
     told: Told,
     touched: Option<Touched>,
     not_before: Duration,
+    comparing: Comparing,
     /// How often in a row young directories were looked at again although nothing was told.
     young: u32,
+}
+
+/// When everything may be compared again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Comparing {
+    /// Not before.
+    from: Duration,
+    /// Without a loss until then, the next one is compared at once again.
+    calm: Duration,
+    /// Comparisons that followed one upon another.
+    hurried: u32,
 }
 
 /// Everything is to be surveyed.
@@ -106,6 +119,25 @@ pub enum CensusDue {
     At(Duration),
     /// Nothing.
     Idle,
+}
+
+impl Comparing {
+    /// One that `began` then has ended. The next one may begin at once, the one after that after as long as this one took,
+    /// then after twice, four times … as long.
+    fn ended(&mut self, began: Duration, now: Duration) {
+        let took = now.saturating_sub(began);
+        self.hurried = match began < self.calm {
+            true => self.hurried + 1,
+            false => 0,
+        };
+        let pause = match self.hurried {
+            0 => 0,
+            again => (1 << (again - 1).min(8)).min(SHARE),
+        };
+        self.from = now + took * pause;
+        // Not right behind the longest pause: else a storm would begin anew each time.
+        self.calm = now + took * SHARE * 2;
+    }
 }
 
 impl Census {
@@ -199,9 +231,9 @@ impl Census {
             return CensusDue::Idle;
         }
         if let Some(wanted) = self.wanted {
-            let mut at = self.not_before;
+            let mut at = self.comparing.from;
             if !wanted.compare {
-                at = at.max(wanted.since + QUIET);
+                at = self.not_before.max(wanted.since + QUIET);
                 if passes {
                     at = at.max(wanted.since + PASSES_MAX);
                 }
@@ -306,7 +338,7 @@ impl Census {
         self.want(true, now.mono);
         if let Some(began) = broken {
             let took = now.mono.saturating_sub(began);
-            self.not_before = self.not_before.max(now.mono + took);
+            self.comparing.from = self.comparing.from.max(now.mono + took);
         }
     }
 
@@ -321,7 +353,11 @@ impl Census {
         let Some(survey) = &self.surveying else {
             return;
         };
-        self.not_before = now.mono + now.mono.saturating_sub(survey.began) * SHARE;
+        let took = now.mono.saturating_sub(survey.began);
+        self.not_before = now.mono + took * SHARE;
+        if survey.compare {
+            self.comparing.ended(survey.began, now.mono);
+        }
         if young.is_empty() {
             self.young = 0;
             return;
@@ -397,6 +433,7 @@ impl Census {
             self.put_back(survey, now);
         }
         self.not_before = now + AGAIN;
+        self.comparing.from = now + AGAIN;
     }
 
     /// The watch broke down under it: its rows may have in them what no mark tells.

@@ -253,6 +253,7 @@ impl Engine {
         let stamp = self.stamp(now);
         let answer = match ask {
             Ask::Status => Answer::Status(Box::new(self.status(now))),
+            Ask::Plan => Answer::Plan(Box::new(self.plan.clone())),
             Ask::Trigger(selector) => self.each(&selector, |route| route.force()),
             Ask::Rescan(selector, compare) => {
                 // What was accepted is done, also by another process if this one ends before.

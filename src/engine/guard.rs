@@ -12,7 +12,7 @@ use crate::plan::{DeletePolicy, RoutePlan, SourcePlan, Target};
 pub struct GuardFacts {
     /// The root's identity; `None`: it is not there, or not a directory.
     pub root: Option<RootId>,
-    /// Whether the root is a mount point or lies on another mount than `/`.
+    /// Whether the root is a mount point or lies on another mount than `/`; true where that is not asked for.
     pub root_mounted: bool,
     /// Whether the marker is there; true where none is asked for.
     pub marker: bool,

@@ -82,6 +82,8 @@ impl Selector {
 pub enum Ask {
     /// The picture.
     Status,
+    /// The plan that is carried out.
+    Plan,
     /// Send now what is pending: windows, schedules and backoff are passed over once.
     Trigger(Selector),
     /// Compare with the target itself now.
@@ -136,6 +138,8 @@ pub enum Effect {
 pub enum Answer {
     /// The picture.
     Status(Box<Status>),
+    /// The plan that is carried out.
+    Plan(Box<Plan>),
     /// It is begun, for so many routes.
     Accepted(usize),
     /// Everything is on the targets.

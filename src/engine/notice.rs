@@ -42,4 +42,17 @@ pub struct WatchReport {
     pub directories: u64,
     /// Directories that should be watched and are not (limit, permission); they are polled.
     pub unwatched: u64,
+    /// Directories that are watched, and polled as well, because others may change them without an event here.
+    pub doubted: u64,
+    /// What watches.
+    pub by: WatchedBy,
+}
+
+/// What watches a source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchedBy {
+    /// As the agent file names it; empty where nothing does.
+    pub mechanism: &'static str,
+    /// Why this one, for people.
+    pub why: String,
 }

@@ -35,12 +35,18 @@ impl Engine {
 
 fn source_status(source: &Source) -> SourceStatus {
     let report = source.report.as_ref();
+    let by = report
+        .map(|report| &report.by)
+        .filter(|by| !by.mechanism.is_empty());
     SourceStatus {
         name: source.plan.name.to_string(),
         path: source.plan.path.clone(),
         ready: source.is_ready(),
         directories: report.map_or(0, |report| report.directories),
         unwatched: report.map_or(0, |report| report.unwatched),
+        doubted: report.map_or(0, |report| report.doubted),
+        mechanism: by.map(|by| by.mechanism.to_owned()),
+        mechanism_why: by.map(|by| by.why.clone()),
         waiting: source.waiting.clone(),
     }
 }

@@ -15,6 +15,7 @@ use super::failing::Failing;
 use super::filling::Filling;
 use super::held::Held;
 use super::load::{Load, Running};
+use super::pace::Pace;
 use super::parked::Parked;
 use super::rescoping::Rescoping;
 use super::{DeletePlan, Dirt, Mark, Now, RelPath, Stamp, Stats, TargetId, Trouble};
@@ -30,6 +31,8 @@ pub struct Route {
     pub source: Arc<SourcePlan>,
     /// What no transfer has taken yet.
     pub pending: ChangeSet,
+    /// How fast it changes.
+    pub pace: Pace,
     /// What a transfer could not bring in step, path by path.
     pub failing: Failing,
     /// What came into its filter, and is sent without deleting anything.
@@ -151,6 +154,7 @@ impl Route {
             plan,
             source,
             pending: ChangeSet::default(),
+            pace: Pace::default(),
             failing: Failing::default(),
             filling: Filling::default(),
             rescoping: None,
@@ -227,6 +231,7 @@ impl Route {
             }
             here.push(mark);
         }
+        self.pace.add(here.len(), stamp.at);
         self.pending.add(&here, stamp);
         if self.pending.len() > MARKS_MAX {
             self.pending
@@ -331,7 +336,7 @@ impl Route {
         if sends {
             let debounce = self.plan.debounce;
             let closes = self.pending.closes(
-                Duration::from_millis(debounce.quiet_ms),
+                self.pace.quiet(debounce, &self.plan.target),
                 Duration::from_millis(debounce.max_wait_ms),
             );
             let closes = closes.map(|at| {

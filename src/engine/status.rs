@@ -28,6 +28,15 @@ pub struct SourceStatus {
     pub directories: u64,
     /// Directories that should be watched and are polled instead.
     pub unwatched: u64,
+    /// Directories watched that are polled as well, because others may change them without an event here.
+    #[serde(default)]
+    pub doubted: u64,
+    /// What watches: `inotify`, `fanotify`, `notify` or `polling`.
+    #[serde(default)]
+    pub mechanism: Option<String>,
+    /// Why that one.
+    #[serde(default)]
+    pub mechanism_why: Option<String>,
     /// Why it is not ready.
     pub waiting: Option<String>,
 }

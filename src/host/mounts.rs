@@ -1,7 +1,8 @@
 //! The mount table of this process's name space.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +19,17 @@ pub struct Mount {
 
 /// Every mount; none where they cannot be told.
 pub fn mounts() -> Vec<Mount> {
-    parse(&fs::read("/proc/self/mountinfo").unwrap_or_default())
+    let mut table = Vec::with_capacity(TABLE);
+    let read = File::open("/proc/self/mountinfo").and_then(|mut file| file.read_to_end(&mut table));
+    match read {
+        Ok(_) => parse(&table),
+        Err(_) => Vec::new(),
+    }
 }
+
+/// Room for the table of most hosts. The kernel does not say how long it is, and without room it is read in many small
+/// pieces, before every transfer.
+const TABLE: usize = 16 << 10;
 
 /// The mounts below `root`, each with its place below it. The table names real paths, so a root that is reached through
 /// symlinks is resolved first.
@@ -32,6 +42,16 @@ pub fn below(mounts: &[Mount], root: &Path) -> Vec<(RelPath, u64)> {
         .collect();
     found.sort();
     found
+}
+
+/// Whether a path is a mount point or lies on another mount than `/`.
+pub fn on_own_mount(path: &Path, mounts: &[Mount]) -> bool {
+    let Ok(real) = path.canonicalize() else {
+        return false;
+    };
+    mounts
+        .iter()
+        .any(|mount| mount.place != Path::new("/") && real.starts_with(&mount.place))
 }
 
 /// proc_pid_mountinfo(5): `36 35 98:0 /mnt1 /mnt2 rw,noatime …`, blanks and backslashes in names as `\040`, `\134`.

@@ -109,6 +109,11 @@ impl Ledger {
         ParkedRows::of(Arc::clone(&self.0.readers), release)
     }
 
+    /// Everything was read: what was held in memory for that goes.
+    pub fn rest(&self) {
+        self.0.readers.rest();
+    }
+
     /// Whether anything is kept at present: without a file, making all rows anew would be in vain.
     pub fn keeps(&self) -> bool {
         self.0.readers.have_file()

@@ -23,6 +23,10 @@ const IDLE_MAX: usize = 4;
 /// Runs in one answer.
 const RUNS_ASKED_MAX: usize = store::RUNS_MAX as usize;
 
+/// A row, and of the same moment the header that it must not be younger than.
+pub(super) const ROW: &str = "SELECT s.sealed, r.generation, r.sealed FROM sources s
+    JOIN rows r ON r.rowset = s.rowset AND r.path = ?2 WHERE s.name = ?1";
+
 /// The readers' side of the file, which the writer may exchange for another.
 #[derive(Debug)]
 pub struct Readers {
@@ -114,6 +118,15 @@ impl Readers {
         }
     }
 
+    /// Closes the connections that nobody reads with: after a look at everything each has a megabyte that is not asked for
+    /// again soon.
+    pub fn rest(&self) {
+        self.idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
     fn damaged_record(&self, what: &str) {
         self.troubles.say(
             Kind::Record,
@@ -174,10 +187,7 @@ impl Rows {
     pub fn row(&self, path: &RelPath) -> Option<Vec<u8>> {
         let found = self.readers.read(|connection| {
             connection
-                .prepare_cached(
-                    "SELECT s.sealed, r.generation, r.sealed FROM sources s
-                     JOIN rows r ON r.rowset = s.rowset AND r.path = ?2 WHERE s.name = ?1",
-                )?
+                .prepare_cached(ROW)?
                 .query_row(params![self.source.0, path.as_bytes()], |row| {
                     let generation: i64 = row.get(1)?;
                     Ok((row.get(0)?, generation, row.get::<_, Vec<u8>>(2)?))
@@ -213,5 +223,30 @@ impl Rows {
             path,
         };
         place.unseal(sealed).map(<[u8]>::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::file::Place;
+
+    #[test]
+    fn a_connection_is_kept_for_the_next_reading_and_closed_after_a_look_at_everything() {
+        let scratch = tempfile::tempdir().unwrap();
+        let place = Place::new(scratch.path());
+        place.renew().unwrap();
+        let writer = place.open().unwrap();
+        let readers = Readers::new(Some(place.file()), Arc::default(), Arc::default());
+        let kept = || readers.idle.lock().unwrap().len();
+        for _ in 0..2 {
+            assert!(readers.runs(1).is_empty());
+            assert_eq!(kept(), 1);
+        }
+        readers.rest();
+        assert_eq!(kept(), 0);
+        assert!(readers.runs(1).is_empty());
+        assert_eq!(kept(), 1);
+        drop(writer);
     }
 }

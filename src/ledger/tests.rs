@@ -57,6 +57,26 @@ fn twice(directory: &Path) -> Ledger {
     ledger
 }
 
+#[test]
+fn a_row_is_read_by_a_statement_that_was_planned_once() {
+    let scratch = tempfile::tempdir().unwrap();
+    let ledger = twice(scratch.path());
+    let reader = file::reader(&scratch.path().join(NAME)).unwrap();
+    let mut found = 0;
+    for name in ["a", "b", "a"] {
+        let mut statement = reader.prepare_cached(readers::ROW).unwrap();
+        let mut rows = statement
+            .query(rusqlite::params!["site", name.as_bytes()])
+            .unwrap();
+        found += usize::from(rows.next().unwrap().is_some());
+        drop(rows);
+        let again = statement.get_status(rusqlite::StatementStatus::RePrepare);
+        assert_eq!(again, 0, "planned anew for `{name}`");
+    }
+    assert_eq!(found, 2);
+    ledger.close();
+}
+
 /// Changes the file of a closed ledger as damage would.
 fn meddle(directory: &Path, sql: &str) -> usize {
     let connection = Connection::open(directory.join(NAME)).unwrap();

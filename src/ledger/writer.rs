@@ -24,6 +24,7 @@ use super::start::{self, renew};
 use super::store::{Rows, Store, Undone};
 use super::trouble::{Kind, Troubles};
 use crate::engine::{Commit, Parking, RouteMemory, SurveyId};
+use crate::host;
 use crate::plan::{Compare, RouteName, SourceName};
 
 /// Surveys with rows on the way to a checkpoint: more than any host's sources. Those beyond are spoilt.
@@ -32,6 +33,9 @@ const SURVEYS_MAX: usize = 10_000;
 const ENDED_MAX: usize = 1000;
 /// Without a file (a full disk, a read-only one), one is looked for again so seldom, when there is something to write.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// Rows handed over at once that say that a survey tells of a large part of a tree.
+const ROWS_MANY: usize = 256;
 
 /// What the writer is made of.
 #[derive(Debug)]
@@ -78,6 +82,8 @@ pub struct Writer {
     ended: VecDeque<SurveyId>,
     /// There may be more free pages in the file than need be.
     slack: bool,
+    /// Many rows went through the page cache: megabytes that no checkpoint of single changes needs.
+    full: bool,
     /// Sources of which a checkpoint was lost since all their rows were made: a row may be older than the engine takes it
     /// for. That costs work, but a parked route's rows must be those of its checkpoint.
     lost: BTreeSet<SourceName>,
@@ -94,6 +100,7 @@ impl Writer {
             surveys: BTreeMap::new(),
             ended: VecDeque::new(),
             slack: true,
+            full: false,
             lost: BTreeSet::new(),
             settled: Vec::new(),
             looked: Instant::now(),
@@ -103,7 +110,9 @@ impl Writer {
     /// Works until the queue is closed and empty.
     pub fn run(mut self) {
         loop {
-            let untidy = self.slack || !self.parts.litter.is_empty();
+            // While a survey tells its rows there will be more.
+            let full = self.full && self.surveys.is_empty();
+            let untidy = self.slack || full || !self.parts.litter.is_empty();
             let idle = self.parts.connection.is_some() && untidy;
             let Some(acts) = self.parts.queue.take(idle) else {
                 break;
@@ -158,6 +167,7 @@ impl Writer {
                 Act::Stage(survey, rows) => {
                     if let Some(set) = self.set_of(survey) {
                         staged.push(survey);
+                        self.full |= rows.len() >= ROWS_MANY;
                         works.push(Work::Stage(set, rows));
                     }
                 }
@@ -288,6 +298,7 @@ impl Writer {
                 self.ended(survey);
                 self.parts.litter.extend(litter);
                 self.slack = true;
+                self.full |= whole || !settled;
                 if whole {
                     self.lost.remove(&source);
                 }
@@ -350,8 +361,13 @@ impl Writer {
                 self.parts.litter.retain(|other| *other != set);
                 self.slack = true;
             }
-        } else if self.transact(|store| Ok(store.shrink()?)).unwrap_or(true) {
-            self.slack = false;
+        } else if self.slack {
+            self.slack = !self.transact(|store| Ok(store.shrink()?)).unwrap_or(true);
+        } else if let Some(connection) = &self.parts.connection {
+            // What cannot be given back stays.
+            let _ = connection.release_memory();
+            host::give_back();
+            self.full = false;
         }
     }
 

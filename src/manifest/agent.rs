@@ -7,7 +7,7 @@ use super::document::labels;
 use super::fields::{Field, Fields};
 use super::reading::Reading;
 use super::yaml::Node;
-use super::{Agent, Limits, Spanned, name, paths};
+use super::{Agent, Limits, Mechanism, Spanned, name, paths};
 use crate::diagnostic::{Code, Diagnostic};
 
 /// Each transfer is a process or a thread with its own memory.
@@ -27,6 +27,7 @@ pub(super) fn agent(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &No
         state_dir: fields.read(reading, "stateDir", paths::absolute),
         socket: fields.read(reading, "socket", paths::absolute),
         limits: fields.read(reading, "limits", limits).unwrap_or_default(),
+        watch: fields.read(reading, "watch", watch),
         rsync_path: fields.read(reading, "rsync", rsync),
         watch_manifests: fields.read(reading, "watchManifests", |reading, key, node| {
             reading.boolean(key, node)
@@ -95,6 +96,17 @@ fn limits(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Limits> {
     };
     fields.finish(reading, &[]);
     Some(limits)
+}
+
+fn watch(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<Mechanism>> {
+    let words = [
+        ("auto", Mechanism::Auto),
+        ("inotify", Mechanism::Inotify),
+        ("fanotify", Mechanism::Fanotify),
+        ("notify", Mechanism::Notify),
+        ("polling", Mechanism::Polling),
+    ];
+    reading.choice(key, node, &words)
 }
 
 fn rsync(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<String>> {

@@ -29,6 +29,7 @@ mod yaml;
 mod yaml_error;
 
 pub use document::API_VERSION;
+pub use reading::nearest;
 pub use schema::schema;
 pub use types::*;
 pub use url::{Url, UrlParts, UrlProblem};

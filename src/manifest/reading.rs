@@ -341,7 +341,7 @@ pub(super) fn describe(node: &Node) -> &'static str {
 }
 
 /// The word that was probably meant.
-pub(super) fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     /// Below it, suggestions are noise: measured on `bandwith`, `exlude`, `targer`, `mirorr`.
     const ALIKE: f64 = 0.7;
     /// No word of the language is half as long; comparing costs time and memory by the product of both lengths.

@@ -26,6 +26,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("bandwidth", "a target"),
     ("compress", "a target"),
     ("warm", "a target"),
+    ("durability", "a target"),
     ("attributes", "a target"),
     ("timeout", "a target"),
     ("retry", "a target"),

@@ -6,8 +6,8 @@ use super::rsync_args::rsync_args;
 use super::source::{appended, checked_name, is_list};
 use super::yaml::{Key, Kind, Node};
 use super::{
-    Attribute, Compress, DeletePolicy, MaxDelete, Retry, Spanned, Ssh, Target, TargetOptions, Url,
-    Warm, access, hooks, timing, unit,
+    Attribute, Compress, DeletePolicy, Durability, MaxDelete, Retry, Spanned, Ssh, Target,
+    TargetOptions, Url, Warm, access, hooks, timing, unit,
 };
 use crate::diagnostic::{Code, Diagnostic, Place};
 
@@ -196,7 +196,7 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
     let passwords = ["passwordFile", "passwordCredential", "passwordEnv"]
         .map(|key| limit(Fits::Daemon, fields.take(key)));
     let ssh_field = limit(Fits::Ssh, fields.take("ssh"));
-    let warm_field = limit(Fits::Daemon, fields.take("warm"));
+    let warm_field = limit(Fits::Remote, fields.take("warm"));
     let compress_field = limit(Fits::Remote, fields.take("compress"));
     let args_field = limit(Fits::Remote, fields.take("rsyncArgs"));
     let guard_field = limit(Fits::Local, fields.take("guard"));
@@ -235,6 +235,9 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
             .unwrap_or_default(),
         bandwidth: fields.read(reading, "bandwidth", |reading, key, node| {
             reading.rate(key, node)
+        }),
+        durability: fields.read(reading, "durability", |reading, key, node| {
+            reading.choice(key, node, DURABILITY)
         }),
         attributes: fields.read(reading, "attributes", attributes),
         timeout_ms: fields.read(reading, "timeout", |reading, key, node| {
@@ -288,6 +291,7 @@ impl TargetOptions {
             bandwidth: self.bandwidth.or_else(|| base.bandwidth.clone()),
             warm: self.warm.or_else(|| base.warm.clone()),
             compress: self.compress.or_else(|| base.compress.clone()),
+            durability: self.durability.or_else(|| base.durability.clone()),
             attributes: self.attributes.or_else(|| base.attributes.clone()),
             timeout_ms: self.timeout_ms.or_else(|| base.timeout_ms.clone()),
             retry: Retry {
@@ -313,7 +317,7 @@ impl TargetOptions {
             } else {
                 Ssh::default()
             },
-            warm: all.warm.filter(|_| fits(Fits::Daemon)),
+            warm: all.warm.filter(|_| fits(Fits::Remote)),
             compress: all.compress.filter(|_| fits(Fits::Remote)),
             rsync_args: if fits(Fits::Remote) {
                 all.rsync_args
@@ -325,6 +329,12 @@ impl TargetOptions {
         }
     }
 }
+
+const DURABILITY: &[(&str, Durability)] = &[
+    ("none", Durability::None),
+    ("file", Durability::File),
+    ("full", Durability::Full),
+];
 
 const DELETE: &[(&str, DeletePolicy)] = &[
     ("never", DeletePolicy::Never),

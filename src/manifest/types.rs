@@ -112,8 +112,10 @@ pub struct TargetOptions {
     pub bandwidth: Option<Spanned<u64>>,
     /// On the wire; default none. Not with `file://`.
     pub compress: Option<Spanned<Compress>>,
-    /// Sessions that are begun ahead; default auto. `rsync://` only.
+    /// Sessions that are begun ahead; default auto. Not with `file://`.
     pub warm: Option<Spanned<Warm>>,
+    /// What of a transfer is on the disk before it counts; default none.
+    pub durability: Option<Spanned<Durability>>,
     /// What of the metadata is kept; `None`: archive.
     pub attributes: Option<Spanned<Vec<Spanned<Attribute>>>>,
     /// Milliseconds without progress; at least one second.
@@ -333,14 +335,43 @@ pub enum OnStart {
     Never,
 }
 
-/// Whether a session with the daemon is begun ahead.
+/// Whether a session with the far side is begun ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Warm {
-    /// After each transfer one, for 20 seconds, unless the daemon is short of connections.
+    /// After each transfer one, for a minute at most, unless the far side is short of connections.
     Auto,
     /// Never.
     Off,
+}
+
+/// What watches the sources of a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Mechanism {
+    /// What fits the file system and the number of directories.
+    #[default]
+    Auto,
+    /// The kernel's inotify: a watch a directory.
+    Inotify,
+    /// The kernel's fanotify: a mark on the whole file system.
+    Fanotify,
+    /// The crate notify: inotify by path.
+    Notify,
+    /// Nothing: everything is looked at again and again.
+    Polling,
+}
+
+/// What of a transfer is on the target's disk before it counts: what a power cut cannot take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Durability {
+    /// Nothing is waited for: the file system writes when it does. After a restart of the machine a local target is compared.
+    None,
+    /// Each file's content, before the file takes its name: a power cut leaves no empty or half-written files.
+    File,
+    /// Everything, names and deletions too, before the transfer counts as done. `file://` only.
+    Full,
 }
 
 /// Compression on the wire.
@@ -403,6 +434,8 @@ pub struct Agent {
     pub socket: Option<Spanned<String>>,
     /// Bounds of the whole service.
     pub limits: Limits,
+    /// What watches.
+    pub watch: Option<Spanned<Mechanism>>,
     /// `rsync.path`: absolute.
     pub rsync_path: Option<Spanned<String>>,
     /// Whether changed manifests are taken over by themselves.

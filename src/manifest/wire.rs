@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::wire_values::*;
-use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, OnStart, Warm};
+use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, Durability, OnStart, Warm};
 
 /// A heliostat manifest: directories, and the targets that each is kept reflected on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -182,10 +182,14 @@ pub struct TargetOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "none"))]
     pub compress: Option<Compress>,
-    /// Whether, after a transfer, a session with the daemon is begun ahead: the next small change is then there in half the time. It holds one of the daemon's connections for up to 20 seconds. `rsync://` only.
+    /// Whether, after a transfer, a session with the daemon or host is begun ahead: the next small change is then there in half the time or less. It holds one of the far side's connections for up to a minute. Not with `file://`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "auto"))]
     pub warm: Option<Warm>,
+    /// What of a transfer is on the target's disk before it counts: what a power cut cannot take back. Waiting for the disk costs milliseconds a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = "none"))]
+    pub durability: Option<Durability>,
     /// What of the metadata is kept; `archive` is links, perms, times, owner and group.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("uniqueItems" = true, "default" = ["archive"]))]
@@ -253,7 +257,7 @@ pub struct Ssh {
     pub jump: Option<String>,
 }
 
-/// How changes are gathered: a batch leaves when nothing came for `quiet`, or `maxWait` after its first change.
+/// How changes are gathered: a batch leaves when nothing came for `quiet`, or `maxWait` after its first change. Towards a far target, `quiet` grows with what changed in the last second (0.1 ms each), up to a quarter of `maxWait`: a burst leaves in few runs of rsync.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1))]

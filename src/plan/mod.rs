@@ -1,6 +1,7 @@
 //! The plan: what will happen, as data.
 //!
-//! Owns [`Plan`] and its parts, the compiler from manifests and the explanation of a plan. A plan that exists is
+//! Owns [`Plan`] and its parts, the compiler from manifests, the explanation of a plan, and the difference of two with what
+//! a reviewer reads of it. A plan that exists is
 //! runnable. It is `Eq + Serialize`, holds no compiled globs and no trait objects, and its maps are sorted, so that
 //! diff, golden tests, `plan --format json` and reload come for free. Compiling touches no disk, network, clock or
 //! environment; facts of the host come in as a value. Called by the engine (reload), the service and the commands.
@@ -9,6 +10,7 @@ mod address;
 mod compile;
 mod diff;
 mod explain;
+mod review;
 mod standing;
 mod types;
 
@@ -17,5 +19,6 @@ pub use diff::{
     Change, Class, DeleteRisk, Look, PlanDiff, RouteDiff, SourceDiff, What as ChangedTo, diff,
 };
 pub use explain::{Explain, NextTime, What, jitter_key, next_times};
+pub use review::{Measured, Review, Tally, Watched, listed};
 pub use standing::{digest, route_key, source_key};
 pub use types::*;

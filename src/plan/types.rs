@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::filter::FilterSpec;
+use crate::manifest::Mechanism;
 use crate::schedule::{Schedule, Window};
 
 /// Everything that one host will do.
@@ -185,8 +186,10 @@ pub struct RoutePlan {
     pub bandwidth: Option<u64>,
     /// On the wire.
     pub compress: Compress,
-    /// Whether a session with its daemon may be begun ahead.
+    /// Whether a session with its far side may be begun ahead.
     pub warm: bool,
+    /// What of a transfer is on the disk before it counts.
+    pub durability: Durability,
     /// What of the metadata is kept.
     pub attributes: Attributes,
     /// Without progress, after which a transfer is ended.
@@ -351,6 +354,26 @@ pub enum OnStart {
     Never,
 }
 
+/// What of a transfer is on the target's disk before it counts: what a power cut cannot take back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Durability {
+    /// Nothing is waited for.
+    #[default]
+    None,
+    /// Each file's content, before the file takes its name.
+    File,
+    /// Everything, before the transfer is done. Local targets only.
+    Full,
+}
+
+impl Durability {
+    /// Whether a transfer that is done is there whatever the machine does then.
+    pub fn lasts(self) -> bool {
+        self == Durability::Full
+    }
+}
+
 /// Compression on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -426,6 +449,8 @@ pub struct Agent {
     pub socket: Option<String>,
     /// Bounds of the whole service.
     pub limits: Limits,
+    /// What watches, default `auto`.
+    pub watch: Mechanism,
     /// rsync's absolute path; `None`: looked for in the usual places.
     pub rsync_path: Option<String>,
     /// Whether changed manifests are taken over by themselves.

@@ -21,13 +21,13 @@ use super::drift::Drifts;
 use super::generations::Generations;
 use super::in_force::InForce;
 use super::protocol::{
-    ApproveBody, Done, FORMAT_VERSION, GenerationAnswer, GenerationsAnswer, Refusal, RescanBody,
-    RollbackBody, Routes, StatusAnswer, WaitAnswer, WaitBody, WaitResult, selector,
+    ApproveBody, Done, FORMAT_VERSION, GenerationAnswer, GenerationsAnswer, PlanAnswer, Refusal,
+    RescanBody, RollbackBody, Routes, StatusAnswer, WaitAnswer, WaitBody, WaitResult, selector,
 };
 use super::reloader::{Order, Verdict, Wish};
 use crate::engine::status::{State as RouteState, Status};
 use crate::engine::{Answer, Ask, Selector};
-use crate::plan::{Compare, RouteName, SourceName, TargetName};
+use crate::plan::{Compare, RouteName, SourceName, TargetName, digest};
 
 /// A request's body; the largest true one is a few hundred bytes.
 const BODY_MAX: usize = 16 << 10;
@@ -131,6 +131,7 @@ pub async fn serve(
     };
     let router = Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/plan", get(plan))
         .route("/v1/trigger", post(trigger))
         .route("/v1/rescan", post(rescan))
         .route("/v1/wait", post(wait))
@@ -287,6 +288,25 @@ async fn status(State(server): State<Server>) -> Response {
         status,
     })
     .into_response()
+}
+
+async fn plan(State(server): State<Server>) -> Response {
+    match server.ask(Ask::Plan).await {
+        Ok(Answer::Plan(plan)) => {
+            let standing = server.facts.in_force.get();
+            Json(PlanAnswer {
+                format_version: FORMAT_VERSION,
+                host: server.facts.host.clone(),
+                generation: standing.generation,
+                revision: standing.revision,
+                digest: digest(&plan),
+                plan: *plan,
+            })
+            .into_response()
+        }
+        Ok(other) => unexpected(&other),
+        Err(response) => response,
+    }
 }
 
 async fn trigger(State(server): State<Server>, Json(body): Json<Routes>) -> Response {

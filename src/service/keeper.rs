@@ -16,6 +16,7 @@ use crate::engine::{
     Commit, Event, Hold, Input, RelPath, Stats, Survey, SurveyId, SurveyScope, Surveyed, Trouble,
 };
 use crate::filter::Filter;
+use crate::host;
 use crate::ledger::{Ledger, ParkedRows, Rows, Run};
 use crate::plan::{RouteName, SourceName};
 use crate::survey::{self, Base, Request};
@@ -173,7 +174,12 @@ fn look(survey: &Survey, ledger: &Ledger, private: PathBuf, stop: &AtomicBool) -
             ledger.stage(survey.id, rows);
         }
     };
-    survey::run(&request, &keep, stop)
+    let surveyed = survey::run(&request, &keep, stop);
+    if survey.scope == SurveyScope::Everything {
+        ledger.rest();
+        host::give_back();
+    }
+    surveyed
 }
 
 /// What the history says of an event; `None`: nothing.

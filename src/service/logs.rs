@@ -87,7 +87,8 @@ impl Log {
         match event {
             Event::Ready(source, report) => {
                 let (directories, unwatched) = (report.directories, report.unwatched);
-                tracing::info!(%source, directories, unwatched, "watching");
+                let (by, why) = (report.by.mechanism, &report.by.why);
+                tracing::info!(%source, directories, unwatched, by, why, "watching");
             }
             Event::Waiting(source, reason) => {
                 tracing::warn!(%source, "waiting for the source: {reason}")

@@ -6,8 +6,9 @@
 //! `run`, `status`, `trigger`, `rescan`, `wait`, `approve`, `reload` and `rollback`. It must not know manifests: a compiled
 //! plan comes in, and a [`Reader`](reading::Reader) that makes another one of the files.
 
+pub mod alarm;
 pub mod client;
-pub mod clock;
+mod clock;
 pub mod control;
 pub mod drift;
 pub mod driver;

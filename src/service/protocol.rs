@@ -3,6 +3,7 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `GET /v1/status` | – | [`StatusAnswer`] |
+//! | `GET /v1/plan` | – | [`PlanAnswer`] |
 //! | `POST /v1/trigger` | [`Routes`] | [`Done`] |
 //! | `POST /v1/rescan` | [`RescanBody`] | [`Done`] |
 //! | `POST /v1/wait` | [`WaitBody`] | [`WaitAnswer`] |
@@ -19,7 +20,7 @@ use super::drift::Drift;
 use super::in_force::Standing;
 use crate::engine::Selector;
 use crate::engine::status::Status;
-use crate::plan::{SourceName, TargetName};
+use crate::plan::{Plan, SourceName, TargetName};
 
 /// Counts changes that a reader of an older version would misread.
 pub const FORMAT_VERSION: u32 = 1;
@@ -157,6 +158,24 @@ pub struct StatusAnswer {
     /// The rest.
     #[serde(flatten)]
     pub status: Status,
+}
+
+/// The plan that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanAnswer {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The host's name.
+    pub host: String,
+    /// The number of the generation in force.
+    pub generation: u64,
+    /// The commit that its files were checked out from.
+    pub revision: Option<String>,
+    /// Its content's hash, shortened.
+    pub digest: String,
+    /// The plan. There are no secrets in one.
+    pub plan: Plan,
 }
 
 /// Why a request was refused.

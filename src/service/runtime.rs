@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::control::{self, Facts};
 use super::drift::Drifts;
@@ -25,6 +26,7 @@ use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
 use crate::host;
 use crate::ledger::{Ledger, Opened};
+use crate::manifest::Mechanism;
 use crate::plan::{self, Compare, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
@@ -37,6 +39,8 @@ pub struct Options {
     pub host: String,
     /// Bounds.
     pub limits: Limits,
+    /// What watches.
+    pub mechanism: Mechanism,
     /// Where state is kept.
     pub state_dir: PathBuf,
     /// The control socket; `None`: none.
@@ -116,7 +120,7 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
                     generations,
                     orders: orders.clone(),
                     started: Instant::now(),
-                    watch_limit: options.limits.watches.or_else(user_watches),
+                    watch_limit: options.limits.watches.or_else(host::user_watches),
                 };
                 Some(control::serve(path, world.asker(), facts).await?)
             }
@@ -233,11 +237,19 @@ pub async fn open(
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let mut context = context(options, state.run_dir(), state.owner_tag()).await?;
     context.orphans = ended.left;
+    if !watched {
+        // A single run has no next change, and would only wait for the sessions' end.
+        context.sessions.close().await;
+    }
+    let alarm =
+        Alarm::new().map_err(|error| Failure::Setup(format!("cannot make a timer: {error}")))?;
     Ok(World::new(WorldParts {
         clock: Clock::start(),
+        alarm,
         state,
         context,
         watch_limit: options.limits.watches,
+        mechanism: options.mechanism,
         memory,
         keeper,
         signals,
@@ -246,7 +258,8 @@ pub async fn open(
     }))
 }
 
-/// A local target that is another directory than it was, or not there, is to be compared with everything.
+/// A local target that is another directory than it was, or not there, is to be compared with everything; so is one that
+/// may have lost in the machine's last end what was written to it.
 async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
     let look = move |mut memory: Memory| {
         for (_, route) in plan.routes() {
@@ -255,7 +268,8 @@ async fn known_targets(plan: Plan, memory: Memory) -> Result<Memory, Failure> {
             };
             if let Some(remembered) = memory.routes.get_mut(&route.name)
                 && remembered.target.is_some()
-                && remembered.target != host::target_id_at(Path::new(path))
+                && remembered.target
+                    != host::target_id_at(Path::new(path), route.durability.lasts())
             {
                 // What is owed stays owed: it may be there again, and what vanished meanwhile must leave it.
                 remembered.pass = remembered.pass.or(Some(Compare::Quick));
@@ -305,15 +319,4 @@ pub async fn context(
         orphans: Vec::new(),
         sessions: Default::default(),
     })
-}
-
-/// The second file is of this process's user namespace (a container may have one); the first is of the whole host.
-fn user_watches() -> Option<u64> {
-    [
-        "/proc/sys/fs/inotify/max_user_watches",
-        "/proc/sys/user/max_inotify_watches",
-    ]
-    .iter()
-    .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
-    .min()
 }

@@ -1,13 +1,14 @@
 //! The production shell: watches, transfers and answers of the real host.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::control::Question;
 use super::driver::Shell;
@@ -20,10 +21,10 @@ use crate::engine::{
     Verdict, WatchId, WatchReport,
 };
 use crate::host;
-use crate::plan::{RouteName, SourcePlan};
+use crate::plan::{RouteName, SourcePlan, Target};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
-use crate::watch::{self, Mechanism, WatchHandle, WatchOptions};
+use crate::watch::{self, Mechanism, Surroundings, WatchHandle, WatchOptions};
 
 /// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
 const INPUTS_MAX: usize = 4096;
@@ -66,9 +67,12 @@ const CANCEL: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct World {
     clock: Clock,
+    alarm: Alarm,
     state: StateDir,
     context: Arc<Context>,
     watch_limit: Option<u64>,
+    mechanism: Mechanism,
+    surroundings: Surroundings,
     log: Log,
     inputs: mpsc::Receiver<Input>,
     sender: mpsc::Sender<Input>,
@@ -92,12 +96,16 @@ pub struct World {
 pub struct WorldParts {
     /// From the service's start.
     pub clock: Clock,
+    /// Its own.
+    pub alarm: Alarm,
     /// Held for as long as the world lives.
     pub state: StateDir,
     /// For transfers.
     pub context: Context,
     /// Watches each source may have.
     pub watch_limit: Option<u64>,
+    /// What watches.
+    pub mechanism: Mechanism,
     /// What was remembered before.
     pub memory: Memory,
     /// Surveys, the ledger, history.
@@ -117,9 +125,16 @@ impl World {
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         World {
             clock: parts.clock,
+            alarm: parts.alarm,
             state: parts.state,
             context: Arc::new(parts.context),
             watch_limit: parts.watch_limit,
+            mechanism: parts.mechanism,
+            surroundings: if parts.watched {
+                Surroundings::listen()
+            } else {
+                Surroundings::deaf()
+            },
             log: Log::default(),
             inputs,
             sender,
@@ -201,6 +216,8 @@ impl World {
                         root,
                         directories: 0,
                         unwatched: 0,
+                        doubted: 0,
+                        by: Default::default(),
                     }),
                     Err(reason) => Notice::Waiting { reason },
                 };
@@ -213,7 +230,8 @@ impl World {
         let options = WatchOptions {
             cookies: self.state.cookies(&source.name, id),
             watch_limit: self.watch_limit,
-            mechanism: Mechanism::Fitting,
+            mechanism: self.mechanism,
+            surroundings: self.surroundings.clone(),
         };
         self.watches.insert(
             id,
@@ -230,21 +248,26 @@ impl World {
             cancel: cancel.clone(),
         };
         self.transfers.insert(job.id, transfer);
-        let (sender, context) = (self.sender.clone(), Arc::clone(&self.context));
+        let (sender, context, id) = (self.sender.clone(), Arc::clone(&self.context), job.id);
+        if matches!(job.route.target, Target::Local { .. }) {
+            // On one thread from its beginning to its end: passing a small change on costs as much as copying it.
+            tokio::task::spawn_blocking(move || {
+                let run = AssertUnwindSafe(|| transfer::run_here(job, &cancel, &progress));
+                let outcome = std::panic::catch_unwind(run);
+                let outcome = outcome.unwrap_or_else(|_| broke_off("it ended in a fault"));
+                // Nobody hears it only when the service is over.
+                let _ = sender.blocking_send(Input::Finished(id, outcome));
+            });
+            return;
+        }
         tokio::spawn(async move {
-            let id = job.id;
             let task =
                 tokio::spawn(
                     async move { transfer::run(&job, &context, &cancel, &progress).await },
                 );
-            let outcome = task.await.unwrap_or_else(|error| {
-                let message = format!("the transfer broke off: {error}; please report it");
-                Outcome::bare(Verdict::Retry(Trouble {
-                    code: "internal",
-                    message,
-                    soon: false,
-                }))
-            });
+            let outcome = task
+                .await
+                .unwrap_or_else(|error| broke_off(&error.to_string()));
             // Nobody hears it only when the service is over.
             let _ = sender.send(Input::Finished(id, outcome)).await;
         });
@@ -289,6 +312,16 @@ impl World {
         self.answers.remove(&id);
         Some(id)
     }
+}
+
+/// What becomes of a transfer that ended in a fault of this program.
+fn broke_off(why: &str) -> Outcome {
+    let message = format!("the transfer broke off: {why}; please report it");
+    Outcome::bare(Verdict::Retry(Trouble {
+        code: "internal",
+        message,
+        soon: false,
+    }))
 }
 
 impl Shell for World {
@@ -356,14 +389,7 @@ impl Shell for World {
             let passing = self.transfers.values().any(|transfer| transfer.pass);
             let show = passing.then(|| self.clock.now().mono + self.show_every);
             let wake = deadline.into_iter().chain(end).chain(show).min();
-            let clock = self.clock;
-            let timer = async move {
-                match wake {
-                    Some(at) => tokio::time::sleep_until(clock.instant(at).into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let timer = pin!(timer);
+            let wake = wake.map(|at| self.clock.instant(at));
             tokio::select! {
                 biased;
                 signal = self.signals.next() => {
@@ -375,12 +401,15 @@ impl Shell for World {
                 }
                 Some(question) = self.questions.recv() => return Some(self.question(question)),
                 Some(input) = self.inputs.recv() => {
-                    if let Input::Finished(id, _) = &input {
-                        self.transfers.remove(id);
+                    if let Input::Finished(id, _) = &input
+                        && self.transfers.remove(id).is_some_and(|ended| ended.pass)
+                    {
+                        // What it took goes with it: the copier has had all of a tree's directories in hand.
+                        tokio::task::spawn_blocking(host::give_back);
                     }
                     return Some(input);
                 }
-                () = timer => {
+                () = self.alarm.until(wake) => {
                     if end.is_some_and(|end| self.clock.now().mono >= end) {
                         self.end_harder();
                     } else {

@@ -21,12 +21,15 @@ pub fn collect(job: &Job) -> GuardFacts {
     let root = Path::new(&job.source.path);
     let mounts = host::mounts();
     let target_mounted = match &job.route.target {
-        Target::Local { path } if job.route.require_mount => on_own_mount(Path::new(path), &mounts),
+        Target::Local { path } if job.route.require_mount => {
+            host::on_own_mount(Path::new(path), &mounts)
+        }
         _ => true,
     };
     GuardFacts {
         root: host::identify(root).ok(),
-        root_mounted: on_own_mount(root, &mounts),
+        // Asked for by few, and told by a look at every part of the path.
+        root_mounted: !job.source.guard.require_mount || host::on_own_mount(root, &mounts),
         marker: job
             .source
             .guard
@@ -46,16 +49,6 @@ fn mount_points(root: &Path, mounts: &[Mount]) -> Vec<RelPath> {
         .collect();
     places.dedup();
     places
-}
-
-/// Whether a path is a mount point or lies on another mount than `/`.
-fn on_own_mount(path: &Path, mounts: &[Mount]) -> bool {
-    let Ok(real) = path.canonicalize() else {
-        return false;
-    };
-    mounts
-        .iter()
-        .any(|mount| mount.place != Path::new("/") && real.starts_with(&mount.place))
 }
 
 /// The source as it is on disk.

@@ -4,7 +4,7 @@
 //! daemons and ssh ([`rsync`]), in process for local directories ([`local`]). The guards' facts are collected before
 //! anything is sent, and again right before anything is deleted. The room decides nothing of its own: what may be sent and
 //! deleted follows from [`crate::engine::guard`]. It knows nothing of watches, schedules, retries or the ledger. Called by
-//! the service, one [`run`] a job.
+//! the service, one [`run`] a job, or [`run_here`] where the target is local.
 
 pub mod batch;
 mod facts;
@@ -31,7 +31,7 @@ use crate::filter::Filter;
 use crate::plan::{RouteName, Target};
 
 pub use preview::{Preview, preview};
-pub use rsync::{Rsync, RsyncBinary, command_lines};
+pub use rsync::{Rsync, RsyncBinary, command_lines, probe, secret_trouble};
 
 /// What the host gives to every transfer.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ pub(crate) struct Prepared {
     pub(crate) filter: Filter,
     /// What it comes to.
     pub(crate) batch: Batch,
-    /// Whether it is a few small files. Only asked for where a daemon's transfer goes by it.
+    /// Whether it is a few small files. Only asked for where rsync carries it out.
     pub(crate) small: bool,
 }
 
@@ -84,6 +84,25 @@ pub async fn close(context: &Context) {
     rsync::close(context).await;
 }
 
+/// Carries a job out whose target is local, on this thread. Never fails: whatever happens is in the outcome.
+pub fn run_here(job: Job, cancel: &Cancel, progress: &Progress) -> Outcome {
+    let (facts, prepared) = match prepare(job) {
+        (facts, Ok(prepared)) => (facts, prepared),
+        // Without the mounts: what a guard misses must not be forgotten.
+        (_, Err(verdict)) => return Outcome::bare(verdict),
+    };
+    let outcome = match &prepared.job.route.target {
+        _ if cancel.is_cancelled() => Outcome::bare(Verdict::Cancelled),
+        _ if prepared.batch.entries.is_empty() => Outcome::bare(Verdict::Done),
+        Target::Local { path } => in_process(&prepared, Path::new(path), cancel, progress),
+        Target::Daemon { .. } | Target::Ssh { .. } => unreachable!("who calls it knows the target"),
+    };
+    Outcome {
+        mounts: Some(facts.mounts),
+        ..outcome
+    }
+}
+
 /// Carries a job out. Never fails: whatever happens is in the outcome.
 pub async fn run(
     job: &Job,
@@ -91,6 +110,13 @@ pub async fn run(
     cancel: &Cancel,
     progress: &Arc<Progress>,
 ) -> Outcome {
+    if matches!(job.route.target, Target::Local { .. }) {
+        let (job, cancel, progress) = (job.clone(), cancel.clone(), Arc::clone(progress));
+        return match blocking(move || run_here(job, &cancel, &progress)).await {
+            Ok(outcome) => outcome,
+            Err(trouble) => Outcome::bare(Verdict::Retry(trouble)),
+        };
+    }
     let (facts, prepared) = match blocking({
         let job = job.clone();
         move || prepare(job)
@@ -106,12 +132,6 @@ pub async fn run(
         Outcome::bare(Verdict::Cancelled)
     } else if prepared.batch.entries.is_empty() {
         Outcome::bare(Verdict::Done)
-    } else if let Target::Local { path } = &prepared.job.route.target {
-        let (path, cancel, progress) = (PathBuf::from(path), cancel.clone(), Arc::clone(progress));
-        match blocking(move || in_process(&prepared, &path, &cancel, &progress)).await {
-            Ok(outcome) => outcome,
-            Err(trouble) => Outcome::bare(Verdict::Retry(trouble)),
-        }
     } else if let Some(trouble) = context.orphaned(&prepared.job.route.name).await {
         Outcome::bare(Verdict::Retry(trouble))
     } else {
@@ -166,6 +186,11 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
         } else {
             &[]
         },
+        // In process a listed path costs no more than one that is come across.
+        entries: job
+            .deletes
+            .target_entries
+            .filter(|_| !matches!(job.route.target, Target::Local { .. })),
     };
     let batch = normalise::normalise(
         &job.work,
@@ -174,7 +199,7 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
             root: job.source.path.as_ref(),
         },
     );
-    let small = matches!(job.route.target, Target::Daemon { .. })
+    let small = !matches!(job.route.target, Target::Local { .. })
         && facts::is_small(job.source.path.as_ref(), &batch);
     (
         facts,

@@ -5,13 +5,14 @@
 //! kernel's order, and must never block there.
 //!
 //! There are two kinds of backend. One *by path* (notify) tells absolute paths, and ends the watches below a path by
-//! itself when it tells that the path is gone. One that *follows* (inotify) tells the number of a watch and a name: a watch
+//! itself when it tells that the path is gone. One that *follows* (inotify, fanotify) tells the number of a watch and a name: a watch
 //! stands on a directory whatever it is called, until it is ended, and who keeps the tree knows the path.
 
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 use super::inbox::Feed;
+use crate::engine::WatchedBy;
 
 /// One event as the kernel told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub(crate) enum At {
     Entry(WatchId, Box<[u8]>),
 }
 
-/// The kernel's number of a watch: never given twice by one descriptor (it counts up to 2³¹).
+/// The number of a watch, the kernel's or the backend's: never given twice by one descriptor (it counts up to 2³¹).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct WatchId(pub(crate) i32);
 
@@ -136,6 +137,11 @@ pub(crate) trait Backend: Send {
     /// the caller verifies afterwards that it still is what it was before; one that follows watches what is open.
     fn watch(&mut self, site: Site<'_>) -> Result<WatchId, WatchError>;
 
+    /// The same for a directory that has nothing to do with the tree, and may be on another file system.
+    fn watch_apart(&mut self, site: Site<'_>) -> Result<WatchId, WatchError> {
+        self.watch(site)
+    }
+
     /// Ends a watch; nothing if there is none.
     fn unwatch(&mut self, placed: Placed<'_>);
 
@@ -144,13 +150,18 @@ pub(crate) trait Backend: Send {
         false
     }
 
-    /// Whether events still come; where they do not, nothing else would say so.
+    /// Whether each watch counts against a limit.
+    fn is_limited(&self) -> bool {
+        true
+    }
+
+    /// Whether events still come, as far as it can say. Asked when mounts have changed, and now and then.
     fn is_alive(&mut self) -> bool {
         true
     }
 }
 
-/// Watches nothing: where no mechanism can be had, everything is polled.
+/// Watches nothing: where no mechanism can be had, or polling is asked for, everything is polled.
 pub(crate) struct NoBackend;
 
 impl Backend for NoBackend {
@@ -161,5 +172,49 @@ impl Backend for NoBackend {
     fn unwatch(&mut self, _placed: Placed<'_>) {}
 }
 
-/// Opens a backend that feeds `Feed`; the error is for people.
-pub(crate) type Opener = Box<dyn FnMut(Feed) -> Result<Box<dyn Backend>, String> + Send>;
+/// A backend that was opened.
+pub(crate) struct Opened {
+    /// The mechanism.
+    pub(crate) backend: Box<dyn Backend>,
+    /// Which one, and why.
+    pub(crate) by: WatchedBy,
+    /// It watches nothing.
+    pub(crate) blind: bool,
+}
+
+/// Whether a backend is the right one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is.
+    Fits,
+    /// Another one would be opened now.
+    Outgrown,
+    /// Another one would be better and cannot be had: why it is this one after all. Said once.
+    Stays(String),
+}
+
+/// Opens backends, and knows when another one would do better.
+pub(crate) trait Opener: Send {
+    /// Opens one that feeds `feed`; the error is for people.
+    fn open(&mut self, feed: Feed) -> Result<Opened, String>;
+
+    /// Whether what was opened last is still the right one, now that so many directories are watched, or that the limit of
+    /// watches was met.
+    fn fits(&mut self, _watched: u64, _limit_met: bool) -> Fit {
+        Fit::Fits
+    }
+
+    /// The one that was opened last has lost events while so many directories were watched.
+    fn lost(&mut self, _watched: u64) {}
+}
+
+#[cfg(test)]
+impl<F: FnMut(Feed) -> Result<Box<dyn Backend>, String> + Send> Opener for F {
+    fn open(&mut self, feed: Feed) -> Result<Opened, String> {
+        Ok(Opened {
+            backend: self(feed)?,
+            by: WatchedBy::default(),
+            blind: false,
+        })
+    }
+}

@@ -80,7 +80,7 @@ impl Cookies {
             directory: open.as_fd(),
         };
         let watch = backend
-            .watch(site)
+            .watch_apart(site)
             .map_err(|error| refused(format!("{error:?}")))?;
         self.watch = backend.follows().then_some(watch);
         Ok(())
@@ -118,6 +118,11 @@ impl Cookies {
         fs::File::create_new(path)
             .map(drop)
             .inspect_err(|_| self.recall())
+    }
+
+    /// When the cookie that is out is overdue.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.out.as_ref().map(|cookie| cookie.since + self.patience)
     }
 
     /// Whether the cookie that is out is overdue; the next one is given more time.

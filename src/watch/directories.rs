@@ -1,6 +1,7 @@
 //! Which directories are watched: the one thing that a watch remembers of a tree. Never files.
 //!
-//! A node a directory (`nodes`, which says what it costs), and a little more for those that are polled. Paths come in and
+//! A node a directory (`nodes`, which says what it costs), and a little more for those that are polled, be it instead of being
+//! watched or as well. Paths come in and
 //! go out; inside there is none, so that a rename costs nothing for what is below. Every directory but the root hangs
 //! under another one that is known, so one whose parent was forgotten cannot be put in: it is found again with its parent.
 //!
@@ -12,7 +13,8 @@ use std::collections::HashMap;
 
 use super::backend::WatchId;
 use super::disk::{Identity, Signature};
-use super::nodes::{NodeId, Nodes};
+pub(crate) use super::nodes::NodeId;
+use super::nodes::Nodes;
 use crate::engine::RelPath;
 
 /// A directory that is in scope.
@@ -20,7 +22,7 @@ use crate::engine::RelPath;
 pub(crate) struct Directory {
     /// Which one was found there when it was placed.
     pub(crate) identity: Identity,
-    /// The watch that stands on it; otherwise it is polled.
+    /// The watch that stands on it; without one it is polled.
     pub(crate) watch: Option<WatchId>,
 }
 
@@ -28,7 +30,8 @@ pub(crate) struct Directory {
 #[derive(Debug, Default)]
 pub(crate) struct Directories {
     nodes: Nodes,
-    /// Those without a watch: their state at the last look; `None`: they cannot be read.
+    /// Those without a watch, and those whose watch does not tell all: their state at the last look; `None`: they cannot be
+    /// read.
     polled: HashMap<NodeId, Option<Signature>>,
 }
 
@@ -49,12 +52,17 @@ impl Directories {
 
     /// How many are watched.
     pub(crate) fn watched(&self) -> u64 {
-        (self.nodes.len() - self.polled.len()) as u64
+        self.nodes.watched() as u64
     }
 
     /// How many are polled instead.
     pub(crate) fn unwatched(&self) -> u64 {
-        self.polled.len() as u64
+        (self.nodes.len() - self.nodes.watched()) as u64
+    }
+
+    /// How many are polled as well.
+    pub(crate) fn doubted(&self) -> u64 {
+        self.polled.len() as u64 - self.unwatched()
     }
 
     /// A watch stands on it; false if its parent is not known (any more).
@@ -70,6 +78,13 @@ impl Directories {
         self.nodes.set_watch(id, Some(watch));
         self.polled.remove(&id);
         true
+    }
+
+    /// The watch that stands on it does not tell all: it is polled as well.
+    pub(crate) fn doubt(&mut self, path: &RelPath, state: Option<Signature>) {
+        if let Some(id) = self.nodes.at(path) {
+            self.polled.insert(id, state);
+        }
     }
 
     /// No watch stands on it; it is polled. False if its parent is not known (any more).
@@ -107,10 +122,12 @@ impl Directories {
             return false;
         };
         let polled = &mut self.polled;
-        self.nodes.remove(id, |id, watch| match watch {
-            Some(watch) => each(watch),
-            None => {
+        self.nodes.remove(id, |id, watch| {
+            if !polled.is_empty() {
                 polled.remove(&id);
+            }
+            if let Some(watch) = watch {
+                each(watch);
             }
         });
         true
@@ -175,15 +192,23 @@ impl Directories {
         loose.into_iter().map(|id| self.nodes.path(id)).collect()
     }
 
-    /// Those that are polled, outer ones first, each with its state at the last look.
-    pub(crate) fn polled(&self) -> Vec<(RelPath, Option<Signature>)> {
-        let mut all: Vec<_> = self
-            .polled
-            .iter()
-            .map(|(id, state)| (self.nodes.path(*id), *state))
-            .collect();
-        all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        all
+    /// Those that are polled, each after the one that holds it; without those that are `doubted` too, where they are not asked
+    /// for.
+    pub(crate) fn polled(&self, doubted: bool) -> Vec<NodeId> {
+        let top = self.nodes.at(&RelPath::root());
+        let meant = |id: &NodeId| {
+            self.polled.contains_key(id) && (doubted || self.nodes.watch(*id).is_none())
+        };
+        top.into_iter()
+            .flat_map(|top| self.nodes.subtree(top))
+            .filter(meant)
+            .collect()
+    }
+
+    /// Where a polled directory is, and its state at the last look; `None` if it is not polled (any more).
+    pub(crate) fn polled_at(&self, id: NodeId) -> Option<(RelPath, Option<Signature>)> {
+        let state = *self.polled.get(&id)?;
+        Some((self.nodes.path(id), state))
     }
 
     /// The state of a polled directory at this look.

@@ -3,13 +3,17 @@
 //! Stateless, as [`Root`] is; another root than the one that the watch stands on reads as [`Look::Gone`], and the
 //! worker's own check finds out why.
 
+use std::cell::OnceCell;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, RawDir, Stat, fstat, fstatfs, openat, statat,
+};
 
 use crate::engine::RelPath;
 use crate::host::Root;
@@ -44,12 +48,24 @@ pub(crate) struct Signed {
     pub(crate) signature: Signature,
     /// The names of the directories in it.
     pub(crate) directories: Vec<Vec<u8>>,
-    /// The names of everything else in it that changed since the time asked about.
+    /// The names of everything else in it; the first [`OTHERS_MAX`].
+    pub(crate) others: Vec<Vec<u8>>,
+    /// Those of everything else that changed since the time asked about.
     pub(crate) young: Vec<Vec<u8>>,
 }
 
+/// As many names are kept of one look; where there are more, none of them is worth a mark of its own.
+pub(crate) const OTHERS_MAX: usize = 1000;
+
 /// Times on common file systems are as coarse as this.
 const RACY: Duration = Duration::from_secs(2);
+
+/// Names are read so many bytes at a time: those of most directories at once.
+const LIST_BUFFER: usize = 32 * 1024;
+
+/// File systems on which a directory has two links and one more for each directory in it (ext2 to ext4, XFS, tmpfs):
+/// numbers of `statfs`. A layered file system has a number of its own.
+const COUNTING: [i128; 3] = [0xEF53, 0x5846_5342, 0x0102_1994];
 
 /// What [`Disk::enter`] finds.
 #[derive(Debug)]
@@ -81,11 +97,23 @@ impl Open {
         })
     }
 
-    /// The names of the directories in it.
-    pub(crate) fn list(&self) -> Result<Vec<Vec<u8>>, Look> {
+    /// The names of the directories in it. Where it is `counted`, it is only read if there are any.
+    ///
+    /// A link is counted before the event of the directory that it stands for is queued. So where a watch stands already,
+    /// two links say what an empty list would: what is not counted yet comes as an event.
+    pub(crate) fn list(&self, counted: bool) -> Result<Vec<Vec<u8>>, Look> {
+        if counted && fstat(&self.open).map_err(Look::of)?.st_nlink == 2 {
+            return Ok(Vec::new());
+        }
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::RDONLY;
         let open = openat(&self.open, c".", flags, Mode::empty()).map_err(Look::of)?;
         directories_in(&open)
+    }
+
+    /// Whether its file system counts the directories in a directory as its links.
+    #[allow(clippy::unnecessary_cast)] // the integer types of `StatFs` differ between architectures
+    fn counts(&self) -> bool {
+        fstatfs(&self.open).is_ok_and(|found| COUNTING.contains(&(found.f_type as i128)))
     }
 }
 
@@ -93,6 +121,8 @@ impl Open {
 #[derive(Debug)]
 pub(crate) struct Disk {
     root: Root,
+    /// Of the root's file system.
+    counts: OnceCell<bool>,
 }
 
 impl Disk {
@@ -100,7 +130,14 @@ impl Disk {
     pub(crate) fn new(root: PathBuf, expected: Identity) -> Disk {
         Disk {
             root: Root::new(root, expected),
+            counts: OnceCell::new(),
         }
+    }
+
+    /// Whether the links of this directory say whether directories are in it. Only known of the root's file system.
+    pub(crate) fn counted(&self, open: &Open) -> bool {
+        open.identity.device == self.root.identity().device
+            && *self.counts.get_or_init(|| open.counts())
     }
 
     /// The root's path.
@@ -176,7 +213,7 @@ impl Disk {
         let own = fstat(&directory).map_err(Look::of)?;
         let mut racy = own.st_ctime >= fresh;
         let mut sum = digest(b"", &own, true);
-        let (mut directories, mut young) = (Vec::new(), Vec::new());
+        let (mut directories, mut others, mut young) = (Vec::new(), Vec::new(), Vec::new());
         for entry in Dir::read_from(&directory).map_err(Look::of)? {
             let entry = entry.map_err(Look::of)?;
             let name = entry.file_name();
@@ -194,6 +231,9 @@ impl Disk {
                 directories.push(name.to_bytes().to_vec());
             } else {
                 racy |= stat.st_ctime >= fresh;
+                if others.len() < OTHERS_MAX {
+                    others.push(name.to_bytes().to_vec());
+                }
                 if stat.st_ctime >= since {
                     young.push(name.to_bytes().to_vec());
                 }
@@ -207,6 +247,7 @@ impl Disk {
                 racy,
             },
             directories,
+            others,
             young,
         })
     }
@@ -222,7 +263,9 @@ impl Disk {
 
 fn directories_in(directory: &OwnedFd) -> Result<Vec<Vec<u8>>, Look> {
     let mut names = Vec::new();
-    for entry in Dir::read_from(directory).map_err(Look::of)? {
+    let mut buffer = [MaybeUninit::<u8>::uninit(); LIST_BUFFER];
+    let mut all = RawDir::new(directory, &mut buffer);
+    while let Some(entry) = all.next() {
         let entry = entry.map_err(Look::of)?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
@@ -302,6 +345,48 @@ mod tests {
         assert_eq!(disk.list(&RelPath::root()).unwrap().1, [b"real".to_vec()]);
         assert_eq!(disk.is_directory(&p("link")), Some(false));
         assert_eq!(disk.is_directory(&p("nothing")), None);
+    }
+
+    #[test]
+    fn a_directory_without_directories_need_not_be_read_where_links_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        let disk = disk(dir.path());
+        let open = || match disk.enter(&RelPath::root(), None).unwrap() {
+            Entered::Here(open, None) => open,
+            other => panic!("{other:?}"),
+        };
+        let leaf = open();
+        // That it is true of this file system, where the program believes it: two, and one for each.
+        let links = || fstat(&leaf.open).unwrap().st_nlink;
+        let counted = disk.counted(&leaf);
+        assert!(!counted || links() == 2);
+        assert_eq!(leaf.list(counted).unwrap(), Vec::<Vec<u8>>::new());
+        for (made, name) in ["a", "b"].iter().enumerate() {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            assert!(!counted || links() == 3 + made as u64);
+            assert_eq!(leaf.list(counted).unwrap().len(), made + 1);
+        }
+        let elsewhere = Open {
+            identity: Identity {
+                device: !0,
+                ..leaf.identity
+            },
+            ..leaf
+        };
+        assert!(!disk.counted(&elsewhere), "another file system's links");
+    }
+
+    #[test]
+    fn a_file_system_that_does_not_count_is_not_believed() {
+        let proc = Open {
+            open: rustix::fs::open("/proc", OFlags::PATH, Mode::empty()).unwrap(),
+            identity: Identity {
+                device: 0,
+                inode: 0,
+            },
+        };
+        assert!(!proc.counts());
     }
 
     #[test]

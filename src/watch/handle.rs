@@ -6,9 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::inbox::Inbox;
-use super::mechanism::Mechanism;
+use super::mechanism::{Choice, Mechanism};
 use super::rescope::Rescoped;
 use super::scope::{Scope, decides_by_name};
+use super::surroundings::Surroundings;
 use super::worker::{Sink, Worker, WorkerParts};
 use crate::engine::Notice;
 use crate::filter::{Filter, PatternError};
@@ -26,6 +27,8 @@ pub struct WatchOptions {
     pub watch_limit: Option<u64>,
     /// What watches.
     pub mechanism: Mechanism,
+    /// What hears of the root's changes, for all sources.
+    pub surroundings: Surroundings,
 }
 
 /// A watch that runs; ends when it is dropped.
@@ -56,12 +59,14 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
             );
         }
     };
+    let surroundings = handle.options.surroundings.clone();
     let worker = Worker::new(WorkerParts {
         root: PathBuf::from(&source.path),
         scope,
         sink,
         inbox,
         opener,
+        surroundings,
     });
     let name = format!("watch {}", source.name);
     if let Err(error) = thread::Builder::new()
@@ -76,8 +81,13 @@ pub fn spawn(source: Arc<SourcePlan>, options: WatchOptions, sink: Sink) -> Watc
 
 /// How a source is watched.
 fn scoped(source: &SourcePlan, options: &WatchOptions) -> Result<Rescoped, PatternError> {
-    let modify = source.events.modify;
-    let (mechanism, at) = (options.mechanism, PathBuf::from(&source.path));
+    let choice = Choice::new(
+        options.mechanism,
+        PathBuf::from(&source.path),
+        options.cookies.clone(),
+        options.watch_limit,
+        source.events.modify,
+    );
     Ok(Rescoped {
         scope: Scope {
             filter: Filter::compile(&source.filter)?,
@@ -87,7 +97,7 @@ fn scoped(source: &SourcePlan, options: &WatchOptions) -> Result<Rescoped, Patte
             watch_limit: options.watch_limit,
             private: options.cookies.clone(),
         },
-        opener: Box::new(move |feed| mechanism.open(&at, feed, modify)),
+        opener: Box::new(choice),
     })
 }
 

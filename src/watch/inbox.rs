@@ -14,6 +14,9 @@ use super::rescope::Rescoped;
 /// Twice the kernel's own default (16,384): about 4 MB at the worst, and a burst that the worker digests in a second.
 pub(crate) const QUEUE_MAX: usize = 32_768;
 
+/// Why everything is lost where the queue was full: the worker was held up, not the mechanism.
+pub(crate) const FULL: &str = "more file events than could be taken in";
+
 /// How far back an equal event is looked for, so that files written in turn do not fill the queue.
 const LOOK_BACK: usize = 8;
 
@@ -26,6 +29,8 @@ pub(crate) struct Mail {
     pub(crate) lost: Option<String>,
     /// Barriers that were asked for.
     pub(crate) barriers: Vec<u64>,
+    /// Something may have become of the root or of a mount.
+    pub(crate) look: bool,
     /// How the watch is to go on; before the barriers, which may have been asked for with it.
     pub(crate) rescoped: Option<Rescoped>,
     /// Whether the worker is to end.
@@ -45,6 +50,7 @@ struct State {
     events: VecDeque<RawEvent>,
     lost: Option<String>,
     barriers: Vec<u64>,
+    look: bool,
     rescoped: Option<Rescoped>,
     stop: bool,
     ended: bool,
@@ -58,7 +64,7 @@ impl State {
         }
         if self.events.len() >= QUEUE_MAX {
             self.events.clear();
-            self.lost = Some("more file events than could be taken in".into());
+            self.lost = Some(FULL.into());
         }
         self.events.push_back(event);
     }
@@ -93,6 +99,16 @@ impl Feed {
         }
     }
 
+    /// Says that no event comes any more; who ended the backend does not hear it.
+    pub(crate) fn ended(&self) {
+        let mut state = self.inbox.lock();
+        if state.generation == self.generation && state.lost.is_none() {
+            state.lost = Some("the thread that reads file events has ended".into());
+            drop(state);
+            self.inbox.bell.notify_all();
+        }
+    }
+
     /// Says that events were lost before they came here.
     pub(crate) fn lost(&self, reason: String) {
         let mut state = self.inbox.lock();
@@ -120,6 +136,12 @@ impl Inbox {
     /// Asks for a barrier.
     pub(crate) fn ask(&self, barrier: u64) {
         self.lock().barriers.push(barrier);
+        self.bell.notify_all();
+    }
+
+    /// Asks the worker to look at the root and the mounts.
+    pub(crate) fn look(&self) {
+        self.lock().look = true;
         self.bell.notify_all();
     }
 
@@ -162,6 +184,7 @@ impl Inbox {
         while state.events.is_empty()
             && state.lost.is_none()
             && state.barriers.is_empty()
+            && !state.look
             && state.rescoped.is_none()
             && !state.stop
         {
@@ -183,6 +206,7 @@ impl Inbox {
             events,
             lost: state.lost.take(),
             barriers: std::mem::take(&mut state.barriers),
+            look: std::mem::take(&mut state.look),
             rescoped: state.rescoped.take(),
             stop: state.stop,
         }

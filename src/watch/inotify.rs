@@ -8,7 +8,8 @@
 //!
 //! - *Watch, then list.* A watch stands on the inode that the caller has opened, through `/proc/self/fd`, and the caller
 //!   lists the same open directory afterwards. Whatever swaps names meanwhile, watch and list are of one directory. What
-//!   was made before the watch is in the list, what is made after it comes as an event.
+//!   was made before the watch is in the list, what is made after it comes as an event. Where the file system counts the
+//!   directories in a directory as its links, two links are an empty list: the kernel counts before it queues the event.
 //! - *One queue.* All watches, the barriers' directory included, feed one descriptor, and the kernel appends to its queue
 //!   while the changed directory is locked. So the event of a barrier's file stands behind every event of before, and events of
 //!   one directory have its own order. The reader hands them on as they come, and joins or delays none.

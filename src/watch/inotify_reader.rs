@@ -8,12 +8,14 @@ use std::io::PipeReader;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, Event, ReadFlags};
 use rustix::io::Errno;
 
 use super::backend::{At, Move, RawEvent, RawKind, WatchId};
+use super::breath::Breath;
 use super::inbox::Feed;
 
 /// What one read takes at most: a whole queue of the kernel's default length (16,384) with names of fifteen bytes. Pages
@@ -44,6 +46,7 @@ impl Reader {
     /// Reads until it is stopped, or the descriptor fails, which is said.
     pub(super) fn run(self) {
         let mut buffer = Box::new_uninit_slice(BUFFER);
+        let mut breath = Breath::default();
         loop {
             match self.wait() {
                 Ok(true) => {}
@@ -55,6 +58,18 @@ impl Reader {
                 Ok(()) | Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(error) => return self.failed(error),
             }
+            if let Some(gather) = breath.after_read(Instant::now()) {
+                self.gather(gather);
+            }
+        }
+    }
+
+    /// Waits so long, or until it is to end.
+    fn gather(&self, time: Duration) {
+        let mut stopped = [PollFd::new(&self.stopped, PollFlags::IN)];
+        if let Ok(time) = Timespec::try_from(time) {
+            // Interrupted, it only reads earlier.
+            let _ = poll(&mut stopped, Some(&time));
         }
     }
 
@@ -93,6 +108,13 @@ impl Reader {
     fn failed(&self, error: Errno) {
         self.feed
             .lost(format!("file events could not be read: {error}"));
+    }
+}
+
+impl Drop for Reader {
+    /// However it ends: where that was not asked for, nothing else would say so.
+    fn drop(&mut self) {
+        self.feed.ended();
     }
 }
 

@@ -19,7 +19,7 @@ use crate::engine::RelPath;
 
 /// A node's place; given again after the node was removed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct NodeId(u32);
+pub(crate) struct NodeId(u32);
 
 /// No node.
 const NONE: u32 = u32::MAX;
@@ -52,6 +52,8 @@ pub(super) struct Nodes {
     pieces: Vec<Vec<Node>>,
     free: Option<u32>,
     count: usize,
+    /// Of these, those on which a watch stands.
+    watched: usize,
     root: Option<NodeId>,
     names: Names,
     /// Few: a tree lies on few file systems.
@@ -66,6 +68,11 @@ impl Nodes {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.count
+    }
+
+    /// On how many of them a watch stands.
+    pub(super) fn watched(&self) -> usize {
+        self.watched
     }
 
     /// The node at `path`.
@@ -245,6 +252,8 @@ impl Nodes {
     /// Which watch stands on it from now on.
     pub(super) fn set_watch(&mut self, id: NodeId, watch: Option<WatchId>) {
         self.take_watch(id.0);
+        self.watched -= usize::from(self.watch(id).is_some());
+        self.watched += usize::from(watch.is_some());
         let node = self.node_mut(id.0);
         node.flags = node.flags & !WATCHED | if watch.is_some() { WATCHED } else { 0 };
         node.watch = watch.map_or(0, |watch| watch.0);
@@ -288,6 +297,7 @@ impl Nodes {
         self.unlink(id.0);
         for gone in all {
             each(gone, self.watch(gone));
+            self.watched -= usize::from(self.watch(gone).is_some());
             if gone != id {
                 self.take_name(gone.0);
             }

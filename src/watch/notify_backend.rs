@@ -125,6 +125,13 @@ struct Handler {
     _token: SyncSender<()>,
 }
 
+impl Drop for Handler {
+    /// notify's thread has ended, asked to or not: where it was not, nothing else would say so.
+    fn drop(&mut self) {
+        self.feed.ended();
+    }
+}
+
 impl EventHandler for Handler {
     fn handle_event(&mut self, event: notify::Result<Event>) {
         match event {

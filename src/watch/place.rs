@@ -4,9 +4,11 @@ use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::backend::{Backend, Placed, Site, WatchError, WatchId};
-use super::disk::{Entered, Identity, Look, Open, Signed};
+use super::directories::NodeId;
+use super::disk::{Entered, Identity, Look, OTHERS_MAX, Open, Signed};
 use super::tree::Tree;
 use crate::engine::{Dirt, RelPath};
+use crate::host;
 
 /// A directory that is replaced again and again while its watch is placed is polled after so many tries.
 const TRIES: usize = 4;
@@ -95,10 +97,8 @@ impl Tree {
                 }
                 self.moved_on(backend, &other, None);
             }
-            let full = self
-                .scope
-                .watch_limit
-                .is_some_and(|limit| self.directories.watched() >= limit);
+            let limit = self.scope.watch_limit.filter(|_| backend.is_limited());
+            let full = limit.is_some_and(|limit| self.directories.watched() >= limit);
             if full || self.losses.limit_met {
                 return self.unwatched(path, before, Unwatched::Limit);
             }
@@ -126,13 +126,20 @@ impl Tree {
                 self.moved_on(backend, &other, Some(watch));
             }
             let listed = match backend.follows() {
-                true => open.list().map(|names| (before, names)),
+                true => open
+                    .list(self.disk.counted(&open))
+                    .map(|names| (before, names)),
                 false => self.disk.list(path),
             };
             match listed {
                 Ok((after, names))
                     if after == before && self.directories.insert_watched(path, before, watch) =>
                 {
+                    if self.is_doubted(&open) {
+                        // What others change there gives no event. From here on polling tells what differs from this.
+                        let state = self.sign(path, i64::MAX).ok().map(|now| now.signature);
+                        self.directories.doubt(path, state);
+                    }
                     let children = self.in_scope(path, names);
                     if !children.is_empty() {
                         self.reach(backend, Some(path.clone()), Some(open));
@@ -151,6 +158,15 @@ impl Tree {
             last,
             Unwatched::Other("it is replaced again and again".into()),
         )
+    }
+
+    /// Whether a watch on this directory does not tell all; asked of the file system once for each device.
+    fn is_doubted(&mut self, open: &Open) -> bool {
+        let device = open.identity.device;
+        *self
+            .doubted
+            .entry(device)
+            .or_insert_with(|| host::foreign(&open.open).is_some())
     }
 
     /// As [`Disk::enter`](super::disk::Disk::enter), by the open parent where there is one: its path does not matter then.
@@ -193,70 +209,93 @@ impl Tree {
         }
     }
 
-    /// Looks at every directory without a watch, and tries to watch it.
-    pub(crate) fn poll(&mut self, backend: &mut dyn Backend) {
+    /// Which directories a round of polling looks at: those without a watch, and, where `doubted`, those whose watch does not
+    /// tell all.
+    pub(crate) fn begin_round(&mut self, doubted: bool) -> Vec<NodeId> {
         self.losses.limit_met = false;
-        for (path, before) in self.directories.polled() {
-            let Some(known) = self
-                .directories
-                .get(&path)
-                .filter(|directory| directory.watch.is_none())
-            else {
-                continue;
-            };
-            let since = before.map_or(i64::MAX, |before| before.since()); // never read before: no file is known
-            let children = match self.sign(&path, since) {
-                Err(Look::Gone) => {
-                    self.left(
-                        backend,
-                        path.clone(),
-                        self.scope.events.delete || self.scope.events.moved_from,
-                        true,
-                    );
-                    continue;
-                }
-                Err(Look::Unreadable) => {
-                    if before.is_some() {
-                        self.marks.add(path.clone(), Dirt::SUBTREE);
-                    }
-                    self.directories.set_state(&path, None);
-                    Vec::new()
-                }
-                Ok(now) => {
-                    if before.is_none_or(|before| !before.proves(now.signature)) {
-                        self.marks.add(path.clone(), Dirt::SUBTREE);
-                        for name in now.young {
-                            self.marks.add(path.join(&name), Dirt::CONTENT);
-                        }
-                    }
-                    self.directories.set_state(&path, Some(now.signature));
-                    self.in_scope(&path, now.directories)
-                }
-            };
-            if self.disk.identity(&path) != Ok(known.identity) && known.identity != UNKNOWN {
-                self.left(backend, path, false, true);
-                continue;
-            }
-            let found = self.place_one(backend, &path);
-            if self
-                .directories
-                .get(&path)
-                .is_some_and(|directory| directory.watch.is_some())
-            {
-                self.start(path, Dirt::SUBTREE, found);
-            } else {
-                for child in children {
-                    if self.directories.get(&child).is_some() {
-                        continue;
-                    }
-                    self.start(child.clone(), Dirt::SUBTREE | Dirt::CONTENT, vec![child]);
-                }
-            }
-        }
+        self.directories.polled(doubted)
+    }
+
+    /// A round of polling is over.
+    pub(crate) fn end_round(&mut self) {
         self.reached = None;
         if self.directories.unwatched() == 0 {
             self.losses.limit_told = false;
         }
+    }
+
+    /// Looks at one polled directory, and tries to watch it where no watch stands on it.
+    pub(crate) fn poll_one(&mut self, backend: &mut dyn Backend, id: NodeId) {
+        let Some((path, before)) = self.directories.polled_at(id) else {
+            return; // it has gone, or is watched meanwhile
+        };
+        let Some(known) = self.directories.get(&path) else {
+            return;
+        };
+        let since = before.map_or(i64::MAX, |before| before.since()); // never read before: no file is known
+        let children = match self.sign(&path, since) {
+            Err(Look::Gone) => {
+                let tell = self.scope.events.delete || self.scope.events.moved_from;
+                return self.left(backend, path, tell, true);
+            }
+            Err(Look::Unreadable) => {
+                if before.is_some() {
+                    self.marks.add(path.clone(), Dirt::SUBTREE);
+                }
+                self.directories.set_state(&path, None);
+                Vec::new()
+            }
+            Ok(now) => {
+                if before.is_none_or(|before| !before.proves(now.signature)) {
+                    self.differs(&path, &now, known.watch.is_some());
+                }
+                self.directories.set_state(&path, Some(now.signature));
+                self.in_scope(&path, now.directories)
+            }
+        };
+        if self.disk.identity(&path) != Ok(known.identity) && known.identity != UNKNOWN {
+            return self.left(backend, path, false, true);
+        }
+        if known.watch.is_none() {
+            let found = self.place_one(backend, &path);
+            let now = self.directories.get(&path);
+            if now.is_some_and(|directory| directory.watch.is_some()) {
+                return self.start(path, Dirt::SUBTREE, found);
+            }
+        }
+        for child in children {
+            if self.directories.get(&child).is_none() && !self.is_left_out(&child) {
+                self.start(child.clone(), Dirt::SUBTREE | Dirt::CONTENT, vec![child]);
+            }
+        }
+    }
+
+    /// Something in this directory is not as it was. What was changed on this host has been told already where a watch stands
+    /// on it too: then, so that one more look at a file does not cost one at the whole tree below, the names in it are marked, and
+    /// not what is below its directories, which are polled themselves.
+    fn differs(&mut self, path: &RelPath, now: &Signed, doubted: bool) {
+        if doubted && !now.directories.is_empty() && now.others.len() < OTHERS_MAX {
+            self.marks
+                .add(path.clone(), Dirt::LISTING | Dirt::ATTRIBUTES);
+            for name in &now.others {
+                self.marks.add(path.join(name), Dirt::ATTRIBUTES);
+            }
+        } else {
+            self.marks.add(path.clone(), Dirt::SUBTREE);
+        }
+        for name in &now.young {
+            self.marks.add(path.join(name), Dirt::CONTENT);
+        }
+    }
+
+    /// Whether the directory at `path` is on a file system that the source does not reach into.
+    fn is_left_out(&self, path: &RelPath) -> bool {
+        let device = self.disk.root_identity().device;
+        self.scope.one_file_system
+            && self
+                .disk
+                .identity(path)
+                .is_ok_and(|found| found.device != device)
     }
 
     fn unwatched(&mut self, path: &RelPath, identity: Identity, why: Unwatched) -> Vec<RelPath> {

@@ -26,7 +26,7 @@ pub(crate) struct Rescoped {
     /// What is watched.
     pub(crate) scope: Scope,
     /// The mechanism for it.
-    pub(crate) opener: Opener,
+    pub(crate) opener: Box<dyn Opener>,
 }
 
 impl std::fmt::Debug for Rescoped {
@@ -49,7 +49,10 @@ impl Worker {
     pub(super) fn rescope(&mut self, to: Rescoped, now: Instant) {
         let mask = to.scope.events.modify != self.scope.events.modify;
         self.scope = to.scope;
-        self.opener = to.opener;
+        if mask {
+            // Else the one that there is knows which mechanism proved good.
+            self.opener = to.opener;
+        }
         let Some(stand) = &mut self.stand else { return };
         stand.tree.rescope(self.scope.clone());
         if mask {

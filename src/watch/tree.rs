@@ -1,7 +1,7 @@
 //! One tree under watch: raw events become marks, and every directory in scope has its watch.
 //!
 //! Invariants:
-//! - A directory is listed after its watch exists, and whatever is found in it is placed in the same way, before the
+//! - A directory is listed after its watch exists (or its links are counted, see `disk::Open::list`), and whatever is found in it is placed in the same way, before the
 //!   `SUBTREE` mark on the topmost new directory is made: what happened before is covered by that mark, what happens
 //!   later by events.
 //! - An event is a hint that a path is to be looked at. Only the *structure* (which directory has a watch) is acted on,
@@ -15,7 +15,7 @@
 //!
 //! The tree does no waiting and knows no clock; the worker calls it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::backend::{At, Backend, Placed, RawEvent, RawKind};
 use super::directories::Directories;
@@ -63,6 +63,8 @@ pub(crate) struct Tree {
     pub(super) directories: Directories,
     pub(super) marks: Marks,
     pub(super) losses: Losses,
+    /// By device: whether its file system changes without this kernel's doing.
+    pub(super) doubted: HashMap<u64, bool>,
     /// The directory in which something was placed last, open while a round of placing lasts.
     pub(super) reached: Option<(RelPath, Open)>,
     pub(super) groups: VecDeque<Group>,
@@ -89,6 +91,7 @@ impl Tree {
             directories: Directories::default(),
             marks: Marks::default(),
             losses: Losses::default(),
+            doubted: HashMap::new(),
             reached: None,
             groups: VecDeque::new(),
             last_group: 0,
@@ -263,6 +266,16 @@ impl Tree {
     /// How many directories are watched, and how many are polled instead.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.directories.watched(), self.directories.unwatched())
+    }
+
+    /// How many directories are polled although they are watched.
+    pub(crate) fn doubted(&self) -> u64 {
+        self.directories.doubted()
+    }
+
+    /// Whether the limit of watches was met since the last round of polling began.
+    pub(crate) fn met_limit(&self) -> bool {
+        self.losses.limit_met
     }
 
     /// The marks that wait to be told.

@@ -3,22 +3,28 @@
 //! It alone may be held up by the engine (its sink may block); the kernel's queue is drained by the backend's own
 //! thread into the [`Inbox`]. A turn takes what is there, brings the tree in order, and tells the marks before anything
 //! that claims to stand behind them (`Ready`, `Barrier`).
+//!
+//! It sleeps until something happens. What becomes of the root and of the mounts is told by the [`Surroundings`]; it is looked
+//! at every second only where they cannot hear everything, or while something is amiss.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::backend::{NoBackend, Opener};
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+
+use super::backend::{Fit, NoBackend, Opened, Opener};
 use super::cookies::Cookies;
 use super::disk::{Disk, Identity};
-use super::inbox::Inbox;
+use super::inbox::{FULL, Inbox};
 use super::mounts::Mounts;
 use super::pace::Pace;
 use super::scope::Scope;
 use super::stand::{Stand, Walk};
+use super::surroundings::{Attendance, HEARD, Surroundings, UNHEARD};
 use super::tree::{Tree, Whole};
-use crate::engine::{Dirt, Notice, RootId};
+use crate::engine::{Dirt, Notice, RootId, WatchedBy};
 use crate::host;
 
 /// Events taken in between two looks at everything else.
@@ -30,9 +36,6 @@ const PLACES_MAX: usize = 256;
 /// The most marks in one notice.
 pub(crate) const MARKS_MAX: usize = 10_000;
 
-/// How often the root's identity and the mounts below it are looked at; the whole cost of an idle watch.
-const TICK: Duration = Duration::from_secs(1);
-
 /// Where notices go; may block; `false` when nobody listens any more.
 pub type Sink = Box<dyn Fn(Notice) -> bool + Send>;
 
@@ -42,14 +45,15 @@ pub(crate) struct Worker {
     pub(super) scope: Scope,
     sink: Sink,
     inbox: Arc<Inbox>,
-    pub(super) opener: Opener,
+    pub(super) opener: Box<dyn Opener>,
+    surroundings: Attendance,
     cookies: Cookies,
     /// `None` while the root is waited for.
     pub(super) stand: Option<Stand>,
     /// Why the root is waited for, as it was told.
     waiting: Option<String>,
     pace: Pace,
-    tick: Instant,
+    looked: Instant,
     /// Nobody listens any more.
     unheard: bool,
 }
@@ -65,7 +69,9 @@ pub(crate) struct WorkerParts {
     /// Where events come from.
     pub(crate) inbox: Arc<Inbox>,
     /// The mechanism.
-    pub(crate) opener: Opener,
+    pub(crate) opener: Box<dyn Opener>,
+    /// What hears of the root's changes.
+    pub(crate) surroundings: Surroundings,
 }
 
 impl Worker {
@@ -77,19 +83,21 @@ impl Worker {
             sink,
             inbox,
             opener,
+            surroundings,
         } = parts;
         let cookies = Cookies::new(scope.private.clone());
         Worker {
-            root,
             scope,
             sink,
-            inbox,
             opener,
+            surroundings: surroundings.attend(&root, Arc::clone(&inbox)),
+            root,
+            inbox,
             cookies,
             stand: None,
             waiting: None,
             pace: Pace::default(),
-            tick: Instant::now(),
+            looked: Instant::now(),
             unheard: false,
         }
     }
@@ -111,6 +119,9 @@ impl Worker {
         }
         self.cookies.ask(mail.barriers);
         if let Some(reason) = mail.lost {
+            if let Some(stand) = self.stand.as_ref().filter(|_| reason != FULL) {
+                self.opener.lost(stand.tree.counts().0);
+            }
             self.lost(reason, now);
         }
         if let Some(stand) = &mut self.stand {
@@ -130,10 +141,11 @@ impl Worker {
             stand.tree.place(stand.backend.as_mut(), PLACES_MAX);
         }
         self.look_at_whole(now);
-        if now >= self.tick {
-            self.tick = now + TICK;
+        if mail.look || now >= self.next_look() {
+            self.looked = now;
             self.look_around(now);
         }
+        self.change_mechanism(now);
         if self.pace.due().is_some_and(|due| now >= due) {
             self.rearm(now);
         }
@@ -147,18 +159,30 @@ impl Worker {
             return if self.waiting.is_none() {
                 now
             } else {
-                self.tick
+                self.next_look()
             };
         };
         if stand.is_busy() {
             return now;
         }
-        let poll = stand.next_poll();
-        [Some(self.tick), self.pace.due(), poll]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(now)
+        [
+            Some(self.next_look()),
+            self.pace.due(),
+            stand.next_poll(),
+            stand.next_report(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(now)
+    }
+
+    /// When the root, the mounts and the cookies are looked at, if nothing asks for it before.
+    fn next_look(&self) -> Instant {
+        let calm = |stand: &Stand| stand.blind || stand.cookies_watched;
+        let heard = self.stand.as_ref().is_some_and(calm) && self.surroundings.is_heard();
+        let next = self.looked + if heard { HEARD } else { UNHEARD };
+        self.cookies.due().map_or(next, |due| next.min(due))
     }
 
     /// Something was lost: everything is to be looked at again, after all watches were placed anew.
@@ -189,7 +213,24 @@ impl Worker {
         }
     }
 
-    /// What no event tells.
+    /// Another mechanism would do better, now that it is known how many directories there are.
+    fn change_mechanism(&mut self, now: Instant) {
+        let Some(stand) = &mut self.stand else { return };
+        let (watched, limit_met) = (stand.tree.counts().0, stand.tree.met_limit());
+        if self.pace.due().is_some() {
+            return;
+        }
+        match self.opener.fits(watched, limit_met) {
+            Fit::Fits => {}
+            Fit::Stays(why) => stand.stays(why),
+            Fit::Outgrown if stand.walk == Walk::First => self.rearm(now), // nothing was told yet
+            Fit::Outgrown => {
+                self.lost("it is watched by another mechanism from now on".into(), now);
+            }
+        }
+    }
+
+    /// What no event of the tree tells.
     fn look_around(&mut self, now: Instant) {
         self.check_root(now);
         let Some(stand) = &mut self.stand else { return };
@@ -204,7 +245,7 @@ impl Worker {
             stand.watch_cookies(&mut self.cookies);
         }
         if !alive {
-            self.lost("the thread that reads file events has ended".into(), now);
+            self.lost("file events do not come any more".into(), now);
         }
     }
 
@@ -215,7 +256,12 @@ impl Worker {
             None => readable(&self.root).map(|()| id),
         });
         match found {
-            Ok(id) if self.stand.as_ref().is_some_and(|stand| stand.root == id) => {}
+            Ok(id)
+                if self.stand.as_ref().is_some_and(|stand| stand.root == id)
+                    && self
+                        .stand
+                        .as_ref()
+                        .is_some_and(|stand| stand.born == born(&self.root)) => {}
             Ok(id) => self.stand_on(id, Dirt::none(), Walk::First),
             Err(reason) => {
                 self.fall();
@@ -226,7 +272,7 @@ impl Worker {
             }
         }
         if self.stand.is_none() {
-            self.tick = now + TICK;
+            self.looked = now;
         }
     }
 
@@ -250,18 +296,28 @@ impl Worker {
         let Some(&(device, inode)) = id.0.last() else {
             return;
         };
-        let (backend, blind) = match (self.opener)(self.inbox.feed()) {
-            Ok(backend) => (backend, false),
-            Err(reason) => {
+        let born = born(&self.root);
+        let opened = self
+            .opener
+            .open(self.inbox.feed())
+            .unwrap_or_else(|reason| {
                 self.send(Notice::Lost {
                     reason: format!("{reason}; the source is polled"),
                 });
-                (Box::new(NoBackend) as Box<_>, true)
-            }
-        };
+                Opened {
+                    backend: Box::new(NoBackend),
+                    by: WatchedBy {
+                        mechanism: "polling",
+                        why: reason,
+                    },
+                    blind: true,
+                }
+            });
+        let blind = opened.blind;
         let disk = Disk::new(self.root.clone(), Identity { device, inode });
-        let mut stand = Stand::new(id, backend, Tree::new(disk, self.scope.clone(), dirt), walk);
-        stand.blind = blind;
+        let tree = Tree::new(disk, self.scope.clone(), dirt);
+        let mut stand = Stand::new(id, opened, tree, walk);
+        (stand.blind, stand.born) = (blind, born);
         stand.mounts = Mounts::below(&self.root);
         if !blind {
             stand.watch_cookies(&mut self.cookies);
@@ -341,11 +397,12 @@ impl Worker {
 
     fn poll(&mut self, now: Instant) {
         let Some(stand) = &mut self.stand else { return };
-        if stand.next_poll().is_some_and(|due| now >= due) {
-            stand.poll();
-            if stand.blind && (self.opener)(self.inbox.feed()).is_ok() {
-                self.lost("file events can be had again".into(), now);
-            }
+        if stand.poll(now)
+            && stand.blind
+            && let Ok(opened) = self.opener.open(self.inbox.feed())
+            && !opened.blind
+        {
+            self.lost("file events can be had again".into(), now);
         }
     }
 
@@ -376,6 +433,16 @@ impl Worker {
             self.unheard = true;
         }
     }
+}
+
+/// When the root was made, where its file system tells.
+fn born(root: &Path) -> Option<(i64, u32)> {
+    if host::foreign_at(root).is_some() {
+        return None; // a layered one tells another time once it has copied the directory up
+    }
+    let found = statx(CWD, root, AtFlags::empty(), StatxFlags::BTIME).ok()?;
+    let told = found.stx_mask & StatxFlags::BTIME.bits() != 0;
+    told.then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec))
 }
 
 /// Whether the root can be listed; the error is for people.

@@ -249,6 +249,7 @@ fn lives(story: &mut Story, kills: u64, seed: u64, count: &mut Count) {
     (0..150).for_each(|_| work.step());
     let mut truth = Truth::new(&story.source);
     for life in 0..=kills {
+        story.service.watched_by(&super::mechanism(life));
         story.service.start();
         // Into its work; otherwise into its start.
         if random.bool() || life == kills {

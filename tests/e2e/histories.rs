@@ -1,7 +1,8 @@
 //! Long random histories onto two targets at once, the rescans off: whenever the service says that everything is in sync,
 //! both trees are the source's.
 //!
-//! `HELIOSTAT_HISTORIES` says how many, `HELIOSTAT_SEED` with which seed they begin. A red one is a bug with a seed.
+//! `HELIOSTAT_HISTORIES` says how many, `HELIOSTAT_SEED` with which seed they begin; the seed also says what watches, unless
+//! `HELIOSTAT_WATCH` does. A red one is a bug with a seed.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -44,6 +45,7 @@ fn random_histories_reach_both_targets() {
 
 fn history(seed: u64) {
     let mut story = Story::with(&json!({"delete": "mirror", "maxDelete": 100_000}));
+    story.service.watched_by(&super::mechanism(seed));
     story.write("d000/f", "for the links to point at");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut churn = Churn::new(&story.source, seed);

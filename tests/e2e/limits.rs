@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -95,14 +96,86 @@ fn where_the_kernel_has_no_more_watches_it_polls_until_there_are() {
 #[test]
 fn the_agents_limit_of_watches_is_one_too() {
     let mut story = wide();
-    let agent = agent(&story.scratch, &json!({"watches": WATCHES}));
+    let settings = json!({"limits": {"watches": WATCHES}, "watch": "inotify"});
+    let agent = agent(&story.scratch, &settings);
     story.service = story.service.arg("--agent").arg(agent);
     goes_on_with_few_watches(&mut story);
 }
 
-fn agent(scratch: &Scratch, limits: &Value) -> PathBuf {
+/// Where it can be had, which takes root: as the tests run.
+#[test]
+fn more_directories_than_inotify_may_watch_are_watched_by_fanotify() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::rig::left_out("fanotify takes root");
+    }
+    let mut story = wide();
+    let agent = agent(&story.scratch, &json!({"limits": {"watches": WATCHES}}));
+    story.service = story.service.arg("--agent").arg(agent);
+    story.start();
+    let source = || story.status()["sources"][0].clone();
+    assert_eq!(source()["mechanism"], "fanotify", "{}", source());
+    assert_eq!(watched(&story), (DIRECTORIES, 0));
+    let shown = story.service.call(&["status"]).stdout;
+    let told = "site: fanotify, 60 directories: it has more directories than inotify may watch";
+    assert!(shown.contains(told), "{shown}");
+    for at in 0..DIRECTORIES - 1 {
+        story.write(&format!("d{at}/f"), "second");
+    }
+    fs::remove_file(story.source.join("d58/f")).unwrap();
+    story.write("d57/new/deep/f", "in a new directory");
+    story.settle();
+}
+
+/// How often any thread of a process has woken, but for the one that hears of what happens above the sources: other tests work
+/// in the same directory.
+fn wakeups(process: u32) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let count = |at: PathBuf| -> Option<u64> {
+        let status = fs::read_to_string(at.join("status")).ok()?;
+        let value = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key));
+            line.map(|line| line.trim().to_owned())
+        };
+        (value("Name:")? != "roots").then_some(())?;
+        value("voluntary_ctxt_switches:")?.parse().ok()
+    };
+    threads
+        .flatten()
+        .filter_map(|task| count(task.path()))
+        .sum()
+}
+
+#[test]
+fn a_service_that_has_nothing_to_do_sleeps() {
+    const WINDOW: Duration = Duration::from_secs(4);
+    let scratch = Scratch::new();
+    let (source, copy) = (scratch.dir("source"), scratch.dir("copy"));
+    fs::create_dir_all(source.join("d/e")).unwrap();
+    let text = manifest(&json!({"site": site(&source, json!({"copy": local(&copy)}))}));
+    let mut service = Heliostat::new(&scratch.dir("service"), &text);
+    service.start();
+    assert!(service.wait(PATIENCE), "{}", service.tail());
+    let process = service.id().unwrap();
+    // Timers of what has just been done still come due; then none is left.
+    let (mut since, mut before) = (Instant::now(), wakeups(process));
+    soon("nothing woke it for four seconds", || {
+        let now = wakeups(process);
+        if now != before {
+            (since, before) = (Instant::now(), now);
+        }
+        since.elapsed() >= WINDOW
+    });
+    fs::write(source.join("d/e/f"), "1").unwrap();
+    assert!(service.wait(PATIENCE), "{}", service.tail());
+    assert!(copy.join("d/e/f").exists());
+}
+
+fn agent(scratch: &Scratch, settings: &Value) -> PathBuf {
     let path = scratch.path().join("agent.yaml");
-    let text = json!({"apiVersion": "heliostat/v1", "kind": "Agent", "limits": limits});
+    let mut text = json!({"apiVersion": "heliostat/v1", "kind": "Agent"});
+    for (key, value) in settings.as_object().unwrap() {
+        text[key] = value.clone();
+    }
     fs::write(&path, text.to_string()).unwrap();
     path
 }
@@ -126,7 +199,7 @@ fn no_more_transfers_run_at_once_than_the_agent_file_allows() {
         target["bandwidth"] = json!("1MiB/s");
         target["retry"] = retry();
     }
-    let limits = json!({"transfers": 2, "transfersPerHost": 1});
+    let limits = json!({"limits": {"transfers": 2, "transfersPerHost": 1}});
     let text = manifest(&json!({"site": site(&source, targets)}));
     let mut service = Heliostat::new(&scratch.dir("service"), &text)
         .arg("--agent")

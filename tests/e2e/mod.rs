@@ -6,8 +6,10 @@
 mod commands;
 mod crashes;
 mod deletes;
+mod doctor;
 mod drift;
 mod dry_run;
+mod durable;
 mod failures;
 mod faults;
 mod histories;
@@ -16,6 +18,7 @@ mod limits;
 mod logs;
 mod reload;
 mod restart;
+mod running_plan;
 mod schedules;
 mod secrets;
 mod short;
@@ -40,6 +43,16 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const SHOWN_MAX: usize = 10;
 
 /// One source, `site`, with two targets: `module` on a daemon, and `copy`, a local directory.
+/// What may watch: each in turn, so that every one is in the histories and the crashes of every run. `HELIOSTAT_WATCH` names one
+/// for all.
+const MECHANISMS: [&str; 4] = ["auto", "fanotify", "notify", "polling"];
+
+/// The mechanism of the history with this number.
+fn mechanism(number: u64) -> String {
+    let turn = MECHANISMS[(number % MECHANISMS.len() as u64) as usize];
+    std::env::var("HELIOSTAT_WATCH").unwrap_or_else(|_| turn.to_owned())
+}
+
 struct Story {
     // Ended before its files go.
     service: Heliostat,

@@ -28,9 +28,9 @@ use heliostat::engine::{
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
-    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, EventSet, Limits, OnStart,
-    Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync, Target,
-    TargetName, route_key, source_key,
+    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, Durability, EventSet,
+    Limits, OnStart, Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName,
+    SourcePlan, Sync, Target, TargetName, route_key, source_key,
 };
 use heliostat::schedule::{Schedule, Window, WindowRule};
 
@@ -255,6 +255,7 @@ fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
         },
         bandwidth: None,
         compress: Compress::None,
+        durability: Durability::None,
         warm: false,
         attributes: Attributes::default(),
         timeout_ms: 60_000,
@@ -473,6 +474,8 @@ impl World {
                     root: RootId(vec![(1, inode)]),
                     directories: 3,
                     unwatched: 0,
+                    doubted: 0,
+                    by: Default::default(),
                 };
                 Input::Watch(self.watches[*source], Notice::Ready(report))
             }

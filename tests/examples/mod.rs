@@ -1,5 +1,7 @@
 //! What a new user copies: the examples and the README, run through the parser, the schema, the planner and the command line.
 
+mod gitops;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,12 +26,16 @@ fn read(path: &str) -> SourceFile {
     }
 }
 
-/// Every YAML file below `examples`, as `examples/…`.
+/// Every manifest and agent file below `examples`, as `examples/…`. What carries them from a repository to the hosts is
+/// looked at in [`gitops`].
 fn examples() -> Vec<String> {
     let (mut folders, mut found) = (vec![PathBuf::from("examples")], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root().join(&folder)).unwrap() {
             let path = folder.join(entry.unwrap().file_name());
+            if path == Path::new("examples/gitops") {
+                continue;
+            }
             if root().join(&path).is_dir() {
                 folders.push(path);
             } else if path

@@ -83,6 +83,7 @@ fn runnable(plan: &Plan) {
         now: Timestamp::UNIX_EPOCH,
         host: "host",
         command_lines: &|_, _| Vec::new(),
+        watched_by: &|_| String::new(),
     };
     let _ = (explain.human(), explain.markdown());
 }

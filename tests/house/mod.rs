@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["engine"],
     &["host"],
     &["watch", "transfer", "ledger", "survey"],
-    &["service"],
+    &["service", "doctor"],
     &["cli"],
 ];
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use heliostat::engine::{DeletePlan, Hold, Verdict};
-use heliostat::plan::{Attributes, Compare, DeleteBudget, DeletePolicy};
+use heliostat::plan::{Attributes, Compare, DeleteBudget, DeletePolicy, Durability};
 use heliostat::transfer::batch::{Act, Batch};
 
 use super::hostile::Mounted;
@@ -257,4 +257,16 @@ fn without_a_batch_nothing_happens() {
         (outcome.verdict, outcome.stats.files, outcome.stats.deleted),
         (Verdict::Done, 0, 0)
     );
+}
+
+#[test]
+fn which_directory_a_target_was_ends_with_the_machines_run_unless_it_is_durable() {
+    let mut world = World::new();
+    for durability in [Durability::None, Durability::File, Durability::Full] {
+        world.durability = durability;
+        let lasts = durability == Durability::Full;
+        let expected = heliostat::host::target_id_at(&world.target(), lasts);
+        assert!(expected.is_some());
+        assert_eq!(world.pass().target, expected, "{durability:?}");
+    }
 }

@@ -10,6 +10,7 @@ mod hostile;
 mod ordinary;
 mod snapshot;
 mod speed;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,8 +19,9 @@ use std::sync::Arc;
 use heliostat::engine::{DeleteLeave, Job, Outcome, RelPath, TransferId, Work};
 use heliostat::filter::{Filter, FilterSpec, Rule};
 use heliostat::plan::{
-    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, EventSet, OnStart, Rescan,
-    Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync, Target, TargetName,
+    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, Durability, EventSet,
+    OnStart, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync,
+    Target, TargetName,
 };
 use heliostat::transfer::batch::{Act, Batch, Entry};
 use heliostat::transfer::local::{self, Request};
@@ -36,6 +38,7 @@ struct World {
     allow_empty: bool,
     one_file_system: bool,
     bandwidth: Option<u64>,
+    durability: Durability,
     sweep: bool,
     cancel: Cancel,
     progress: Progress,
@@ -59,6 +62,7 @@ impl World {
             allow_empty: true,
             one_file_system: false,
             bandwidth: None,
+            durability: Durability::None,
             sweep: false,
             cancel: Cancel::new(),
             progress: Progress::new(),
@@ -113,6 +117,7 @@ impl World {
             },
             bandwidth: self.bandwidth,
             compress: Compress::None,
+            durability: self.durability,
             warm: false,
             attributes: self.attributes,
             timeout_ms: 60_000,

@@ -1,5 +1,7 @@
 //! `plan` and `match` as commands: files in, output and exit status out.
 
+mod diff;
+mod fleet;
 mod standing;
 
 use std::path::{Path, PathBuf};
@@ -70,6 +72,7 @@ impl Scratch {
                     .expect("a test's own files and times are good"),
             ),
             agent: Some(self.path().join("agent.conf")),
+            agents: None,
             format,
         };
         self.output(|out, err| plan::run(&args, false, out, err))

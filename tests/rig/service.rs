@@ -87,6 +87,16 @@ impl Heliostat {
         self
     }
 
+    /// Has this mechanism watch from the next start on, as the agent file names it.
+    pub fn watched_by(&mut self, mechanism: &str) {
+        let path = self.directory.join("watch.yaml");
+        let agent = json!({"apiVersion": "heliostat/v1", "kind": "Agent", "watch": mechanism});
+        fs::write(&path, agent.to_string()).unwrap();
+        if !self.args.iter().any(|arg| arg == "--agent") {
+            self.args.extend(["--agent".into(), path.into()]);
+        }
+    }
+
     /// The manifest's file.
     pub fn manifest(&self) -> PathBuf {
         self.directory.join("manifest.yaml")

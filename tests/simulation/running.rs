@@ -69,6 +69,7 @@ impl World {
                 delete,
                 hard_links,
                 fences: &[],
+                entries: None,
             },
             deletions: &mut deletions,
         };

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 
 use heliostat::filter::{Filter, FilterSpec, Rule};
 use heliostat::plan::{
-    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, EventSet, OnStart, Plan,
-    Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync, Target,
-    TargetName,
+    Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, Durability, EventSet,
+    OnStart, Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName, SourcePlan, Sync,
+    Target, TargetName,
 };
 use heliostat::schedule::Schedule;
 
@@ -395,6 +395,7 @@ pub fn plan(setup: &Setup) -> Plan {
             },
             bandwidth: None,
             compress: Compress::None,
+            durability: Durability::None,
             warm: false,
             attributes: Attributes {
                 hard_links: route.hard_links,

@@ -466,6 +466,8 @@ impl Watcher {
             root: identity(self.stand.unwrap_or(0)),
             directories: self.kernel.len() as u64,
             unwatched,
+            doubted: 0,
+            by: Default::default(),
         }
     }
 }

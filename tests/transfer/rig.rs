@@ -131,6 +131,7 @@ impl Rig {
             },
             bandwidth: None,
             compress: Compress::None,
+            durability: Durability::None,
             warm: true,
             attributes: Attributes::default(),
             timeout_ms: 20_000,

@@ -3,13 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use heliostat::engine::{Dirt, Job, Work};
-use heliostat::plan::{Compress, DeletePolicy, RoutePlan};
+use heliostat::plan::{Compress, DeletePolicy, RouteName, RoutePlan, Target, TargetName};
 use heliostat::transfer::progress::{Cancel, Progress};
 use heliostat::transfer::{Context, Rsync, RsyncBinary};
 
 use super::rig::{Rig, assert_done, mark, wait};
+use crate::rig::left_out;
+use crate::rig::sshd::Sshd;
 
 /// A rig whose rsync writes down each of its starts.
 struct Counted {
@@ -40,6 +43,28 @@ impl Counted {
         self.rig.route(DeletePolicy::Propagate)
     }
 
+    /// Over ssh, to the same place as the daemon's module.
+    fn route_over(&self, sshd: &Sshd) -> RoutePlan {
+        let text = |name: &str| Some(sshd.file(name).display().to_string());
+        RoutePlan {
+            target: Target::Ssh {
+                user: Some("root".into()),
+                host: "127.0.0.1".into(),
+                port: Some(sshd.port()),
+                path: self.rig.target.display().to_string(),
+                identity_file: text("user key"),
+                known_hosts_file: text("known hosts"),
+                jump: None,
+            },
+            ..self.route()
+        }
+    }
+
+    fn sshd(&self) -> Sshd {
+        fs::create_dir(self.rig.at("sshd")).unwrap();
+        Sshd::start(&self.rig.at("sshd"))
+    }
+
     /// Writes a file and sends it.
     async fn send(&self, job: &Job, text: &str) {
         self.rig.write("d/f", text);
@@ -68,14 +93,18 @@ impl Counted {
     /// Ends all sessions; how many starts there were.
     async fn close(self) -> usize {
         heliostat::transfer::close(&self.context).await;
-        let started = self.started();
+        let alive = self.alive();
+        assert!(alive.is_empty(), "left behind: {alive:?}");
+        self.started().len()
+    }
+
+    /// Those of the started that have not ended.
+    fn alive(&self) -> Vec<i32> {
         let alive = |pid: &i32| {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             !stat.is_empty() && !stat.contains(") Z ")
         };
-        let alive: Vec<&i32> = started.iter().filter(|pid| alive(pid)).collect();
-        assert!(alive.is_empty(), "left behind: {alive:?}");
-        started.len()
+        self.started().into_iter().filter(alive).collect()
     }
 }
 
@@ -147,4 +176,84 @@ async fn a_session_that_came_to_nothing_costs_only_a_fresh_run() {
     assert!(counted.started()[2..].iter().all(|pid| *pid != session));
     counted.send(&job, "three").await;
     counted.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_ssh_too_each_change_goes_through_the_session_that_the_one_before_began() {
+    if !Sshd::is_there() {
+        return left_out("there is no sshd");
+    }
+    let counted = Counted::new().await;
+    let sshd = counted.sshd();
+    let job = counted.job(counted.route_over(&sshd));
+    for at in 0..4 {
+        counted.send(&job, &format!("text {at}")).await;
+        counted.begun(at + 2);
+    }
+    assert_eq!(sshd.logins(), 1, "all over one lasting connection");
+    assert_eq!(
+        counted.close().await,
+        5,
+        "the first, and a session for each"
+    );
+}
+
+/// sshd lets ten go over one connection, and they are for transfers first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_routes_to_one_host_hold_only_a_few_sessions_on_its_connection() {
+    if !Sshd::is_there() {
+        return left_out("there is no sshd");
+    }
+    let counted = Counted::new().await;
+    let sshd = counted.sshd();
+    for at in 0..6 {
+        let route = counted.route_over(&sshd);
+        let name = RouteName {
+            target: TargetName(format!("far-{at}")),
+            ..route.name.clone()
+        };
+        let job = counted.job(RoutePlan { name, ..route });
+        counted.send(&job, &format!("text {at}")).await;
+    }
+    assert_eq!(sshd.logins(), 1);
+    assert_eq!(counted.close().await, 6 + 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_nobody_uses_is_renewed_twice_and_then_the_route_has_none() {
+    let counted = Counted::new().await;
+    let route = RoutePlan {
+        timeout_ms: 6_000, // a session lasts half of it
+        ..counted.route()
+    };
+    let job = counted.job(route);
+    counted.send(&job, "one").await;
+    counted.begun(4);
+    wait("the last renewal is over", || counted.alive().is_empty());
+    assert_eq!(
+        counted.started().len(),
+        4,
+        "the first, a session, and two renewals"
+    );
+    counted.send(&job, "two").await;
+    counted.begun(6);
+    assert_eq!(counted.close().await, 6);
+}
+
+/// A far side that hangs up, or is not trusted any more, is asked by transfers alone, which have their backoff.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_ended_by_itself_is_not_begun_again() {
+    let counted = Counted::new().await;
+    let route = RoutePlan {
+        timeout_ms: 4_000, // a session lasts half of it
+        ..counted.route()
+    };
+    let life = Duration::from_millis(route.timeout_ms / 2);
+    counted.send(&counted.job(route), "one").await;
+    counted.begun(2);
+    let session = rustix::process::Pid::from_raw(counted.started()[1]).unwrap();
+    rustix::process::kill_process(session, rustix::process::Signal::KILL).unwrap();
+    // What must not come, would come now.
+    tokio::time::sleep(life * 2).await;
+    assert_eq!(counted.close().await, 2);
 }

@@ -267,6 +267,9 @@ fn a_sink_that_blocks_costs_a_look_at_everything_and_no_change() {
 
 #[test]
 fn what_is_above_the_watch_limit_is_polled_and_said() {
+    if super::name() == "fanotify" {
+        return; // it has no limit
+    }
     let mut world = World::new();
     for name in ["a/b", "c", "d"] {
         fs::create_dir_all(world.at(name)).unwrap();

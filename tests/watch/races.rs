@@ -186,6 +186,9 @@ fn directories_that_go_out_of_the_tree_and_come_back_changed() {
             fs::rename(root.join("z/a"), root.join("a")).unwrap();
         }
     });
+    if super::name() != "inotify" && super::name() != "notify" {
+        return; // there is no watch a directory
+    }
     // What is out for good is not watched any more, or the kernel's limit would be used up by it.
     assert!(is_watched(&followed.at("a/b/c/7")));
     fs::rename(followed.at("a"), &outside).unwrap();
@@ -319,15 +322,21 @@ fn a_tree_deeper_than_a_path_may_be_long() {
     assert!(told.iter().any(covers), "{} marks", told.len());
 }
 
-/// In a name space of its own, where the kernel has room for four watches, and later for more.
+/// In a name space of its own, where the kernel has room for some of the watches, and later for all.
 #[test]
 fn the_kernels_limit_of_watches_is_polled_over_and_filled_when_there_is_room() {
     const LIMIT: &str = "/proc/sys/user/max_inotify_watches";
     const INSIDE: &str = "HELIOSTAT_TEST_WATCHES_LIMITED";
+    if super::name() != "inotify" && super::name() != "notify" {
+        return; // there is no limit
+    }
     if std::env::var_os(INSIDE).is_none() {
         let own = "the_kernels_limit_of_watches_is_polled_over_and_filled_when_there_is_room";
         let (_, module) = module_path!().split_once("::").unwrap();
-        let script = format!("echo 4 > {LIMIT} || exit 77; exec \"$0\" --exact {module}::{own}");
+        // Every directory above the root has one, and so have the barriers' directory and four of the seven.
+        let limit = std::env::temp_dir().components().count() + 1 + 1 + 4;
+        let script =
+            format!("echo {limit} > {LIMIT} || exit 77; exec \"$0\" --exact {module}::{own}");
         let status = Command::new("unshare")
             .args(["--user", "--map-root-user", "sh", "-c", &script])
             .arg(std::env::current_exe().unwrap())

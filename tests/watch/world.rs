@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use heliostat::engine::{Dirt, Mark, Notice, RelPath, WatchReport};
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{EventSet, SourceGuard, SourceName, SourcePlan};
-use heliostat::watch::{WatchHandle, WatchOptions, spawn};
+use heliostat::watch::{Mechanism, Surroundings, WatchHandle, WatchOptions, spawn};
 
 /// Long enough for the slowest machine; only a failing test waits so long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -64,6 +64,7 @@ impl World {
             cookies: self.cookies(),
             watch_limit: self.watch_limit,
             mechanism: super::MECHANISM,
+            surroundings: Surroundings::listen(),
         };
         let handle = spawn(
             Arc::new(self.plan.clone()),
@@ -108,6 +109,16 @@ pub(crate) fn plan(root: &Path) -> SourcePlan {
     }
 }
 
+/// The mechanism that is being tested, as a report names it.
+pub(crate) fn name() -> &'static str {
+    match super::MECHANISM {
+        Mechanism::Fanotify => "fanotify",
+        Mechanism::Notify => "notify",
+        Mechanism::Polling => "polling",
+        Mechanism::Auto | Mechanism::Inotify => "inotify",
+    }
+}
+
 impl Watch {
     /// The next notice.
     pub(crate) fn next(&mut self) -> Notice {
@@ -142,7 +153,12 @@ impl Watch {
             .until(|notice| matches!(notice, Notice::Ready(_)))
             .pop()
         {
-            Some(Notice::Ready(report)) => report,
+            Some(Notice::Ready(report)) => {
+                if report.by.mechanism != name() {
+                    crate::rig::left_out(&format!("{}: {}", name(), report.by.why));
+                }
+                report
+            }
             other => panic!("{other:?}"),
         }
     }

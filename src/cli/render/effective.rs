@@ -6,13 +6,23 @@ use super::origins::Origins;
 use crate::manifest::wire::{self, Rescan, RescanTimes, SyncTimes};
 use crate::manifest::wire_values::{self as values, Event, Live, Never};
 use crate::manifest::{
-    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, EventName, Manifest,
-    MaxDelete, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync, Target, UrlParts, Warm,
-    Window, defaults, name, unit,
+    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, Durability, EventName,
+    Manifest, MaxDelete, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync, Target,
+    UrlParts, Warm, Window, defaults, name, unit,
 };
 
 /// The manifest as it is meant.
 pub(super) fn effective(manifest: &Manifest, origins: &mut Origins<'_>) -> wire::Manifest {
+    origins.within("metadata", |origins| {
+        if let Some(name) = &manifest.name {
+            origins.note("name", Some(&name.at));
+        }
+        origins.within("labels", |origins| {
+            for (key, label) in &manifest.labels {
+                origins.note(key, Some(&label.at));
+            }
+        });
+    });
     let labels: BTreeMap<_, _> = manifest
         .labels
         .iter()
@@ -59,20 +69,13 @@ fn source(source: &Source, origins: &mut Origins<'_>) -> wire::Source {
             })
             .collect()
     });
-    origins.note(
-        "include",
-        options
-            .include
-            .as_ref()
-            .and_then(|globs| Some(&globs.first()?.at)),
-    );
-    if let Some(first) = options.exclude.first() {
-        origins.note("exclude", Some(&first.at));
+    match &options.include {
+        Some(include) => origins.items("include", include),
+        None => origins.note("include", None),
     }
+    origins.items("exclude", &options.exclude);
     origins.note("events", options.events.as_ref().map(|events| &events.at));
-    if let Some(first) = options.hosts.as_ref().and_then(|hosts| hosts.first()) {
-        origins.note("hosts", Some(&first.at));
-    }
+    origins.items("hosts", options.hosts.as_deref().unwrap_or_default());
     let events = match &options.events {
         Some(events) => events.value.iter().map(|event| event.value).collect(),
         None => vec![
@@ -145,9 +148,7 @@ fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::
         Some(Secret::Env(name)) => variable = secret("passwordEnv", Some(name)),
         None => {}
     }
-    if let Some(first) = options.exclude.first() {
-        origins.note("exclude", Some(&first.at));
-    }
+    origins.items("exclude", &options.exclude);
     if let Some(first) = options.windows.first() {
         origins.note("windows", Some(&first.at));
     }
@@ -155,9 +156,7 @@ fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::
         "attributes",
         options.attributes.as_ref().map(|attributes| &attributes.at),
     );
-    if let Some(first) = options.rsync_args.first() {
-        origins.note("rsyncArgs", Some(&first.at));
-    }
+    origins.items("rsyncArgs", &options.rsync_args);
     let attributes = match &options.attributes {
         Some(attributes) => attributes
             .value
@@ -202,10 +201,14 @@ fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::
             bandwidth: origins
                 .given("bandwidth", options.bandwidth.as_ref())
                 .map(|rate| values::Rate(unit::written_rate(rate))),
-            warm: matches!(target.url.value.parts, UrlParts::Daemon { .. })
-                .then(|| origins.pick("warm", options.warm.as_ref(), Warm::Auto)),
+            warm: (!local).then(|| origins.pick("warm", options.warm.as_ref(), Warm::Auto)),
             compress: (!local)
                 .then(|| origins.pick("compress", options.compress.as_ref(), Compress::None)),
+            durability: Some(origins.pick(
+                "durability",
+                options.durability.as_ref(),
+                Durability::None,
+            )),
             attributes: Some(attributes),
             timeout: Some(duration(origins.pick(
                 "timeout",

@@ -32,6 +32,17 @@ impl Origins<'_> {
         Some(written.value.clone())
     }
 
+    /// Notes where a list comes from, and each of its items: those of `defaults` may stand elsewhere.
+    pub(super) fn items<T>(&mut self, key: &str, items: &[Spanned<T>]) {
+        let Some(first) = items.first() else { return };
+        self.note(key, Some(&first.at));
+        self.within(key, |origins| {
+            for (nth, item) in items.iter().enumerate() {
+                origins.note(&nth.to_string(), Some(&item.at));
+            }
+        });
+    }
+
     pub(super) fn note(&mut self, key: &str, at: Option<&Place>) {
         let origin = match at {
             None => "default".to_owned(),
@@ -53,11 +64,12 @@ impl Origins<'_> {
         filled
     }
 
-    /// The YAML with a comment at each line of a key whose origin is known. Relies on what serde_yaml writes: block
-    /// style, two blanks a level, one key a line.
+    /// The YAML with a comment at each line of a key whose origin is known, and of an item that comes from elsewhere than
+    /// its list begins. Relies on what serde_yaml writes: block style, two blanks a level, one key or item a line.
     pub(super) fn beside(&self, yaml: &str) -> String {
         let mut out = String::new();
         let mut path: Vec<(usize, String)> = Vec::new();
+        let mut nth = 0;
         for line in yaml.lines() {
             let content = line.trim_start();
             let indent = line.len() - content.len();
@@ -68,8 +80,17 @@ impl Origins<'_> {
             {
                 path.retain(|(level, _)| *level < indent);
                 path.push((indent, key.trim_matches(['"', '\'']).to_owned()));
+                nth = 0;
                 let keys: Vec<String> = path.iter().map(|(_, key)| key.clone()).collect();
                 if let Some(origin) = self.of.get(&keys) {
+                    out.push_str(&format!("  # {origin}"));
+                }
+            } else if content.starts_with("- ") {
+                let mut keys: Vec<String> = path.iter().map(|(_, key)| key.clone()).collect();
+                let list = self.of.get(&keys);
+                keys.push(nth.to_string());
+                nth += 1;
+                if let Some(origin) = self.of.get(&keys).filter(|origin| Some(*origin) != list) {
                     out.push_str(&format!("  # {origin}"));
                 }
             }

@@ -3,11 +3,12 @@
 use super::collector::Collector;
 use super::substitute::Variables;
 use super::{rules, target as place, timing};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::filter::FilterSpec;
 use crate::manifest::{self, Attribute, MaxDelete, defaults};
 use crate::plan::{
-    Attributes, Compress, DeleteBudget, DeletePolicy, Retry, RouteName, RoutePlan, SourceName,
-    Target, TargetName,
+    Attributes, Compress, DeleteBudget, DeletePolicy, Durability, Retry, RouteName, RoutePlan,
+    SourceName, Target, TargetName,
 };
 
 /// Lowers a target. `None` where it is not known where it leads; everything else that is wrong is left out of it.
@@ -34,7 +35,8 @@ pub(super) fn lower(
     // It would keep the disk busy that somebody may want to unmount.
     let mounted = source.options.guard.require_mount.as_ref();
     let mounted = mounted.is_some_and(|required| required.value);
-    let warm = !off && !mounted && matches!(url, Target::Daemon { .. });
+    let warm = !off && !mounted && !matches!(url, Target::Local { .. });
+    let durability = durability(options, &url, out);
     Some(RoutePlan {
         name: RouteName {
             source: SourceName(source.name.value.clone()),
@@ -61,6 +63,7 @@ pub(super) fn lower(
             .compress
             .as_ref()
             .map_or(Compress::None, |compress| compression(compress.value)),
+        durability,
         attributes: options
             .attributes
             .as_ref()
@@ -87,6 +90,33 @@ fn policy(written: manifest::DeletePolicy) -> DeletePolicy {
         manifest::DeletePolicy::Never => DeletePolicy::Never,
         manifest::DeletePolicy::Propagate => DeletePolicy::Propagate,
         manifest::DeletePolicy::Mirror => DeletePolicy::Mirror,
+    }
+}
+
+/// What rsync can do of it is to sync each file; nothing that it says tells whether names and deletions are on the far disk.
+fn durability(
+    options: &manifest::TargetOptions,
+    url: &Target,
+    out: &mut Collector<'_>,
+) -> Durability {
+    let Some(written) = &options.durability else {
+        return Durability::None;
+    };
+    match written.value {
+        manifest::Durability::None => Durability::None,
+        manifest::Durability::File => Durability::File,
+        manifest::Durability::Full if matches!(url, Target::Local { .. }) => Durability::Full,
+        manifest::Durability::Full => {
+            let message = format!("`durability: full` cannot be had from `{url}`");
+            out.push(
+                Diagnostic::new(Code::WrongScheme, message)
+                    .primary(&written.at, "goes with `file://`")
+                    .help(
+                        "write `durability: file`: rsync syncs each file before it takes its name",
+                    ),
+            );
+            Durability::File
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{Compiled, HostFacts};
 use crate::diagnostic::{self, Report, Sources};
 use crate::manifest::{self, SourceFile};
-use crate::plan::Plan;
+use crate::plan::{Durability, Plan};
 
 pub(in crate::plan) fn host(name: &str) -> HostFacts {
     HostFacts {
@@ -155,6 +155,34 @@ sources:
     let first = plan(text);
     assert_eq!(first, plan(text), "the same text gives the same plan");
     insta::assert_snapshot!(serde_json::to_string_pretty(&first).unwrap());
+}
+
+#[test]
+fn durability_that_rsync_cannot_give_is_refused_wherever_it_is_written() {
+    let text = |defaults: &str, durability: &str, url: &str| {
+        format!(
+            "{defaults}sources:\n  website:\n    path: /w\n    targets: {{t: {{{durability}url: \"{url}\"}}}}\n"
+        )
+    };
+    let planned = |text: String| {
+        let plan = plan(&text);
+        plan.routes().next().unwrap().1.durability
+    };
+    let (full, file) = ("durability: full, ", "durability: file, ");
+    let by_default = "defaults: {target: {durability: full}}\n";
+    assert_eq!(planned(text("", "", "file:///t")), Durability::None);
+    assert_eq!(planned(text("", full, "file:///t")), Durability::Full);
+    assert_eq!(planned(text(by_default, "", "file:///t")), Durability::Full);
+    assert_eq!(
+        planned(text(by_default, file, "rsync://u@h/m")),
+        Durability::File
+    );
+    assert_eq!(planned(text("", file, "ssh://h/t")), Durability::File);
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        wrong(&[&text("", full, "ssh://h/t")]),
+        wrong(&[&text(by_default, "", "rsync://u@h/m")])
+    ));
 }
 
 #[test]

@@ -159,6 +159,7 @@ fn own(
         bandwidth,
         compress,
         warm,
+        durability,
         attributes,
         timeout_ms,
         retry: Retry { initial_ms, max_ms },
@@ -169,7 +170,7 @@ fn own(
     out.list(("exclude", Rescope), rules, |rule| rule.pattern.clone());
     out.value(("delete", Resync), (delete, &new.delete), written::word);
     let budgets = (max_delete, &new.max_delete);
-    out.optional(("maxDelete", Retune), budgets, written::budget);
+    out.value(("maxDelete", Retune), budgets, written::budget);
     out.value(("sync", Retune), (sync, &new.sync), written::sync);
     out.list(
         ("windows", Retune),
@@ -197,6 +198,8 @@ fn own(
     out.value(("warm", Retune), flags, |warm| {
         if *warm { "auto" } else { "off" }.to_owned()
     });
+    let words = (durability, &new.durability);
+    out.value(("durability", Retune), words, written::word);
     let (before, after) = (
         written::attributes(*attributes),
         written::attributes(new.attributes),

@@ -36,11 +36,11 @@ pub(super) fn rescan(schedule: &Option<Schedule>) -> String {
         .map_or_else(|| "never".into(), words::schedule)
 }
 
-pub(super) fn budget(budget: &DeleteBudget) -> Option<String> {
+pub(super) fn budget(budget: &DeleteBudget) -> String {
     match budget {
-        DeleteBudget::Default => None,
-        DeleteBudget::Count(count) => Some(count.to_string()),
-        DeleteBudget::Share(share) => Some(unit::written_share(*share)),
+        DeleteBudget::Default => "50%, at least 100".into(),
+        DeleteBudget::Count(count) => count.to_string(),
+        DeleteBudget::Share(share) => unit::written_share(*share),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A plan told to people: what is watched, when what is sent, what may be deleted, and with which commands.
 //!
 //! First the plan becomes [`sheet`]s (headings with rows of words), then a renderer lays them out. The command lines come
-//! in as texts, because what a transfer looks like is known one floor above. Called by `plan` and by `--dry-run`.
+//! in as texts, because what a transfer looks like is known one floor above; so does what watches a source, which is the host's. Called by `plan` and by `--dry-run`.
 
 mod render;
 mod sheet;
@@ -11,6 +11,8 @@ pub(super) mod words;
 
 use jiff::Timestamp;
 use serde::Serialize;
+
+pub(super) use self::render::{code, plain};
 
 use super::{Plan, RouteName, RoutePlan, SourcePlan, Sync};
 use crate::schedule::{self, Schedule};
@@ -25,6 +27,8 @@ pub struct Explain<'a> {
     pub host: &'a str,
     /// The command lines of a route, as they would be typed; none for what is copied in process.
     pub command_lines: &'a dyn Fn(&SourcePlan, &RoutePlan) -> Vec<String>,
+    /// What watches a source, and why: the host's answer.
+    pub watched_by: &'a dyn Fn(&SourcePlan) -> String,
 }
 
 impl Explain<'_> {

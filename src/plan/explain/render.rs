@@ -72,7 +72,7 @@ fn cell(value: &Value) -> String {
 }
 
 /// Text that means itself in Markdown, also in a table. Backticks stay: they are our own.
-fn plain(text: &str) -> String {
+pub(in crate::plan) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut code = false;
     for c in text.chars() {
@@ -88,7 +88,7 @@ fn plain(text: &str) -> String {
 }
 
 /// A code span in a table's cell, in which only the bar needs care.
-fn code(text: &str) -> String {
+pub(in crate::plan) fn code(text: &str) -> String {
     let fence = fence(text, 1);
     let pad = if text.starts_with('`') || text.ends_with('`') {
         " "

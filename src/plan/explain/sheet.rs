@@ -56,7 +56,7 @@ pub(super) fn head(explain: &Explain<'_>) -> String {
 pub(super) fn sheets(explain: &Explain<'_>) -> Vec<Sheet> {
     let mut out = Vec::new();
     for source in explain.plan.sources.values() {
-        out.push(source_sheet(source));
+        out.push(source_sheet(explain, source));
         out.extend(
             source
                 .routes
@@ -67,12 +67,13 @@ pub(super) fn sheets(explain: &Explain<'_>) -> Vec<Sheet> {
     out
 }
 
-fn source_sheet(source: &SourcePlan) -> Sheet {
+fn source_sheet(explain: &Explain<'_>, source: &SourcePlan) -> Sheet {
     Sheet {
         depth: 0,
         title: format!("source {}", source.name),
         rows: vec![
             row("path", [source.path.clone()]),
+            row("watch", [(explain.watched_by)(source)]),
             row("triggers", [words::events(source.events)]),
             rules("include", &source.filter.include),
             rules("exclude", &source.filter.exclude),
@@ -242,6 +243,7 @@ fn limits(route: &RoutePlan) -> Vec<String> {
             .bandwidth
             .map(|bytes| format!("at most {}", words::rate(bytes))),
     );
+    out.extend(words::durability(route.durability).map(str::to_string));
     out.extend(words::compress(route.compress).map(str::to_string));
     if !route.rsync_args.is_empty() {
         out.push(format!("rsync also gets {}", route.rsync_args.join(" ")));

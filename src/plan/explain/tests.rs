@@ -46,6 +46,7 @@ fn explain<T>(plan: &Plan, then: impl FnOnce(&Explain<'_>) -> T) -> T {
         now,
         host: "web1",
         command_lines: &command_lines,
+        watched_by: &|_| "decided on the host".to_owned(),
     })
 }
 

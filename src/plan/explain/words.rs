@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::manifest::unit;
 use crate::plan::{
-    Attributes, Compare, Compress, DeleteBudget, DeletePolicy, EventSet, OnStart, Secret,
-    SourceGuard,
+    Attributes, Compare, Compress, DeleteBudget, DeletePolicy, Durability, EventSet, OnStart,
+    Secret, SourceGuard,
 };
 use crate::schedule::{Schedule, Window, WindowRule};
 
@@ -171,27 +172,54 @@ pub(super) fn guard(guard: &SourceGuard, one_file_system: bool) -> Vec<String> {
     out
 }
 
-pub(super) fn delete(policy: DeletePolicy, budget: DeleteBudget) -> String {
+pub(in crate::plan) fn delete(policy: DeletePolicy, budget: DeleteBudget) -> String {
     let policy = match policy {
         DeletePolicy::Never => return "never".into(),
         DeletePolicy::Propagate => "propagate: what vanishes from the source",
         DeletePolicy::Mirror => "mirror: whatever the source has not",
     };
-    let budget = match budget {
+    let budget = self::budget(budget);
+    format!("{policy}; held for approval above {budget}")
+}
+
+/// How many entries a budget allows.
+pub(in crate::plan) fn budget(budget: DeleteBudget) -> String {
+    match budget {
         DeleteBudget::Default => "half of the target (or 100 entries, if that is more)".into(),
         DeleteBudget::Count(1) => "1 entry".into(),
         DeleteBudget::Count(count) => format!("{count} entries"),
-        DeleteBudget::Share(share) if share % 100 == 0 => format!("{}% of the target", share / 100),
-        DeleteBudget::Share(share) => {
-            let fraction = format!("{:02}", share % 100);
-            format!(
-                "{}.{}% of the target",
-                share / 100,
-                fraction.trim_end_matches('0')
-            )
+        DeleteBudget::Share(share) => format!("{} of the target", unit::written_share(share)),
+    }
+}
+
+/// `12,345`.
+pub(in crate::plan) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
+            out.push(',');
         }
-    };
-    format!("{policy}; held for approval above {budget}")
+        out.push(digit);
+    }
+    out
+}
+
+/// `1.2 GiB`: about so much.
+pub(in crate::plan) fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (1 << 40, "TiB"),
+        (1 << 30, "GiB"),
+        (1 << 20, "MiB"),
+        (1 << 10, "KiB"),
+    ];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        None => format!("{bytes} B"),
+        Some((unit, name)) => {
+            let tenths = u128::from(bytes) * 10 / u128::from(*unit);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+    }
 }
 
 pub(super) fn compare(compare: Compare) -> &'static str {
@@ -237,6 +265,16 @@ pub(super) fn compress(compress: Compress) -> Option<&'static str> {
         Compress::Zstd => Some("compressed with zstd"),
         Compress::Lz4 => Some("compressed with lz4"),
         Compress::Zlib => Some("compressed with zlib"),
+    }
+}
+
+pub(super) fn durability(durability: Durability) -> Option<&'static str> {
+    match durability {
+        Durability::None => None,
+        Durability::File => Some("each file is on the disk before it takes its name"),
+        Durability::Full => Some(
+            "each file is on the disk before it takes its name, and everything before a transfer counts as done",
+        ),
     }
 }
 

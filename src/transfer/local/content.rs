@@ -1,6 +1,9 @@
 //! File content: copying it with its holes, and comparing it.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
@@ -16,19 +19,18 @@ const SMALL: u64 = 128 * 1024;
 /// Compared, and copied where the kernel cannot copy by itself, in pieces of this size.
 const PIECE: usize = 256 * 1024;
 
-/// Copies and compares content; keeps its buffers from file to file.
+/// Copies and compares content, for all threads of a run; keeps its buffers from file to file.
 pub(super) struct Copier<'a> {
     throttle: Throttle,
     cancel: &'a Cancel,
     progress: &'a Progress,
-    /// Bytes copied.
-    pub(super) bytes: u64,
+    bytes: AtomicU64,
     /// Whether the two file systems can clone, as far as was seen.
-    clone: bool,
+    clone: AtomicBool,
     /// Whether the kernel can copy between them, as far as was seen.
-    range: bool,
-    ours: Vec<u8>,
-    theirs: Vec<u8>,
+    range: AtomicBool,
+    /// Those that no thread uses now: two a thread at most.
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl<'a> Copier<'a> {
@@ -42,19 +44,39 @@ impl<'a> Copier<'a> {
             throttle,
             cancel,
             progress,
-            bytes: 0,
-            clone: true,
-            range: true,
-            ours: Vec::new(),
-            theirs: Vec::new(),
+            bytes: AtomicU64::new(0),
+            clone: AtomicBool::new(true),
+            range: AtomicBool::new(true),
+            buffers: Mutex::default(),
         }
+    }
+
+    /// Bytes copied so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// A buffer of at least this size. What is in it is of no use.
+    fn buffer(&self, size: usize) -> Vec<u8> {
+        let free = || self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let buffer = free().pop().unwrap_or_default();
+        if buffer.len() < size {
+            vec![0; size]
+        } else {
+            buffer
+        }
+    }
+
+    fn give_back(&self, buffer: Vec<u8>) {
+        let mut free = self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(buffer);
     }
 
     /// Copies the content of a file that is as `meta` says into an empty one.
     ///
     /// A source that shrinks meanwhile leaves fewer bytes: the caller sees that it changed.
     pub(super) fn copy(
-        &mut self,
+        &self,
         source: impl AsFd,
         meta: &Meta,
         target: impl AsFd,
@@ -68,7 +90,7 @@ impl<'a> Copier<'a> {
         if sparse {
             rustix::fs::ftruncate(target, size).map_err(|error| at_target("writing", error))?;
         }
-        if size > SMALL && self.clone && !self.throttle.is_limited() {
+        if size > SMALL && self.clone.load(Ordering::Relaxed) && !self.throttle.is_limited() {
             match rustix::fs::ioctl_ficlone(target, source) {
                 Ok(()) => {
                     self.moved(size);
@@ -77,7 +99,7 @@ impl<'a> Copier<'a> {
                 Err(error @ (Errno::NOSPC | Errno::DQUOT)) => {
                     return Err(at_target("writing", error));
                 }
-                Err(_) => self.clone = false,
+                Err(_) => self.clone.store(false, Ordering::Relaxed),
             }
         }
         if !sparse {
@@ -105,17 +127,31 @@ impl<'a> Copier<'a> {
 
     /// Copies the bytes from `at` up to `end`.
     fn copy_range(
-        &mut self,
+        &self,
         source: BorrowedFd<'_>,
         target: BorrowedFd<'_>,
-        mut at: u64,
+        at: u64,
         end: u64,
+    ) -> Result<(), Fault> {
+        let piece = (end - at).min(self.throttle.chunk()).min(PIECE as u64) as usize;
+        let mut buffer = self.buffer(piece);
+        let copied = self.copy_by(source, target, at..end, &mut buffer[..piece]);
+        self.give_back(buffer);
+        copied
+    }
+
+    fn copy_by(
+        &self,
+        source: BorrowedFd<'_>,
+        target: BorrowedFd<'_>,
+        Range { start: mut at, end }: Range<u64>,
+        buffer: &mut [u8],
     ) -> Result<(), Fault> {
         let in_one_go = end - at <= SMALL;
         while at < end {
             let chunk = (end - at).min(self.throttle.chunk());
             self.throttle.take(chunk, self.cancel)?;
-            if self.range && !in_one_go {
+            if self.range.load(Ordering::Relaxed) && !in_one_go {
                 let (mut from, mut to) = (at, at);
                 match rustix::fs::copy_file_range(
                     source,
@@ -135,19 +171,18 @@ impl<'a> Copier<'a> {
                         return Err(at_target("writing", error));
                     }
                     // Reading and writing will say which side it is, if it is an error at all.
-                    Err(_) => self.range = false,
+                    Err(_) => self.range.store(false, Ordering::Relaxed),
                 }
             }
-            let count = (chunk as usize).min(PIECE);
-            fit(&mut self.ours, count);
-            let read = pread(source, &mut self.ours[..count], at)
+            let count = (chunk as usize).min(buffer.len());
+            let read = pread(source, &mut buffer[..count], at)
                 .map_err(|error| at_source("reading", error))?;
             if read == 0 {
                 return Ok(());
             }
             let mut written = 0;
             while written < read {
-                match rustix::io::pwrite(target, &self.ours[written..read], at + written as u64) {
+                match rustix::io::pwrite(target, &buffer[written..read], at + written as u64) {
                     Ok(0) => return Err(at_target("writing", Errno::IO)),
                     Ok(more) => written += more,
                     Err(Errno::INTR) => {}
@@ -162,7 +197,7 @@ impl<'a> Copier<'a> {
 
     /// Whether two files, of which the first is as `meta` says, have the same content.
     pub(super) fn same(
-        &mut self,
+        &self,
         source: impl AsFd,
         meta: &Meta,
         target: impl AsFd,
@@ -170,24 +205,20 @@ impl<'a> Copier<'a> {
         // One byte more than the file has, so that its end is seen with the first piece.
         let piece =
             usize::try_from(meta.size).map_or(PIECE, |size| PIECE.min(size.saturating_add(1)));
-        let (mut ours, mut theirs) = (
-            std::mem::take(&mut self.ours),
-            std::mem::take(&mut self.theirs),
-        );
-        fit(&mut ours, piece);
-        fit(&mut theirs, piece);
+        let (mut ours, mut theirs) = (self.buffer(piece), self.buffer(piece));
         let verdict = self.same_by(
             source.as_fd(),
             target.as_fd(),
             &mut ours[..piece],
             &mut theirs[..piece],
         );
-        (self.ours, self.theirs) = (ours, theirs);
+        self.give_back(ours);
+        self.give_back(theirs);
         verdict
     }
 
     fn same_by(
-        &mut self,
+        &self,
         source: BorrowedFd<'_>,
         target: BorrowedFd<'_>,
         ours: &mut [u8],
@@ -210,16 +241,9 @@ impl<'a> Copier<'a> {
         }
     }
 
-    fn moved(&mut self, bytes: u64) {
-        self.bytes += bytes;
+    fn moved(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.progress.add_bytes(bytes);
-    }
-}
-
-/// Makes a buffer at least so large. What was in it is of no use.
-fn fit(buffer: &mut Vec<u8>, size: usize) {
-    if buffer.len() < size {
-        *buffer = vec![0; size];
     }
 }
 
@@ -261,9 +285,9 @@ mod tests {
                 .create_new(true)
                 .open(&copy)
                 .unwrap();
-            let mut copier = Copier::new(Throttle::new(None), &cancel, &progress);
-            copier.range = range;
-            copier.clone = range;
+            let copier = Copier::new(Throttle::new(None), &cancel, &progress);
+            copier.range.store(range, Ordering::Relaxed);
+            copier.clone.store(range, Ordering::Relaxed);
             copier.copy(&source, &meta, &target).unwrap();
             assert!(copier.same(&source, &meta, &target).unwrap(), "{way}");
             assert_eq!(target.metadata().unwrap().len(), meta.size);

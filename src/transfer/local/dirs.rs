@@ -1,6 +1,8 @@
 //! Directories: making them, and bringing their own attributes in step.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
+use std::sync::{MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
@@ -20,7 +22,7 @@ const OWNER_ALL: u32 = 0o700;
 impl Session<'_> {
     /// Opens a directory of the target to work in it; makes it, and what is missing above it, with the source's
     /// attributes. Directories it made are settled at the end.
-    pub(super) fn ensure_dir(&mut self, path: &RelPath) -> Result<Dir, Fault> {
+    pub(super) fn ensure_dir(&self, path: &RelPath) -> Result<Dir, Fault> {
         match self.open_target(path, For::Reach) {
             Err(error) if vanished(error) => {}
             opened => return opened.map_err(|error| at_target("opening a directory of", error)),
@@ -49,7 +51,7 @@ impl Session<'_> {
     /// Makes the directory `path` in `parent`, in place of the file that stands `there`, with the source's owner and
     /// mode. It is settled at the end, or when the walk leaves it.
     pub(super) fn make_dir(
-        &mut self,
+        &self,
         parent: &Dir,
         path: &RelPath,
         there: Option<&Meta>,
@@ -69,9 +71,11 @@ impl Session<'_> {
         }
         rustix::fs::mkdirat(parent.fd(), path.name(), Mode::RWXU)
             .map_err(|error| at_target("making a directory on", error))?;
-        self.settle.insert(path.clone());
-        self.report.stats.files += 1;
-        self.report.stats.created += u64::from(there.is_none());
+        self.settle_later([path.clone()]);
+        self.report.count(|stats| {
+            stats.files += 1;
+            stats.created += u64::from(there.is_none());
+        });
         let target = parent
             .child(path.name(), For::Reach)
             .map_err(|error| at_target("opening a directory of", error))?;
@@ -81,7 +85,7 @@ impl Session<'_> {
 
     /// Brings a directory's own attributes in step, with `working` bits added to its mode.
     fn liken(
-        &mut self,
+        &self,
         source: &Dir,
         target: &Dir,
         working: u32,
@@ -108,12 +112,12 @@ impl Session<'_> {
     }
 
     /// Brings the attributes of `path` in step, now that nothing more is done in it.
-    pub(super) fn settle(&mut self, path: &RelPath) -> Result<(), Stop> {
+    pub(super) fn settle(&self, path: &RelPath) -> Result<(), Stop> {
         let done = self.settle_once(path);
         self.record(path, done).map(|_| ())
     }
 
-    fn settle_once(&mut self, path: &RelPath) -> Result<(), Fault> {
+    fn settle_once(&self, path: &RelPath) -> Result<(), Fault> {
         let source = match self.source.dir(path, For::Reach) {
             // Its own disappearing is another mark's business.
             Err(error) if vanished(error) => return Ok(()),
@@ -124,16 +128,34 @@ impl Session<'_> {
             opened => opened.map_err(|error| at_target("opening a directory of", error))?,
         };
         if self.liken(&source, &target, 0, false)?.other {
-            self.report.stats.files += 1;
-            self.report.stats.attributes += 1;
+            self.report.count(|stats| {
+                stats.files += 1;
+                stats.attributes += 1;
+            });
         }
         Ok(())
     }
 
+    /// These are settled at the end.
+    pub(super) fn settle_later(&self, paths: impl IntoIterator<Item = RelPath>) {
+        self.unsettled().extend(paths);
+    }
+
+    /// The walk settles it: not at the end again.
+    pub(super) fn settle_now(&self, path: &RelPath) -> Result<(), Stop> {
+        self.unsettled().remove(path);
+        self.settle(path)
+    }
+
+    /// A set is whole whoever broke off.
+    fn unsettled(&self) -> MutexGuard<'_, BTreeSet<RelPath>> {
+        self.settle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Settles whatever is left to settle; deepest first, since a mode may shut what lies below.
-    pub(super) fn settle_all(&mut self) -> Result<(), Stop> {
+    pub(super) fn settle_all(&self) -> Result<(), Stop> {
         let mut first = Ok(());
-        while let Some(path) = self.settle.pop_last() {
+        while let Some(path) = self.unsettled().pop_last() {
             let settled = self.settle(&path);
             first = first.and(settled);
         }
@@ -142,7 +164,7 @@ impl Session<'_> {
 
     /// Opens a directory of the target. Without root an own directory that its mode shuts is opened up, and settled at
     /// the end.
-    pub(super) fn open_target(&mut self, path: &RelPath, purpose: For) -> Result<Dir, Errno> {
+    pub(super) fn open_target(&self, path: &RelPath, purpose: For) -> Result<Dir, Errno> {
         if self.keep.root {
             return self.target.dir(path, purpose);
         }
@@ -151,7 +173,7 @@ impl Session<'_> {
         if meta.mode & OWNER_ALL != OWNER_ALL
             && attributes::chmod(dir.fd(), meta.mode | OWNER_ALL).is_ok()
         {
-            self.settle.insert(path.clone());
+            self.settle_later([path.clone()]);
         }
         if purpose == For::Reach {
             Ok(dir)

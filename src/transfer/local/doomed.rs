@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
@@ -15,9 +17,9 @@ use crate::engine::RelPath;
 #[derive(Default)]
 pub(super) struct Doomed {
     paths: Vec<RelPath>,
-    done: Vec<bool>,
+    done: Vec<AtomicBool>,
     /// Directories that stay after all, since something in them does.
-    kept: HashSet<RelPath>,
+    kept: Mutex<HashSet<RelPath>>,
 }
 
 impl Doomed {
@@ -25,9 +27,9 @@ impl Doomed {
     pub(super) fn new(paths: Vec<RelPath>) -> Doomed {
         debug_assert!(paths.is_sorted());
         Doomed {
-            done: vec![false; paths.len()],
+            done: paths.iter().map(|_| AtomicBool::new(false)).collect(),
             paths,
-            kept: HashSet::new(),
+            kept: Mutex::default(),
         }
     }
 
@@ -42,23 +44,27 @@ impl Doomed {
             self.paths[start..].partition_point(|path| path.as_bytes().starts_with(&prefix));
         start..start + count
     }
+
+    /// A set is whole whoever broke off.
+    fn kept(&self) -> MutexGuard<'_, HashSet<RelPath>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Session<'_> {
     /// Deletes everything that is still to be deleted. The walk has settled the directories that it went through; those
     /// that lose something now are settled once more.
-    pub(super) fn delete_the_doomed(&mut self) -> Result<(), Stop> {
-        self.settle
-            .extend(self.doomed.paths.iter().filter_map(RelPath::parent));
+    pub(super) fn delete_the_doomed(&self) -> Result<(), Stop> {
+        self.settle_later(self.doomed.paths.iter().filter_map(RelPath::parent));
         self.delete(0..self.doomed.paths.len())
     }
 
     /// Deletes a part of the list, backwards: what is in a directory comes before the directory.
-    pub(super) fn delete(&mut self, range: Range<usize>) -> Result<(), Stop> {
+    pub(super) fn delete(&self, range: Range<usize>) -> Result<(), Stop> {
         let mut parent: Option<(RelPath, Dir)> = None;
         for at in range.rev() {
             self.check()?;
-            if std::mem::replace(&mut self.doomed.done[at], true) {
+            if self.doomed.done[at].swap(true, Ordering::Relaxed) {
                 continue;
             }
             let path = self.doomed.paths[at].clone();
@@ -68,7 +74,7 @@ impl Session<'_> {
                 Ok(false) => {}
                 Ok(true) => {
                     self.report.again(&path);
-                    self.doomed.kept.insert(above);
+                    self.doomed.kept().insert(above);
                     continue;
                 }
                 Err(error) => {
@@ -76,7 +82,7 @@ impl Session<'_> {
                         &path,
                         format!("looking for it in the source: {}", words(error)),
                     );
-                    self.doomed.kept.insert(above);
+                    self.doomed.kept().insert(above);
                     continue;
                 }
             }
@@ -89,25 +95,25 @@ impl Session<'_> {
                             &path,
                             Err::<(), _>(at_target("opening a directory of", error)),
                         )?;
-                        self.doomed.kept.insert(above);
+                        self.doomed.kept().insert(above);
                         continue;
                     }
                 };
             }
             let Some((_, dir)) = &parent else { continue };
             match remove(dir, path.name()) {
-                Ok(true) => self.report.stats.deleted += 1,
+                Ok(true) => self.report.count(|stats| stats.deleted += 1),
                 Ok(false) => {}
                 Err(Errno::NOTEMPTY | Errno::EXIST) => {
-                    if !self.doomed.kept.contains(&path) {
+                    if !self.doomed.kept().contains(&path) {
                         let reason = "not deleted: new entries appeared in it on the target";
                         self.report.failed(&path, reason.into());
                     }
-                    self.doomed.kept.insert(above);
+                    self.doomed.kept().insert(above);
                 }
                 Err(error) => {
                     self.record(&path, Err::<(), _>(at_target("deleting on", error)))?;
-                    self.doomed.kept.insert(above);
+                    self.doomed.kept().insert(above);
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 
 use super::attributes;
 use super::meta::{Meta, Time};
-use super::place::Temporary;
+use super::place::{PRIVATE, Temporary};
 use super::session::Session;
 use super::tree::Dir;
 
@@ -49,14 +49,12 @@ impl Session<'_> {
     ///
     /// It is asked (by a file that is made for it) only once a pair of times looks like that: on an ordinary file
     /// system that is one changed file in a hundred, in the first run that meets one.
-    pub(super) fn level_time(&mut self, dir: &Dir, source: &Meta, there: &mut Meta) {
+    pub(super) fn level_time(&self, dir: &Dir, source: &Meta, there: &mut Meta) {
         let apart = nanoseconds(source.mtime) - nanoseconds(there.mtime);
         if apart == 0 || !(0..2 * SECOND).contains(&apart) || !there.mtime.1.is_multiple_of(100) {
             return;
         }
-        let grain = *self
-            .grain
-            .get_or_insert_with(|| probe(dir).unwrap_or(Grain(1)));
+        let grain = self.grain.get_or_init(|| probe(dir).unwrap_or(Grain(1)));
         if grain.keeps(source.mtime, there.mtime) {
             there.mtime = source.mtime;
         }
@@ -64,7 +62,7 @@ impl Session<'_> {
 }
 
 fn probe(dir: &Dir) -> Option<Grain> {
-    let (_temporary, fd) = Temporary::file(dir).ok()?;
+    let (_temporary, fd) = Temporary::file(dir, PRIVATE).ok()?;
     attributes::set_time(fd.as_fd(), PROBE).ok()?;
     let stat = rustix::fs::fstat(&fd).ok()?;
     Some(Grain::of(Meta::of(&stat).mtime))

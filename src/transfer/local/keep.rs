@@ -1,6 +1,7 @@
 //! Which metadata a run keeps: the route's attributes as this process is able to carry them out.
 
 use super::meta::{Kind, Meta};
+use super::place::PRIVATE;
 use crate::plan::Attributes;
 
 /// What is kept.
@@ -14,6 +15,9 @@ pub(super) struct Keep {
     pub(super) devices: bool,
     /// Whether this process may give files away.
     pub(super) root: bool,
+    /// Who this process makes files as.
+    pub(super) uid: u32,
+    pub(super) gid: u32,
     /// Groups that a process without root may give its own files to.
     pub(super) groups: Vec<u32>,
     /// The bits that new files do not get where modes are not kept.
@@ -36,14 +40,17 @@ impl Keep {
             .iter()
             .map(|gid| gid.as_raw())
             .collect();
-        groups.push(rustix::process::getegid().as_raw());
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        groups.push(gid.as_raw());
         Keep {
             archive,
             acls,
             xattrs,
             hard_links,
             devices,
-            root: rustix::process::geteuid().is_root(),
+            root: uid.is_root(),
+            uid: uid.as_raw(),
+            gid: gid.as_raw(),
             groups,
             umask: if archive { 0 } else { umask() },
         }
@@ -85,6 +92,20 @@ impl Keep {
         (uid, gid)
     }
 
+    /// The mode that a file is made with which shall have `mode` in the end. Where it has its owner from the beginning, that
+    /// is the same, so that it need not be changed: who may read it then may read what there is of it now. Anywhere else
+    /// only this user may open it until its owner, its group (a directory may hand its own down) and its ACLs are right.
+    pub(super) fn first_mode(&self, source: &Meta, mode: u32) -> u32 {
+        let own = (source.uid, source.gid) == (self.uid, self.gid) && self.archive && !self.acls;
+        // Nothing for the group that others have not, nothing that gives powers away, and all that copying needs.
+        let harmless = mode & 0o070 & !(mode << 3) == 0 && mode & 0o7000 == 0;
+        if own && harmless && mode & PRIVATE == PRIVATE {
+            mode
+        } else {
+            PRIVATE
+        }
+    }
+
     /// The mode that the target should have: `old` is what stands there now, if that is kept.
     pub(super) fn mode(&self, source: &Meta, old: Option<&Meta>) -> u32 {
         match old {
@@ -103,4 +124,36 @@ fn umask() -> u32 {
         .find_map(|line| line.strip_prefix("Umask:"))
         .and_then(|octal| u32::from_str_radix(octal.trim(), 8).ok())
         .unwrap_or(0o022)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_open_to_nobody_who_may_not_read_it_in_the_end() {
+        let keep = Keep::new(&Attributes::default());
+        let own = Meta {
+            uid: keep.uid,
+            gid: keep.gid,
+            ..Meta::of(&rustix::fs::stat("/").unwrap())
+        };
+        for mode in [0o644, 0o755, 0o600, 0o666, 0o604] {
+            assert_eq!(keep.first_mode(&own, mode), mode, "{mode:o}");
+        }
+        for mode in [0o640, 0o660, 0o654, 0o4755, 0o2644, 0o444, 0o000] {
+            assert_eq!(keep.first_mode(&own, mode), PRIVATE, "{mode:o}");
+        }
+        let other = |uid, gid| Meta { uid, gid, ..own };
+        assert_eq!(
+            keep.first_mode(&other(own.uid + 1, own.gid), 0o644),
+            PRIVATE
+        );
+        assert_eq!(
+            keep.first_mode(&other(own.uid, own.gid + 1), 0o644),
+            PRIVATE
+        );
+        let acls = Keep { acls: true, ..keep };
+        assert_eq!(acls.first_mode(&own, 0o644), PRIVATE);
+    }
 }

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use super::attributes::{self, Wanted};
 use super::fault::{Fault, Stop, at_source, at_target};
 use super::keep::Keep;
-use super::meta::{Kind, Meta};
+use super::links::Turn;
+use super::meta::{Id, Kind, Meta};
 use super::place::Temporary;
 use super::session::Session;
 use super::tree::{Dir, For};
@@ -41,7 +42,7 @@ impl Session<'_> {
     /// Brings `path` in step. With `trust` equal size and time stand for equal content. `absent`: the target is known
     /// not to have the name.
     pub(super) fn leaf(
-        &mut self,
+        &self,
         pair: &Pair,
         path: &RelPath,
         trust: bool,
@@ -62,7 +63,7 @@ impl Session<'_> {
     }
 
     fn leaf_once(
-        &mut self,
+        &self,
         pair: &Pair,
         path: &RelPath,
         trust: bool,
@@ -106,9 +107,16 @@ impl Session<'_> {
             there,
         };
         let grouped = self.keep.hard_links && source.nlink > 1;
-        if grouped && self.link(&spot)? {
-            return Ok(());
-        }
+        let _leading = match grouped.then(|| self.links.turn(source.id)) {
+            None => None,
+            Some(Turn::Lead(leading)) => Some(leading),
+            Some(Turn::Follow(leader, object)) => {
+                if self.link(&spot, &leader, object)? {
+                    return Ok(());
+                }
+                None
+            }
+        };
         let object = match there {
             Some(there) if self.same(&spot, &there, trust)? => {
                 self.adjust(&spot, &there)?;
@@ -123,7 +131,7 @@ impl Session<'_> {
     }
 
     /// Whether what stands on the target can stay, but for its metadata.
-    fn same(&mut self, spot: &Spot<'_>, there: &Meta, trust: bool) -> Result<bool, Fault> {
+    fn same(&self, spot: &Spot<'_>, there: &Meta, trust: bool) -> Result<bool, Fault> {
         let Spot {
             pair, name, source, ..
         } = spot;
@@ -160,7 +168,7 @@ impl Session<'_> {
     /// Compares content where size and time are equal already. Such a file has mostly been sent before (an event came
     /// twice), and comparing it from the page cache is cheaper than rewriting it, and wears no disk: 0.05 ms against
     /// 0.28 ms for 4 KiB, 38 ms against 115 ms for 100 MiB (ext4, `tests/local/speed.rs`).
-    fn same_content(&mut self, spot: &Spot<'_>, there: &Meta) -> Result<bool, Fault> {
+    fn same_content(&self, spot: &Spot<'_>, there: &Meta) -> Result<bool, Fault> {
         let Spot {
             pair, name, source, ..
         } = spot;
@@ -187,7 +195,7 @@ impl Session<'_> {
     ///
     /// Names of one source file may share it. Otherwise it may stay while nothing has to be changed on it: the other
     /// names may be a snapshot's, or another user's file that somebody linked in here.
-    fn may_share(&mut self, spot: &Spot<'_>, there: &Meta) -> Result<bool, Fault> {
+    fn may_share(&self, spot: &Spot<'_>, there: &Meta) -> Result<bool, Fault> {
         let Spot {
             pair, name, source, ..
         } = spot;
@@ -211,7 +219,7 @@ impl Session<'_> {
     }
 
     /// Brings the metadata of what stays in step.
-    fn adjust(&mut self, spot: &Spot<'_>, there: &Meta) -> Result<(), Fault> {
+    fn adjust(&self, spot: &Spot<'_>, there: &Meta) -> Result<(), Fault> {
         let Spot {
             pair, name, source, ..
         } = spot;
@@ -237,29 +245,23 @@ impl Session<'_> {
             mode,
         };
         if attributes::apply(&self.keep, &wanted, theirs.as_fd(), there)?.any() {
-            self.report.stats.files += 1;
-            self.report.stats.attributes += 1;
+            self.report.count(|stats| {
+                stats.files += 1;
+                stats.attributes += 1;
+            });
         }
         Ok(())
     }
 
-    /// Links the name to one of its group that is in step already; false: there is none, or it cannot be linked to.
-    fn link(&mut self, spot: &Spot<'_>) -> Result<bool, Fault> {
+    /// Links the name to one of its group that is in step already, and is `object`; false: it cannot be linked to.
+    fn link(&self, spot: &Spot<'_>, leader: &RelPath, object: Id) -> Result<bool, Fault> {
         let Spot {
-            pair,
-            path,
-            source,
-            there,
-            ..
+            pair, path, there, ..
         } = spot;
-        let Some((leader, object)) = self.links.leader(source.id) else {
-            return Ok(false);
-        };
-        if there.is_some_and(|there| there.id == *object) {
+        if there.is_some_and(|there| there.id == object) {
             return Ok(true);
         }
-        let (leader, object) = (leader.clone(), *object);
-        let Some(parent) = leader.parent().filter(|_| leader != **path) else {
+        let Some(parent) = leader.parent().filter(|_| leader != *path) else {
             return Ok(false);
         };
         let Ok(dir) = self.target.dir(&parent, For::Reach) else {

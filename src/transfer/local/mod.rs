@@ -10,7 +10,7 @@
 //!    every entry that would leave the target. The guard sees the list before anything is touched; a run that is held
 //!    changes nothing at all.
 //! 2. *Work*: the batch's entries in order. `leaf.rs` brings one name in step, `send.rs` makes it anew where it must,
-//!    `walk.rs` goes through a directory, `dirs.rs` makes directories. A directory in the way of a file is emptied of what the survey listed, and of nothing else.
+//!    `walk.rs` goes through directories, on as many threads as have something to do (`crew.rs`), `dirs.rs` makes them. A directory in the way of a file is emptied of what the survey listed, and of nothing else.
 //! 3. *Deletions* (`doomed.rs`), last, so that what moved is there under its new name before the old one goes. Each
 //!    path is looked for in the source once more right before it is deleted.
 //! 4. *Settling*: the attributes of every directory in which something was done, times included.
@@ -30,7 +30,8 @@
 //!
 //! # Limits
 //!
-//! - Nothing is synced to the disk: after a power cut the next pass repairs what the file system lost.
+//! - Nothing is synced to the disk, unless the route's `durability` says so: what a power cut took is found by the comparison
+//!   after the machine's next start.
 //! - Only names that one run comes by are known to be one file, as with `rsync -aH`.
 //! - A batch that names one of several names of a source file makes it a file of its own; the next full pass links it.
 //! - Temporary files of a killed process stay until a pass or a reconciled directory comes by.
@@ -38,6 +39,7 @@
 
 mod attributes;
 mod content;
+mod crew;
 mod dirs;
 mod doomed;
 mod fault;

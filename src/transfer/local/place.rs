@@ -15,6 +15,9 @@ use crate::transfer::temporary::{self, is_temporary};
 /// Tries for a name that is free; with 64 random bits the second is never needed.
 const NAME_TRIES: u32 = 8;
 
+/// The mode of a file that only this user can open.
+pub(super) const PRIVATE: u32 = 0o600;
+
 /// Something under a temporary name, which goes away unless it is put in place.
 pub(super) struct Temporary<'a> {
     dir: &'a Dir,
@@ -46,13 +49,13 @@ impl<'a> Temporary<'a> {
         }
     }
 
-    /// An empty file that only this user can open. It is locked as long as it is open, so that a pass of another
-    /// process does not take it for a leftover.
-    pub(super) fn file(dir: &'a Dir) -> Result<(Temporary<'a>, OwnedFd), Errno> {
+    /// An empty file that this user can write, and others can open as `mode` says. It is locked as long as it is open, so
+    /// that a pass of another process does not take it for a leftover.
+    pub(super) fn file(dir: &'a Dir, mode: u32) -> Result<(Temporary<'a>, OwnedFd), Errno> {
         let flags =
             OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let (temporary, fd) = Temporary::make(dir, |name| {
-            rustix::fs::openat(dir.fd(), name, flags, Mode::RUSR | Mode::WUSR)
+            rustix::fs::openat(dir.fd(), name, flags, Mode::from_raw_mode(mode))
         })?;
         // A file system without locks gives an error; then leftovers there are told by nothing.
         let _ = rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive);
@@ -129,7 +132,7 @@ mod tests {
                 .map(|name| name.bytes.to_vec())
                 .collect::<Vec<_>>()
         };
-        let (temporary, fd) = Temporary::file(dir).unwrap();
+        let (temporary, fd) = Temporary::file(dir, PRIVATE).unwrap();
         assert!(is_temporary(temporary.name()));
         remove_leftover(dir, temporary.name());
         assert_eq!(names().len(), 1, "its writer is alive");
@@ -138,10 +141,10 @@ mod tests {
         remove_leftover(dir, &name);
         assert!(names().is_empty(), "its writer is gone");
         drop(temporary);
-        let (temporary, _fd) = Temporary::file(dir).unwrap();
+        let (temporary, _fd) = Temporary::file(dir, PRIVATE).unwrap();
         drop(temporary);
         assert!(names().is_empty());
-        let (temporary, _fd) = Temporary::file(dir).unwrap();
+        let (temporary, _fd) = Temporary::file(dir, PRIVATE).unwrap();
         temporary.put(b"final").unwrap();
         assert_eq!(names(), [b"final"]);
     }

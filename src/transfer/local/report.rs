@@ -1,6 +1,7 @@
 //! What a run has to tell, within bounds.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::engine::{Outcome, PathFailure, PathNote, RelPath, Stats, Verdict};
 
@@ -14,10 +15,13 @@ const TOPS_MAX: usize = 1_000;
 /// Notes are for people; more than this nobody reads.
 const NOTES_MAX: usize = 1_000;
 
-/// Collects what an [`Outcome`] needs.
+/// Collects what an [`Outcome`] needs, from every thread of a run.
 #[derive(Default)]
-pub(super) struct Report {
-    pub(super) stats: Stats,
+pub(super) struct Report(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    stats: Stats,
     failed: Vec<PathFailure>,
     failed_tops: BTreeSet<RelPath>,
     again: BTreeSet<RelPath>,
@@ -27,7 +31,40 @@ pub(super) struct Report {
 
 impl Report {
     /// `path` is not in step for `reason`.
-    pub(super) fn failed(&mut self, path: &RelPath, reason: String) {
+    pub(super) fn failed(&self, path: &RelPath, reason: String) {
+        self.told().failed(path, reason);
+    }
+
+    /// `path` changed underneath.
+    pub(super) fn again(&self, path: &RelPath) {
+        self.told().again(path);
+    }
+
+    /// Worth saying of `path`.
+    pub(super) fn note(&self, path: &RelPath, text: String) {
+        self.told().note(path, text);
+    }
+
+    /// Counts what was done.
+    pub(super) fn count(&self, done: impl FnOnce(&mut Stats)) {
+        done(&mut self.told().stats);
+    }
+
+    /// Everything told, under its verdict.
+    pub(super) fn outcome(self, verdict: Verdict) -> Outcome {
+        let told = self.0.into_inner();
+        told.unwrap_or_else(PoisonError::into_inner)
+            .outcome(verdict)
+    }
+
+    /// What was told is whole whoever broke off.
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Told {
+    fn failed(&mut self, path: &RelPath, reason: String) {
         if self.failed.len() < PATHS_MAX {
             self.failed.push(PathFailure {
                 path: path.clone(),
@@ -43,8 +80,7 @@ impl Report {
         self.failed_tops.insert(top);
     }
 
-    /// `path` changed underneath.
-    pub(super) fn again(&mut self, path: &RelPath) {
+    fn again(&mut self, path: &RelPath) {
         if self.again.len() < PATHS_MAX {
             self.again.insert(path.clone());
         } else if self.again.len() < PATHS_MAX + TOPS_MAX {
@@ -54,8 +90,7 @@ impl Report {
         }
     }
 
-    /// Worth saying of `path`.
-    pub(super) fn note(&mut self, path: &RelPath, text: String) {
+    fn note(&mut self, path: &RelPath, text: String) {
         if self.notes.len() < NOTES_MAX {
             self.notes.push(PathNote {
                 path: path.clone(),
@@ -66,9 +101,8 @@ impl Report {
         }
     }
 
-    /// Everything told, under its verdict.
-    pub(super) fn outcome(self, verdict: Verdict) -> Outcome {
-        let Report {
+    fn outcome(self, verdict: Verdict) -> Outcome {
+        let Told {
             stats,
             mut failed,
             failed_tops,
@@ -76,6 +110,9 @@ impl Report {
             mut notes,
             notes_dropped,
         } = self;
+        // In the order of names, whichever thread came by first.
+        failed.sort_by(|one, other| one.path.cmp(&other.path));
+        notes.sort_by(|one, other| one.path.cmp(&other.path));
         for path in failed_tops {
             let reason = format!("more than {PATHS_MAX} paths failed, some of them in here");
             failed.push(PathFailure { path, reason });
@@ -112,7 +149,7 @@ mod tests {
 
     #[test]
     fn lists_are_bounded_and_nothing_is_forgotten() {
-        let mut report = Report::default();
+        let report = Report::default();
         for top in 0..3_000 {
             for leaf in 0..10 {
                 let path = RelPath::new(format!("d{top}/x/{leaf}").as_bytes()).unwrap();

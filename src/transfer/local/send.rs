@@ -12,18 +12,18 @@ use super::meta::{Id, Kind};
 use super::place::Temporary;
 use super::session::Session;
 use super::xattrs;
-use crate::plan::DeletePolicy;
+use crate::plan::{DeletePolicy, Durability};
 
 impl Session<'_> {
     /// Makes the object anew and puts it in place; says which object it is.
-    pub(super) fn send(&mut self, spot: &Spot<'_>) -> Result<Id, Fault> {
+    pub(super) fn send(&self, spot: &Spot<'_>) -> Result<Id, Fault> {
         match spot.source.kind {
             Kind::File => self.send_file(spot),
             _ => self.send_other(spot),
         }
     }
 
-    fn send_file(&mut self, spot: &Spot<'_>) -> Result<Id, Fault> {
+    fn send_file(&self, spot: &Spot<'_>) -> Result<Id, Fault> {
         let Spot {
             pair,
             name,
@@ -36,19 +36,20 @@ impl Session<'_> {
         if before.id != source.id {
             return Err(Fault::Again);
         }
-        let (temporary, fresh) =
-            Temporary::file(&pair.target).map_err(|error| at_target("making a file on", error))?;
+        let old = there.as_ref().filter(|there| there.kind == Kind::File);
+        let mode = self.keep.mode(&before, old);
+        let (temporary, fresh) = Temporary::file(&pair.target, self.keep.first_mode(&before, mode))
+            .map_err(|error| at_target("making a file on", error))?;
         self.copier.copy(&ours, &before, &fresh)?;
         let xattrs = if self.keep.extras() {
             Some(xattrs::of_source(&self.keep, &ours)?)
         } else {
             None
         };
-        let old = there.as_ref().filter(|there| there.kind == Kind::File);
         let wanted = Wanted {
             source: &before,
             xattrs,
-            mode: self.keep.mode(&before, old),
+            mode,
         };
         let current = stat(&fresh).map_err(|error| at_target("looking at", error))?;
         attributes::apply(&self.keep, &wanted, fresh.as_fd(), &current)?;
@@ -56,12 +57,15 @@ impl Session<'_> {
         if !before.same_version(&after) {
             return Err(Fault::Again);
         }
+        if self.job.route.durability != Durability::None {
+            rustix::fs::fsync(&fresh).map_err(|error| at_target("syncing a file on", error))?;
+        }
         self.put(temporary, spot)?;
         Ok(current.id)
     }
 
     /// Symlinks and special files.
-    fn send_other(&mut self, spot: &Spot<'_>) -> Result<Id, Fault> {
+    fn send_other(&self, spot: &Spot<'_>) -> Result<Id, Fault> {
         let Spot {
             pair,
             name,
@@ -128,24 +132,29 @@ impl Session<'_> {
     }
 
     /// Gives the finished object its final name, and counts it.
-    pub(super) fn put(&mut self, temporary: Temporary<'_>, spot: &Spot<'_>) -> Result<(), Fault> {
+    pub(super) fn put(&self, temporary: Temporary<'_>, spot: &Spot<'_>) -> Result<(), Fault> {
         if spot.there.is_some_and(|there| there.is_dir()) {
             self.make_room(spot)?;
         }
+        // The last name of a file is expensive to lose: its blocks are freed, which waits at times for the journal. Held, it
+        // goes when its successor is in place.
+        let _replaced = spot.there.map(|_| spot.pair.target.hold(spot.name));
         temporary.put(spot.name).map_err(|error| match error {
             Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST => {
                 Fault::Failed("a directory came in the way on the target meanwhile".into())
             }
             error => at_target("renaming on", error),
         })?;
-        self.report.stats.files += 1;
-        self.report.stats.created += u64::from(spot.there.is_none());
+        self.report.count(|stats| {
+            stats.files += 1;
+            stats.created += u64::from(spot.there.is_none());
+        });
         Ok(())
     }
 
     /// Removes the directory that stands where a file shall be: its content only as far as the survey listed it, and
     /// the guard let it pass.
-    fn make_room(&mut self, spot: &Spot<'_>) -> Result<(), Fault> {
+    fn make_room(&self, spot: &Spot<'_>) -> Result<(), Fault> {
         let Spot {
             pair, path, name, ..
         } = spot;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -20,7 +22,7 @@ use super::throttle::Throttle;
 use super::tree::{For, Tree};
 use crate::engine::{Job, Outcome, RelPath, Verdict};
 use crate::filter::Filter;
-use crate::plan::{Compare, DeletePolicy};
+use crate::plan::{Compare, DeletePolicy, Durability};
 use crate::transfer::batch::{Act, Batch, Entry};
 use crate::transfer::progress::{Cancel, Progress};
 
@@ -40,11 +42,34 @@ pub(super) struct Session<'a> {
     pub(super) report: Report,
     pub(super) doomed: Doomed,
     /// Directories whose attributes are brought in step at the end.
-    pub(super) settle: BTreeSet<RelPath>,
+    pub(super) settle: Mutex<BTreeSet<RelPath>>,
     /// Entries known to be looked at so far, for the progress.
-    expected: u64,
+    expected: AtomicU64,
     /// How coarse the target's times are, once that was asked.
-    pub(super) grain: Option<Grain>,
+    pub(super) grain: OnceLock<Grain>,
+}
+
+/// More gain nothing, and each is held against each.
+const TOPS_MAX: usize = 256;
+
+/// Directories that are walked through together: neighbours among a batch's entries, none of which lies in another.
+#[derive(Default)]
+struct Walk {
+    tops: Vec<RelPath>,
+    trust: bool,
+}
+
+impl Walk {
+    /// Whether an entry may join before those that are here are done.
+    fn takes(&self, path: &RelPath, act: Act) -> bool {
+        let Act::Reconcile { trust, .. } = act else {
+            return self.tops.is_empty();
+        };
+        let apart = |top: &RelPath| !path.starts_with(top) && !top.starts_with(path);
+        // Sorted, but for a top that has what comes below it behind others (`a`, `a.b`, `a/c`).
+        self.tops.is_empty()
+            || self.tops.len() < TOPS_MAX && trust == self.trust && self.tops.iter().all(apart)
+    }
 }
 
 impl<'a> Session<'a> {
@@ -78,7 +103,7 @@ impl<'a> Session<'a> {
             return Err(Stop::permanent("usage", message));
         }
         let throttle = Throttle::new(job.route.bandwidth.or(job.bandwidth));
-        let mut session = Session {
+        let session = Session {
             source,
             target,
             filter,
@@ -91,12 +116,12 @@ impl<'a> Session<'a> {
             links: Links::default(),
             report: Report::default(),
             doomed: Doomed::default(),
-            settle: BTreeSet::new(),
-            expected: 0,
-            grain: None,
+            settle: Mutex::default(),
+            expected: AtomicU64::new(0),
+            grain: OnceLock::new(),
         };
         if made {
-            session.settle.insert(RelPath::root());
+            session.settle_later([RelPath::root()]);
         }
         Ok(session)
     }
@@ -107,9 +132,9 @@ impl<'a> Session<'a> {
             Ok(()) => Verdict::Done,
             Err(stop) => *stop.0,
         };
-        self.report.stats.bytes = self.copier.bytes;
+        self.report.count(|stats| stats.bytes = self.copier.bytes());
         Outcome {
-            target: self.target.target_id(),
+            target: self.target.target_id(self.job.route.durability.lasts()),
             ..self.report.outcome(verdict)
         }
     }
@@ -131,34 +156,42 @@ impl<'a> Session<'a> {
         let worked = worked.and_then(|()| self.delete_the_doomed());
         let settled = self.settle_all();
         worked.and(settled)?;
+        if self.job.route.durability == Durability::Full {
+            self.sync_all()?;
+        }
         if batch.pass.is_some() {
-            self.report.stats.target_entries = Some(self.count_target()?);
+            let entries = self.count_target()?;
+            self.report
+                .count(|stats| stats.target_entries = Some(entries));
         }
         Ok(())
     }
 
     /// The batch's entries, in order; those that trust size and time last. The first name of a file that is brought in step
     /// stands for its others, which are linked to it unread: it must not be one that was trusted.
-    fn work(&mut self, batch: &Batch) -> Result<(), Stop> {
+    fn work(&self, batch: &Batch) -> Result<(), Stop> {
         // The last pair of parent directories: a sorted list has many names of one directory in a row.
         let mut pair: Option<(RelPath, Pair)> = None;
         let checksum = batch.pass == Some(Compare::Checksum);
         self.expect(batch.entries.len() as u64);
         let doubting = batch.entries.iter().filter(|entry| !entry.act.trusts());
         let trusting = batch.entries.iter().filter(|entry| entry.act.trusts());
+        let mut walk = Walk::default();
         for Entry { path, act } in doubting.chain(trusting) {
             self.check()?;
-            for above in path.ancestors().filter_map(RelPath::new) {
-                self.settle.insert(above);
+            if !walk.takes(path, *act) {
+                self.reconcile(std::mem::take(&mut walk.tops), walk.trust)?;
             }
-            self.settle.insert(RelPath::root());
+            self.settle_later(path.ancestors().filter_map(RelPath::new));
+            self.settle_later([RelPath::root()]);
             match *act {
                 Act::Remove => {}
                 Act::Reconcile { trust, .. } => {
                     pair = None;
                     let made = self.ensure_dir(path);
                     if self.record(path, made)?.is_some() {
-                        self.reconcile(path, trust && !checksum)?;
+                        walk.trust = trust && !checksum;
+                        walk.tops.push(path.clone());
                     }
                 }
                 Act::Listing => {
@@ -175,12 +208,15 @@ impl<'a> Session<'a> {
                 }
             }
         }
-        Ok(())
+        match walk.tops.is_empty() {
+            true => Ok(()),
+            false => self.reconcile(walk.tops, walk.trust),
+        }
     }
 
     /// One name that the batch lists.
     fn one(
-        &mut self,
+        &self,
         path: &RelPath,
         trust: bool,
         pair: &mut Option<(RelPath, Pair)>,
@@ -203,11 +239,22 @@ impl<'a> Session<'a> {
                 return Err(Fault::Again);
             }
             self.ensure_dir(path)?;
-            self.settle.insert(path.clone());
+            self.settle_later([path.clone()]);
             self.progress.add_files(1);
             return Ok(());
         }
         Ok(self.leaf(pair, path, trust, false)?)
+    }
+
+    /// Everything that was done, on the disk: content, names, attributes, deletions. One call for all of it costs as much
+    /// as one file's would; it takes along what others have written there.
+    fn sync_all(&self) -> Result<(), Stop> {
+        let synced = self.target.sync();
+        synced.map_err(|error| match at_target("syncing", error) {
+            Fault::Stop(stop) => stop,
+            Fault::Failed(reason) => Stop::retry("io", reason),
+            Fault::Again => Stop::retry("io", "syncing the target: it is gone".into()),
+        })
     }
 
     /// Takes away what a killed process left under temporary names where the batch writes: beside the names that it lists,
@@ -246,14 +293,14 @@ impl<'a> Session<'a> {
     }
 
     /// `count` more entries will be looked at.
-    pub(super) fn expect(&mut self, count: u64) {
-        self.expected += count;
-        self.progress.expect(self.expected);
+    pub(super) fn expect(&self, count: u64) {
+        let before = self.expected.fetch_add(count, Ordering::Relaxed);
+        self.progress.expect(before + count);
     }
 
     /// Writes down what became of a path; `None`: it is not in step, and that is written down.
     pub(super) fn record<T>(
-        &mut self,
+        &self,
         path: &RelPath,
         result: Result<T, Fault>,
     ) -> Result<Option<T>, Stop> {
@@ -272,7 +319,7 @@ impl<'a> Session<'a> {
     }
 
     /// Opens the two directories that hold a name; the target's is made where it is missing.
-    fn pair(&mut self, path: &RelPath) -> Result<Pair, Fault> {
+    fn pair(&self, path: &RelPath) -> Result<Pair, Fault> {
         let source = self
             .source
             .dir(path, For::Reach)

@@ -69,8 +69,7 @@ impl Session<'_> {
             Err(DeleteRefusal::Budget(plan)) => return Err(held(Hold::Deletes(Arc::clone(&plan)))),
             Err(DeleteRefusal::Empty(refusal)) => return Err(held(Hold::Guard(refusal))),
         }
-        self.settle
-            .extend(doomed.iter().filter_map(RelPath::parent));
+        self.settle_later(doomed.iter().filter_map(RelPath::parent));
         self.doomed = Doomed::new(doomed);
         Ok(())
     }
@@ -85,7 +84,7 @@ impl Session<'_> {
     }
 
     /// A path that the batch says is gone from the source.
-    fn survey_removed(&mut self, path: &RelPath, doomed: &mut Vec<RelPath>) -> Result<(), Stop> {
+    fn survey_removed(&self, path: &RelPath, doomed: &mut Vec<RelPath>) -> Result<(), Stop> {
         match self.source_has(path) {
             Ok(true) => {
                 self.report.again(path);
@@ -103,7 +102,7 @@ impl Session<'_> {
     }
 
     /// A path that the batch says is a file: it may be in the way of itself.
-    fn survey_replaced(&mut self, path: &RelPath, doomed: &mut Vec<RelPath>) -> Result<(), Stop> {
+    fn survey_replaced(&self, path: &RelPath, doomed: &mut Vec<RelPath>) -> Result<(), Stop> {
         let Some(parent) = path.parent() else {
             return Ok(());
         };
@@ -134,7 +133,7 @@ impl Session<'_> {
 
     /// A directory with everything below it. Without `delete` only what is in the way is listed.
     fn survey_tree(
-        &mut self,
+        &self,
         top: &RelPath,
         delete: bool,
         doomed: &mut Vec<RelPath>,
@@ -151,7 +150,7 @@ impl Session<'_> {
 
     /// The names directly in a directory; gives the directories that both sides have.
     fn survey_directory(
-        &mut self,
+        &self,
         path: &RelPath,
         verdict: Verdict,
         delete: bool,
@@ -222,7 +221,7 @@ impl Session<'_> {
     }
 
     /// Lists a path of the target and what is in it, as far as nothing protects it.
-    fn doom(&mut self, path: &RelPath, doomed: &mut Vec<RelPath>) -> Result<(), Stop> {
+    fn doom(&self, path: &RelPath, doomed: &mut Vec<RelPath>) -> Result<(), Stop> {
         let Some(parent) = path.parent() else {
             return Ok(());
         };
@@ -252,7 +251,7 @@ impl Session<'_> {
     }
 
     /// Lists what is in a directory of the target that shall make room; nothing, if something in it has to stay.
-    fn doom_inside(&mut self, path: &RelPath, doomed: &mut Vec<RelPath>) -> Result<(), Stop> {
+    fn doom_inside(&self, path: &RelPath, doomed: &mut Vec<RelPath>) -> Result<(), Stop> {
         let Content { paths, kept } = self.content(path)?;
         if kept.is_empty() {
             doomed.extend(paths);
@@ -261,7 +260,7 @@ impl Session<'_> {
     }
 
     /// What is in a directory of the target.
-    fn content(&mut self, top: &RelPath) -> Result<Content, Stop> {
+    fn content(&self, top: &RelPath) -> Result<Content, Stop> {
         let mut content = Content {
             paths: Vec::new(),
             kept: HashSet::new(),
@@ -379,7 +378,7 @@ impl Session<'_> {
     }
 
     /// Counts the entries of the target that belong to the route.
-    pub(super) fn count_target(&mut self) -> Result<u64, Stop> {
+    pub(super) fn count_target(&self) -> Result<u64, Stop> {
         let mut count = 0;
         let mut dirs = vec![(RelPath::root(), Verdict::Included)];
         while let Some((path, verdict)) = dirs.pop() {

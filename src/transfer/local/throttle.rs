@@ -1,16 +1,17 @@
 //! The bandwidth limit: a bucket of bytes that fills with time.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::fault::Stop;
 use crate::transfer::progress::Cancel;
 
-/// Lets bytes through at a rate. Without a rate everything passes.
+/// Lets bytes through at a rate, those of every thread of a run together. Without a rate everything passes.
 pub(super) struct Throttle {
     /// Bytes a second.
     rate: Option<u64>,
     /// When the bytes let through so far will have been paid for.
-    free_at: Instant,
+    free_at: Mutex<Instant>,
 }
 
 /// A pause is cut into slices, so that the word to end is heard in time.
@@ -25,7 +26,7 @@ impl Throttle {
     pub(super) fn new(rate: Option<u64>) -> Throttle {
         Throttle {
             rate: rate.map(|rate| rate.max(1)),
-            free_at: Instant::now(),
+            free_at: Mutex::new(Instant::now()),
         }
     }
 
@@ -41,15 +42,19 @@ impl Throttle {
     }
 
     /// Waits until `bytes` more may be moved.
-    pub(super) fn take(&mut self, bytes: u64, cancel: &Cancel) -> Result<(), Stop> {
+    pub(super) fn take(&self, bytes: u64, cancel: &Cancel) -> Result<(), Stop> {
         if cancel.is_cancelled() {
             return Err(Stop::cancelled());
         }
         let Some(rate) = self.rate else { return Ok(()) };
-        let now = Instant::now();
-        let start = self.free_at.max(now);
-        self.free_at = start + Duration::from_secs_f64(bytes as f64 / rate as f64);
-        let mut left = start - now;
+        let mut left = {
+            // An instant is whole whoever broke off.
+            let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let start = free_at.max(now);
+            *free_at = start + Duration::from_secs_f64(bytes as f64 / rate as f64);
+            start - now
+        };
         while !left.is_zero() {
             let slice = left.min(SLICE);
             std::thread::sleep(slice);
@@ -69,13 +74,13 @@ mod tests {
     #[test]
     fn bytes_cost_time_only_under_a_limit() {
         let cancel = Cancel::new();
-        let mut free = Throttle::new(None);
+        let free = Throttle::new(None);
         let began = Instant::now();
         free.take(1 << 40, &cancel).unwrap();
         free.take(1 << 40, &cancel).unwrap();
         assert!(began.elapsed() < Duration::from_secs(1) && !free.is_limited());
 
-        let mut limited = Throttle::new(Some(100_000));
+        let limited = Throttle::new(Some(100_000));
         assert_eq!(limited.chunk(), 10_000);
         let began = Instant::now();
         for _ in 0..3 {
@@ -88,7 +93,7 @@ mod tests {
     #[test]
     fn a_pause_hears_the_word_to_end() {
         let cancel = Cancel::new();
-        let mut limited = Throttle::new(Some(1));
+        let limited = Throttle::new(Some(1));
         limited.take(1_000_000, &cancel).unwrap();
         cancel.cancel();
         let began = Instant::now();

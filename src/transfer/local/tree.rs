@@ -90,9 +90,14 @@ impl Tree {
         Ok(Tree { root, id })
     }
 
-    /// Which directory it is, for longer than this process.
-    pub(super) fn target_id(&self) -> Option<TargetId> {
-        host::target_id(&self.root.0)
+    /// Which directory it is, for longer than this process; where what is written `lasts`, for longer than the machine runs.
+    pub(super) fn target_id(&self, lasts: bool) -> Option<TargetId> {
+        host::target_id(&self.root.0, lasts)
+    }
+
+    /// Waits until everything that was done to its file system is on the disk.
+    pub(super) fn sync(&self) -> Result<(), Errno> {
+        rustix::fs::syncfs(&self.root.0)
     }
 
     /// Opens a directory below the root.

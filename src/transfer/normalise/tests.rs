@@ -78,6 +78,7 @@ fn check(tree: &'static str, delete: DeletePolicy, marks: &[(&str, Dirt)], expec
         delete,
         hard_links: false,
         fences: &[],
+        entries: None,
     };
     check_in(scope, tree, marks, expected);
 }
@@ -89,6 +90,7 @@ fn linking(filter: &Filter) -> Scope<'_> {
         delete: Mirror,
         hard_links: true,
         fences: &[],
+        entries: None,
     }
 }
 
@@ -197,6 +199,7 @@ fn a_listed_directory_that_is_none_any_more_was_seen_to_vanish() {
         delete: Mirror,
         hard_links: false,
         fences: &[],
+        entries: None,
     };
     check_in(scope, "", &[("way", LISTING)], &["way remove"]);
     check_in(scope, "", &[("way", ATTRIBUTES)], &[]);
@@ -323,6 +326,7 @@ fn a_removed_directory_that_was_only_a_way_is_removed() {
         delete: Mirror,
         hard_links: false,
         fences: &[],
+        entries: None,
     };
     check_in(
         scope,
@@ -493,6 +497,7 @@ fn mounts_are_a_fence() {
         delete: Mirror,
         hard_links: false,
         fences: &fences,
+        entries: None,
     };
     check_in(scope, "m/ m/f", &[("m/f", CONTENT), ("m/gone", GONE)], &[]);
     check_in(scope, "m/", &[("m", SUBTREE)], &["m attributes"]);
@@ -506,6 +511,7 @@ fn a_pass_is_the_root() {
         delete,
         hard_links: false,
         fences: &[],
+        entries: None,
     };
     for (delete, expected) in [
         (Mirror, "trust-delete"),
@@ -557,7 +563,7 @@ proptest! {
         };
         static EVERYTHING: std::sync::OnceLock<Filter> = std::sync::OnceLock::new();
         let everything = EVERYTHING.get_or_init(|| filter(&["**"], &[]));
-        let scope = Scope { filter: everything, delete: policy, hard_links, fences: &[] };
+        let scope = Scope { filter: everything, delete: policy, hard_links, fences: &[], entries: None };
         let work: Vec<Mark> = marks.iter().map(|(path, bits)| Mark { path: p(path), dirt: dirt(*bits) }).collect();
         let batch = normalise(&Work::Batch(work.clone()), scope, &look);
         let seen = asked.borrow().clone();
@@ -599,4 +605,145 @@ proptest! {
             prop_assert!(done || dropped, "{} was left out", mark.path);
         }
     }
+}
+
+#[test]
+fn a_list_that_costs_more_than_the_tree_is_a_pass_that_trusts_and_deletes_nothing() {
+    let everything = filter(&["**"], &[]);
+    let scope = |entries| Scope {
+        filter: &everything,
+        delete: Mirror,
+        hard_links: false,
+        fences: &[],
+        entries,
+    };
+    let mark = |path: String, dirt| Mark {
+        path: RelPath::new(path.as_bytes()).unwrap(),
+        dirt,
+    };
+    let mut marks: Vec<Mark> = (0..2000)
+        .map(|at| mark(format!("d/{at}"), ATTRIBUTES))
+        .collect();
+    marks.push(mark("content".into(), CONTENT));
+    marks.push(mark("gone".into(), GONE | CONTENT));
+    marks.push(mark("listing".into(), LISTING));
+    let look = |path: &RelPath| match path.as_bytes() {
+        b"gone" => Seen::Missing,
+        b"d" | b"listing" => Seen::Directory,
+        _ => Seen::Other { links: 1 },
+    };
+    let batch = |marks: &[Mark], entries| {
+        normalise(&Work::Batch(marks.to_vec()), scope(entries), &look).entries
+    };
+    let whole = Act::Reconcile {
+        trust: true,
+        delete: false,
+    };
+    let shown: Vec<(String, Act)> = batch(&marks, Some(16_000))
+        .into_iter()
+        .map(|entry| (entry.path.to_string(), entry.act))
+        .collect();
+    let named = |path: &str, act| (path.to_string(), act);
+    assert_eq!(
+        shown,
+        [
+            named(&RelPath::root().to_string(), whole),
+            named("content", Act::Send),
+            named("gone", Act::Remove),
+            named("listing", Act::Listing),
+        ]
+    );
+    for entries in [None, Some(16_001)] {
+        assert_eq!(batch(&marks, entries).len(), 2003, "a list");
+    }
+    // Joined with a listing of the root, it would delete everywhere: then it stays a list, of which that one does the removal.
+    marks.push(mark(String::new(), LISTING));
+    assert_eq!(batch(&marks, Some(10)).len(), 2003);
+    // What goes along with others, and what must not be trusted, makes no pass.
+    let mut marks = Vec::new();
+    for at in 0..2000 {
+        marks.push(mark(format!("e{at}"), ATTRIBUTES));
+        marks.push(mark(format!("e{at}/f"), CONTENT));
+    }
+    let look = |path: &RelPath| match path.name() {
+        b"f" => Seen::Other { links: 1 },
+        _ => Seen::Directory,
+    };
+    let entries = normalise(&Work::Batch(marks), scope(Some(10)), &look).entries;
+    assert!(entries.iter().all(|entry| !entry.path.is_root()));
+}
+
+#[test]
+fn what_was_written_in_a_new_directory_is_sent_with_it_without_a_look() {
+    let everything = filter(&["**"], &[]);
+    let scope = |delete, hard_links, fences| Scope {
+        filter: &everything,
+        delete,
+        hard_links,
+        fences,
+        entries: None,
+    };
+    let new = SUBTREE | CONTENT;
+    let marks = [
+        ("d", new),
+        ("d/a", CONTENT | ATTRIBUTES),
+        ("d/e", new),
+        ("d/gone", GONE | CONTENT),
+        ("d/x/listing", LISTING),
+        ("d-", CONTENT),
+        ("trusted", SUBTREE),
+        ("trusted/a", CONTENT),
+    ]
+    .map(|(path, dirt)| Mark {
+        path: p(path),
+        dirt,
+    });
+    let asked = |scope: Scope<'_>| {
+        let asked = RefCell::new(Vec::new());
+        let look = |path: &RelPath| {
+            asked.borrow_mut().push(path.to_string());
+            match path.as_bytes() {
+                b"d" | b"d/e" | b"d/x" | b"d/x/listing" | b"trusted" => Seen::Directory,
+                b"d/gone" => Seen::Missing,
+                _ => Seen::Other { links: 1 },
+            }
+        };
+        let batch = normalise(&Work::Batch(marks.to_vec()), scope, &look);
+        let acts: Vec<String> = (batch.entries.into_iter())
+            .map(|entry| format!("{} {}", entry.path, shown(entry.act)))
+            .collect();
+        (acts, asked.into_inner())
+    };
+    let without = [
+        "d",
+        "d/gone",
+        "d/x",
+        "d/x/listing",
+        "d-",
+        "trusted",
+        "trusted/a",
+    ];
+    let (acts, looked) = asked(scope(Never, false, &[]));
+    assert_eq!(
+        acts,
+        ["d doubt", "d- send", "trusted trust", "trusted/a send"]
+    );
+    assert_eq!(looked, without);
+    let (acts, looked) = asked(scope(Mirror, false, &[]));
+    assert_eq!(
+        acts,
+        [
+            "d doubt-delete",
+            "d- send",
+            "trusted trust-delete",
+            "trusted/a send"
+        ]
+    );
+    assert_eq!(looked, without);
+    // What is missing, hard links, and what lies beyond a mount: each has to be looked at.
+    let all = marks.len() + 1;
+    assert_eq!(asked(scope(Propagate, false, &[])).1.len(), all);
+    assert_eq!(asked(scope(Never, true, &[])).1.len(), all);
+    let fence = [p("d")];
+    assert_eq!(asked(scope(Never, false, &fence)).1.len(), all);
 }

@@ -12,7 +12,7 @@ use super::super::batch::{Act, Entry};
 use super::super::temporary;
 use super::steps::Step;
 use crate::filter::{Filter, Verdict};
-use crate::plan::{Attributes, Compare, Compress, RoutePlan, SourcePlan, Target};
+use crate::plan::{Attributes, Compare, Compress, Durability, RoutePlan, SourcePlan, Target};
 
 /// A program with its arguments, environment and standard input.
 #[derive(Debug)]
@@ -121,6 +121,10 @@ impl Orders<'_> {
         }
         if step.pass.is_some() && leave != Leave::Count {
             push("--info=progress2");
+        }
+        let args = &self.route.rsync_args;
+        if self.route.durability != Durability::None && !args.iter().any(|arg| arg == "--fsync") {
+            push("--fsync");
         }
         push(&format!("--out-format={OUT_FORMAT}"));
         for argument in self.route.rsync_args.iter().chain(&kind) {

@@ -11,6 +11,7 @@ pub mod judge;
 pub mod kind;
 pub mod lines;
 mod perform;
+mod probe;
 mod process;
 mod quickack;
 pub mod report;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use binary::{Rsync, RsyncBinary};
 pub(crate) use perform::{preview, run};
+pub use probe::{probe, secret_trouble};
 pub use show::command_lines;
 pub(crate) use ssh::close;
 pub use warm::Sessions;

@@ -23,7 +23,7 @@ use super::kind::{Kind, kind_of};
 use super::process::{self, Deadlines, End, Watched};
 use super::report::Report;
 use super::steps::{Step, steps};
-use super::warm;
+use super::warm::{self, Wish};
 use crate::engine::guard::{self, DeleteCase, DeleteRefusal};
 use crate::engine::{DeleteLeave, Hold, Outcome, RelPath, Trouble, Verdict};
 use crate::plan::{Compare, DeletePolicy};
@@ -69,11 +69,17 @@ pub(crate) async fn run(
         Ok(()) => performer.prepare(),
         Err(verdict) => outcome.verdict = verdict,
     }
-    if matches!(&outcome.verdict, Verdict::Retry(trouble) if trouble.code == "busy") {
-        context.sessions.refrain();
+    if matches!(&outcome.verdict, Verdict::Retry(trouble) if is_crowded(trouble)) {
+        context.sessions.refrain(&prepared.job.route.target);
     }
     tidy(&mut outcome);
     outcome
+}
+
+/// Whether the far side had no connection to spare: a daemon by its `max connections`, sshd by its `MaxSessions`, which ssh
+/// says of the lasting connection before it makes one of its own.
+fn is_crowded(trouble: &Trouble) -> bool {
+    trouble.code == "busy" || trouble.message.contains("open refused by peer")
 }
 
 /// What the pass of a prepared job would do, by a dry run.
@@ -354,10 +360,14 @@ impl Performer<'_> {
             small: true,
             ..self.orders()
         };
-        let lowered = self.kind.lower(orders, &step, leave, self.context);
-        if let Some(invocation) = lowered.ok().filter(|invocation| invocation.connects) {
-            let sessions = &self.context.sessions;
-            sessions.prepare(&job.route.name, invocation, job.root.clone());
+        if let Ok(invocation) = self.kind.lower(orders, &step, leave, self.context) {
+            self.context.sessions.prepare(Wish {
+                route: job.route.name.clone(),
+                target: job.route.target.clone(),
+                invocation,
+                root: job.root.clone(),
+                timeout: Duration::from_millis(job.route.timeout_ms),
+            });
         }
     }
 

@@ -5,14 +5,20 @@
 //! whole group, first gently. A process that not even SIGKILL ends (a frozen file system) is left behind and said,
 //! never waited for.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::progress::{Cancel, Progress};
@@ -47,8 +53,19 @@ const GRACE: Duration = Duration::from_secs(2);
 /// After SIGKILL: longer means that the kernel cannot end it.
 const KILL_WAIT: Duration = Duration::from_secs(3);
 
+/// What one read takes at most: a whole pipe.
+const BUFFER: usize = 64 * 1024;
+/// After so many reads the output is that of a large batch, and is gathered: see [`gather`].
+const READS_AT_ONCE: u32 = 64;
+/// Stands for what could not be read: a line that nobody understands, so that nothing is taken for done.
+const UNREAD: &[u8] = b"the rest of its output could not be read";
+/// Between two reads then. A pipe holds what comes in that time many times over.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// For output after the process has ended: somebody else may hold the pipe (a lasting ssh connection).
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
+/// So often that long while there is much to read: what is missing then may be what went wrong.
+const GATHER_WAITS: u32 = 10;
 
 /// A process that was started, in a group of its own.
 #[derive(Debug)]
@@ -223,7 +240,14 @@ async fn talk(
             report.take(line, progress);
         }
     };
-    let drained = async { tokio::join!(feed, drain(stdout, take), drain(stderr, take)) };
+    let gathering = AtomicBool::new(false);
+    let drained = async {
+        tokio::join!(
+            feed,
+            drain_all(stdout, take, &gathering),
+            drain(stderr, take)
+        )
+    };
     tokio::pin!(drained);
     let mut open = true;
     let status = loop {
@@ -233,14 +257,22 @@ async fn talk(
         }
     };
     if open {
-        let _ = timeout(DRAIN_WAIT, drained).await;
+        for _ in 0..GATHER_WAITS {
+            let over = timeout(DRAIN_WAIT, &mut drained).await.is_ok();
+            if over || !gathering.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        if gathering.load(Ordering::Relaxed) {
+            take(UNREAD);
+        }
     }
     Ok(status)
 }
 
 async fn drain(stream: Option<impl AsyncRead + Unpin>, take: impl Fn(&[u8])) {
     let Some(mut stream) = stream else { return };
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffer = vec![0; BUFFER];
     let mut splitter = Splitter::default();
     loop {
         match stream.read(&mut buffer).await {
@@ -249,6 +281,66 @@ async fn drain(stream: Option<impl AsyncRead + Unpin>, take: impl Fn(&[u8])) {
         }
     }
     splitter.end(&take);
+}
+
+/// The output that has a line for each path: as it comes, and gathered when there is much.
+async fn drain_all(stream: Option<ChildStdout>, take: impl Fn(&[u8]), gathering: &AtomicBool) {
+    let Some(mut stream) = stream else { return };
+    let mut buffer = vec![0; BUFFER];
+    let mut splitter = Splitter::default();
+    let mut over = false;
+    for _ in 0..READS_AT_ONCE {
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => {
+                over = true;
+                break;
+            }
+            Ok(count) => splitter.feed(&buffer[..count], &take),
+        }
+    }
+    drop(buffer);
+    if !over {
+        match stream.into_owned_fd() {
+            Ok(pipe) => {
+                gathering.store(true, Ordering::Relaxed);
+                let mut pieces = gather(pipe);
+                while let Some(piece) = pieces.recv().await {
+                    splitter.feed(&piece, &take);
+                }
+            }
+            Err(_) => take(UNREAD),
+        }
+    }
+    splitter.end(&take);
+    gathering.store(false, Ordering::Relaxed);
+}
+
+/// Reads a pipe to its end in a thread that naps between two reads. rsync writes each line by itself, and the runtime is
+/// woken for each, whether it wants to read or not: with ten thousand files that cost more CPU here than all else that is done
+/// for them, and held rsync up.
+fn gather(pipe: OwnedFd) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, pieces) = mpsc::channel(2);
+    tokio::task::spawn_blocking(move || {
+        let flags = rustix::fs::fcntl_getfl(&pipe).unwrap_or(OFlags::empty());
+        // Where that fails, reading does.
+        let _ = rustix::fs::fcntl_setfl(&pipe, flags - OFlags::NONBLOCK);
+        let mut pipe = File::from(pipe);
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match pipe.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(count) if sender.blocking_send(buffer[..count].to_vec()).is_err() => return,
+                Ok(_) => std::thread::sleep(GATHER),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    // Nobody hears it only when nobody hears anything.
+                    let _ = sender.blocking_send([b"\n", UNREAD, b"\n"].concat());
+                    return;
+                }
+            }
+        }
+    });
+    pieces
 }
 
 /// Returns when there was no progress for too long, or when it has lasted too long altogether.

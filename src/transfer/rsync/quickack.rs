@@ -4,7 +4,7 @@
 //! acknowledged, and the kernel on this side puts that off by 40 ms. A small change takes 12 ms, and 55 ms with such a
 //! wait; nothing on rsync's command line changes it, for rsync knows no option that concerns acknowledgements. But the
 //! kernel can be told so through any descriptor of the socket: the child's is fetched (`pidfd_getfd(2)`, which asks the
-//! same right as tracing one's own child), and while the connection is young it is told every millisecond (the kernel
+//! same right as tracing one's own child), and while the connection is young it is told, at first every millisecond (the kernel
 //! forgets it with the next data that is sent, `TCP_QUICKACK` in tcp(7)).
 //!
 //! Nothing depends on it but time: where it is refused (a container's system call filter), the run takes longer.
@@ -19,6 +19,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Between two words to the kernel: what a wait shrinks to.
 const PERIOD: Duration = Duration::from_millis(1);
+
+/// From then on this is often enough: the run is no small one any more.
+const GROWN: Duration = Duration::from_millis(50);
+const SELDOM: Duration = Duration::from_millis(10);
 
 /// A run that lasts longer does not notice 40 ms.
 const YOUNG: Duration = Duration::from_millis(500);
@@ -40,6 +44,9 @@ async fn while_young(child: Pid) -> rustix::io::Result<()> {
     let mut connection: Option<OwnedFd> = None;
     while began.elapsed() < YOUNG {
         ticks.tick().await;
+        if began.elapsed() > GROWN && ticks.period() == PERIOD {
+            ticks = interval(SELDOM);
+        }
         match &connection {
             Some(connection) => sockopt::set_tcp_quickack(connection, true)?,
             None => connection = find(child, process.as_fd())?,

@@ -92,6 +92,7 @@ fn route(target: Target, delete: DeletePolicy) -> RoutePlan {
         },
         bandwidth: None,
         compress: Compress::None,
+        durability: Durability::None,
         warm: false,
         attributes: Attributes::default(),
         timeout_ms: 60_000,

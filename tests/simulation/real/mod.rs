@@ -209,6 +209,7 @@ impl<'a> Pair<'a> {
                     delete: route.delete,
                     hard_links: route.attributes.hard_links,
                     fences: &[],
+                    entries: None,
                 },
                 deletions: &mut Vec::new(),
             };

@@ -38,6 +38,21 @@ fn command_lines_of_a_daemon_route() {
 }
 
 #[test]
+fn a_durable_route_has_each_file_synced_once() {
+    let mut route = route(daemon("", None), DeletePolicy::Never);
+    let count = |route: &RoutePlan| {
+        let lines = command_lines(&source(), route);
+        let counts = lines.iter().map(|line| line.matches("--fsync").count());
+        counts.collect::<Vec<_>>()
+    };
+    assert_eq!(count(&route), [0, 0]);
+    route.durability = Durability::File;
+    assert_eq!(count(&route), [1, 1]);
+    route.rsync_args = vec!["--fsync".into()];
+    assert_eq!(count(&route), [1, 1]);
+}
+
+#[test]
 fn secrets_are_shown_by_reference() {
     let lines = |secret| {
         command_lines(
