@@ -142,6 +142,7 @@ sources:
         let mut engine = Engine::default();
         let reload = Input::Reload(Reload {
             plan: plan(targets),
+            generation: 1,
             host: "bench".into(),
             limits: Limits::default(),
             memory: Memory::default(),
