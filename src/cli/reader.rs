@@ -90,7 +90,7 @@ impl Files {
             // Stopping everything is written, not left out: a directory is empty for a moment in many a checkout.
             if inputs.files.is_empty() && inputs.problems.is_empty() {
                 return Err(Rejection {
-                    reason: "there is no manifest: to stop everything write one with `sources: {}`"
+                    reason: "there is no manifest: to stop a source set `suspend: true` in it"
                         .into(),
                     diagnostics: Diagnostics {
                         report: String::new(),
@@ -325,8 +325,9 @@ mod tests {
         fs::create_dir(&at).unwrap();
         let files = files(scratch.path());
         assert!(files.read().unwrap_err().reason.contains("no manifest"));
-        let text = "apiVersion: heliostat/v1\nkind: Manifest\nsources: {}\n";
-        fs::write(at.join("a.yaml"), text).unwrap();
+        let source = "{path: /a, suspend: true, targets: {t: {url: \"file:///b\"}}}";
+        let text = format!("apiVersion: heliostat/v1\nkind: Manifest\nsources: {{s: {source}}}\n");
+        fs::write(at.join("a.yaml"), &text).unwrap();
         assert!(files.read().unwrap().plan.sources.is_empty());
         fs::write(at.join("a.yaml"), format!("{text}nonsense: 1\nmore: 2\n")).unwrap();
         let rejection = files.read().unwrap_err();
@@ -347,7 +348,7 @@ mod tests {
                 .contains("unknown field `nonsense`")
         );
         assert_eq!(rejection.diagnostics.list.as_array().unwrap().len(), 2);
-        fs::write(at.join("a.yaml"), text).unwrap();
+        fs::write(at.join("a.yaml"), &text).unwrap();
         fs::write(
             files.agent.clone().unwrap(),
             "apiVersion: heliostat/v1\nkind: Agent\nnonsense: 1\n",

@@ -7,7 +7,7 @@ use super::route::Route;
 use super::{DeleteLeave, DeletePlan, Now, Stats};
 
 /// Deletions count against the budget for so long, so that a removal cut into many batches is still one removal.
-const SPENT_FOR: Duration = Duration::from_secs(60);
+pub const SPENT_FOR: Duration = Duration::from_secs(60);
 
 impl Route {
     /// What bounds the deletions of a transfer that starts now.

@@ -3,17 +3,22 @@
 //! A transfer of an earlier plan says nothing of the routes as they are now, but that its deletions count against the
 //! budget. Until it has ended, nothing else writes to the same place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::budget::SPENT_FOR;
 use super::core::Engine;
 use super::input::{Answer, Effect, RequestId};
 use super::load::Running;
+use super::route::Route;
 use super::{Now, Outcome, TransferId};
 use crate::plan::{RouteName, SourceName, Target};
 
 /// What a removed route's transfer may go on for, before it is told to end.
 pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// What was deleted, less what was created, when.
+type Spent = VecDeque<(Duration, i64)>;
 
 /// A transfer of an earlier plan.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Reloads {
     disowning: BTreeMap<SourceName, u32>,
     /// Who hears when nothing of an earlier plan runs any more.
     waiting: Vec<RequestId>,
+    /// What removed routes have used up of their budgets, and where: under another name it is the same place.
+    spent: Vec<(Target, Spent)>,
 }
 
 impl Reloads {
@@ -55,6 +62,26 @@ impl Reloads {
             approved,
         };
         self.leaving.insert(running.id, leaving);
+    }
+
+    /// A route is removed that has used up so much of its budget.
+    pub fn remember(&mut self, target: Target, mut spent: Spent, now: Now) {
+        for (_, spent) in &mut self.spent {
+            spent.retain(|(at, _)| *at + SPENT_FOR >= now.mono);
+        }
+        self.spent.retain(|(_, spent)| !spent.is_empty());
+        spent.retain(|(at, _)| *at + SPENT_FOR >= now.mono);
+        if !spent.is_empty() {
+            self.spent.push((target, spent));
+        }
+    }
+
+    /// What was used up at this place by routes that are not there any more.
+    pub fn spent(&mut self, target: &Target) -> Spent {
+        let here = self.spent.extract_if(.., |(at, _)| touch(at, target));
+        let mut all: Vec<(Duration, i64)> = here.flat_map(|(_, spent)| spent).collect();
+        all.sort_unstable();
+        all.into()
     }
 
     /// Who hears when nothing of an earlier plan runs any more.
@@ -153,9 +180,22 @@ impl Engine {
         let Some(leaving) = self.reloads.leaving.remove(&id) else {
             return false;
         };
-        let route = self.routes.get_mut(name);
-        if let Some(route) = route.filter(|route| touch(&route.plan.target, &leaving.target)) {
+        let there = |route: &Route| touch(&route.plan.target, &leaving.target);
+        // Mostly it is the route itself, under another plan.
+        let own = self.routes.get(name).filter(|route| there(route));
+        let heir = match own {
+            Some(_) => Some(name.clone()),
+            None => {
+                let mut all = self.routes.iter();
+                all.find_map(|(name, route)| there(route).then(|| name.clone()))
+            }
+        };
+        if let Some(route) = heir.and_then(|name| self.routes.get_mut(&name)) {
             route.spend(now, &outcome.stats, leaving.approved);
+        } else if !leaving.approved {
+            let net = outcome.stats.deleted as i64 - outcome.stats.created as i64;
+            let spent = [(now.mono, net)].into();
+            self.reloads.remember(leaving.target, spent, now);
         }
         true
     }

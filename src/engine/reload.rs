@@ -134,6 +134,7 @@ impl Engine {
             route.recall(memory, at.stamp, at.now);
         }
         route.fresh = true;
+        route.spent = self.reloads.spent(&plan.target);
         // Where the watch does not stand yet, that it stands says what is to be done.
         let stands = of_source.is_some_and(|source| source.report.is_some());
         if stands && plan.rescan.on_start != OnStart::Never {
@@ -167,6 +168,8 @@ impl Engine {
         if let Some(running) = route.running.take() {
             self.reloads.drain(&running, route.plan.target.clone(), now);
         }
+        let spent = std::mem::take(&mut route.spent);
+        self.reloads.remember(route.plan.target.clone(), spent, now);
     }
 
     fn disown(&mut self, name: &SourceName, effects: &mut Vec<Effect>) {
@@ -181,17 +184,22 @@ impl Engine {
         at: Taking<'_>,
         effects: &mut Vec<Effect>,
     ) {
+        let mut memory = SourceMemory::default();
         if let Some(mut source) = self.sources.remove(name) {
             if let Some(survey) = source.census.abandon() {
                 effects.push(Effect::ForgetSurvey(survey.id));
             }
             effects.push(Effect::Unwatch(source.watch));
-            if !source.mounts.is_empty() {
+            let path = self.plan.sources.get(name).map(|plan| &plan.path);
+            if path == Some(&source.plan.path) {
+                memory.mounts = source.mounts.into_iter().collect();
+            } else if !source.mounts.is_empty() {
+                // They were below another root.
                 effects.push(Effect::Remember(name.clone(), Vec::new()));
             }
         }
         self.disown(name, effects);
-        self.watch_source(name, SourceMemory::default(), effects);
+        self.watch_source(name, memory, effects);
         // Who waits asked the watch that is gone.
         if let Some(source) = self.sources.get(name) {
             let asked = self.waits.of(name).into_iter();

@@ -1,8 +1,7 @@
 //! Takes changed files over, or an earlier generation, one order after the other.
 //!
 //! All or nothing: what cannot be read and compiled as a whole changes nothing, and who asked hears why. What can is kept
-//! as a generation, handed to the engine, and said to be in force. What is equal to what runs is said to be that, and the
-//! engine is not asked.
+//! as a generation, handed to the engine, and said to be in force. What is equal to what runs is said to be that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -221,24 +220,27 @@ impl Reloader {
             };
         }
         let classes = classes(&self.plan, &plan);
-        let mut leaving = false;
-        if !same || limits != self.limits {
-            let reload = Reload {
-                plan: plan.clone(),
-                generation: standing.generation,
-                host: self.host.clone(),
-                limits,
-                memory: Memory::default(),
-                watched: true,
-            };
-            leaving = self.ask(reload).await?;
+        let unchanged = same && limits == self.limits;
+        // Also where nothing changed: a password's file may have, and what failed for it is tried again.
+        let reload = Reload {
+            plan: plan.clone(),
+            generation: standing.generation,
+            host: self.host.clone(),
+            limits,
+            memory: Memory::default(),
+            watched: true,
+        };
+        let leaving = self.ask(reload).await?;
+        if !same {
             self.mark(standing.generation, &mut notes).await;
+        } else if !unchanged {
+            notes.push("the host's limits have changed, and nothing else".into());
         }
         (self.plan, self.limits) = (plan, limits);
         self.in_force.set(standing.clone());
         Ok(Reloaded {
             format_version: FORMAT_VERSION,
-            result: match same {
+            result: match unchanged {
                 true => Verdict::Unchanged,
                 false => Verdict::Applied,
             },

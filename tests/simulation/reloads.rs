@@ -80,11 +80,7 @@ impl World {
         let name = self.name(route);
         let source = self.plan.sources.get_mut(&name.source).unwrap();
         match self.dropped.remove(&route) {
-            Some(plan) => {
-                source.routes.insert(name.target, plan);
-                // It is another one, as far as a budget is concerned.
-                self.spent[route].clear();
-            }
+            Some(plan) => drop(source.routes.insert(name.target, plan)),
             None => {
                 let plan = source.routes.remove(&name.target).unwrap();
                 self.dropped.insert(route, plan);
