@@ -143,7 +143,6 @@ sources:
         let reload = Input::Reload(Reload {
             generation: 1,
             plan: plan(targets),
-            generation: 1,
             host: "bench".into(),
             limits: Limits::default(),
             memory: Memory::default(),
