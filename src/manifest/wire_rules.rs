@@ -15,21 +15,25 @@ pub(super) fn one_password() -> Value {
 
 /// What has no meaning for a scheme is not given with a url of it.
 pub(super) fn schemes() -> Value {
-    let daemon = ["passwordFile", "passwordCredential", "passwordEnv", "warm"];
-    let remote = ["compress", "rsyncArgs"];
+    let daemon = ["passwordFile", "passwordCredential", "passwordEnv"];
+    let remote = ["compress", "rsyncArgs", "warm"];
     let refused: [(&str, Vec<&str>); 3] = [
         ("^rsync://", vec!["ssh", "guard"]),
         ("^ssh://", [&daemon[..], &["guard"]].concat()),
         ("^file://", [&daemon[..], &remote, &["ssh"]].concat()),
     ];
     let rules = refused.map(|(scheme, keys)| {
-        let never: serde_json::Map<String, Value> = keys
+        let mut then: serde_json::Map<String, Value> = keys
             .into_iter()
             .map(|key| (key.to_owned(), Value::Bool(false)))
             .collect();
+        if scheme != "^file://" {
+            // What a far disk has written cannot be waited for.
+            then.insert("durability".to_owned(), json!({"not": {"const": "full"}}));
+        }
         json!({
             "if": {"properties": {"url": {"pattern": scheme}}, "required": ["url"]},
-            "then": {"properties": never},
+            "then": {"properties": then},
         })
     });
     json!(rules)
