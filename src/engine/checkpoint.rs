@@ -142,6 +142,9 @@ impl Engine {
             return;
         };
         let first = source.report.is_none();
+        let before = source.report.as_ref().map(|before| &before.root);
+        // The directory itself: the same one by another way holds what it held.
+        let another = before.is_some_and(|before| before.0.last() != report.root.0.last());
         let key = rows_key(&source.plan, &report.root);
         source.ready(report.clone());
         effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
@@ -173,6 +176,11 @@ impl Engine {
             let trigger = if first { "start" } else { "lost" };
             if first && on_start == OnStart::Always {
                 route.want_pass(super::START_COMPARE, stamp, trigger);
+            }
+            // Nothing in it is trusted, as in a directory that was moved in: what was built twice from one archive has the
+            // same sizes and times.
+            if another {
+                route.want_pass(Compare::Checksum, stamp, trigger);
             }
             match &unsettled {
                 Some(marks) => route.mark(marks, stamp),
