@@ -40,9 +40,9 @@ const SENT_MAX: Duration = Duration::from_secs(600);
 /// How long the program may take to come to rest.
 const REST_MAX: Duration = Duration::from_secs(60);
 
-/// A session that is held ready is let go after this, and the checkpoint has been written, which is due half a minute after
+/// A session that is held ready is let go after this, and the checkpoint has been written, which is due within a minute of
 /// a change.
-const SETTLED: Duration = Duration::from_secs(45);
+const SETTLED: Duration = Duration::from_secs(75);
 
 /// A change that has not come by then is lost.
 const LOST_AFTER: Duration = Duration::from_secs(60);
