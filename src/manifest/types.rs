@@ -443,6 +443,10 @@ pub struct Agent {
     pub rsync_path: Option<Spanned<String>>,
     /// Whether changed manifests are taken over by themselves.
     pub watch_manifests: Option<Spanned<bool>>,
+    /// Who else may use the control socket.
+    pub access: Option<super::Access>,
+    /// HTTP over TCP.
+    pub http: Option<super::Http>,
 }
 
 /// Bounds of the whole service.

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::Question;
 use super::generations::{Generation, Generations};
 use super::in_force::{InForce, Origin, Standing};
 use super::protocol::FORMAT_VERSION;
+use super::question::Question;
 use super::reading::{Diagnostics, Reader, Reading, Rejection};
 use crate::engine::{Answer, Ask, Memory, Reload};
 use crate::plan::{self, Class, Limits, Plan};

@@ -10,11 +10,11 @@ use tokio::task::JoinSet;
 
 use super::alarm::Alarm;
 use super::clock::Clock;
-use super::control::{self, Facts};
 use super::drift::Drifts;
 use super::driver::{self, Shell};
 use super::files_watch;
 use super::generations::{Generation, Generations};
+use super::http::{self, Facts, Tcp, TcpOptions};
 use super::in_force::{InForce, Origin, Standing};
 use super::keeper::Keeper;
 use super::reading::Reader;
@@ -26,7 +26,7 @@ use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
 use crate::host;
 use crate::ledger::{Ledger, Opened};
-use crate::manifest::Mechanism;
+use crate::manifest::{Access, Mechanism};
 use crate::plan::{self, Compare, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
@@ -45,6 +45,10 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// The control socket; `None`: none.
     pub socket: Option<PathBuf>,
+    /// Who else may use it.
+    pub access: Access,
+    /// HTTP over TCP; `None`: none.
+    pub http: Option<TcpOptions>,
     /// rsync's absolute path, where the agent file names one.
     pub rsync_path: Option<String>,
 }
@@ -111,21 +115,26 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(reloader.run(taken));
+        let facts = Arc::new(Facts {
+            host: options.host.clone(),
+            drifts: Drifts::new(Arc::clone(&files.reader), in_force.clone()),
+            in_force,
+            generations,
+            orders: orders.clone(),
+            started: Instant::now(),
+            watch_limit: options.limits.watches.or_else(host::user_watches),
+        });
         let _control = match &options.socket {
             Some(path) => {
-                let facts = Facts {
-                    host: options.host.clone(),
-                    drifts: Drifts::new(Arc::clone(&files.reader), in_force.clone()),
-                    in_force,
-                    generations,
-                    orders: orders.clone(),
-                    started: Instant::now(),
-                    watch_limit: options.limits.watches.or_else(host::user_watches),
-                };
-                Some(control::serve(path, world.asker(), facts).await?)
+                let facts = Arc::clone(&facts);
+                Some(http::serve(path, &options.access, world.asker(), facts).await?)
             }
             None => None,
         };
+        let _tcp = options
+            .http
+            .clone()
+            .map(|http| Tcp::serve(http, world.asker(), facts));
         if files.watch {
             tasks.spawn(files_watch::watch(files.reader, orders));
         }

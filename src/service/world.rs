@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::alarm::Alarm;
 use super::clock::Clock;
-use super::control::Question;
 use super::driver::Shell;
 use super::keeper::Keeper;
 use super::logs::Log;
+use super::question::Question;
 use super::signals::Signals;
 use super::state::StateDir;
 use crate::engine::{
