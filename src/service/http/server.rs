@@ -13,6 +13,7 @@ use crate::engine::{Answer, Ask, Selector};
 use crate::service::drift::Drifts;
 use crate::service::generations::Generations;
 use crate::service::in_force::InForce;
+use crate::service::metrics::Tally;
 use crate::service::protocol::{Done, FORMAT_VERSION, Refusal, StatusAnswer, selector};
 use crate::service::question::Question;
 use crate::service::reloader::{Order, Verdict, Wish};
@@ -34,6 +35,8 @@ pub struct Facts {
     pub started: std::time::Instant,
     /// Watches that this user may have.
     pub watch_limit: Option<u64>,
+    /// What was counted.
+    pub tally: Tally,
 }
 
 /// What a request can use. Each door has one, with room of its own.
@@ -115,9 +118,14 @@ impl Server {
 
     /// The whole picture, as `status` has it.
     pub async fn status(&self) -> Result<StatusAnswer, Response> {
-        let status = self.picture().await?;
+        let picture = self.picture().await?;
+        Ok(self.around(picture).await)
+    }
+
+    /// A picture, with what surrounds the engine.
+    pub async fn around(&self, status: Status) -> StatusAnswer {
         let facts = self.facts();
-        Ok(StatusAnswer {
+        StatusAnswer {
             format_version: FORMAT_VERSION,
             host: facts.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -126,7 +134,7 @@ impl Server {
             drift: facts.drifts.look().await,
             watch_limit: facts.watch_limit,
             status,
-        })
+        }
     }
 
     /// Has the engine begin something, and says for how many routes.
