@@ -44,7 +44,9 @@ pub fn classic(page: Page) -> String {
 pub fn for_file(page: Page) -> String {
     let text = classic(page);
     let ours = text.lines().filter(|line| {
-        let name = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
+        let name = line
+            .trim_start_matches("# HELP ")
+            .trim_start_matches("# TYPE ");
         !name.starts_with("process_")
     });
     ours.fold(String::new(), |text, line| text + line + "\n")

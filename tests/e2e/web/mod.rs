@@ -4,6 +4,7 @@ mod crowds;
 mod doors;
 mod listener;
 mod measures;
+mod papers;
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
