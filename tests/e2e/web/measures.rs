@@ -15,7 +15,7 @@ const OPEN: (&str, &str) = (
 
 /// A service in which every metric has something to say: `site/copy` is in sync, `site/held` is held for want of a mount,
 /// the source `gone` is not there, and a heartbeat was delivered.
-fn all_sides() -> (Web, Listener) {
+pub fn all_sides() -> (Web, Listener) {
     let listener = Listener::new("200 OK");
     let url = format!("http://{}/secret/", listener.address);
     let web = Web::whole(
@@ -55,7 +55,7 @@ fn all_sides() -> (Web, Listener) {
 }
 
 /// The value of a sample, by everything before it.
-fn sample(text: &str, name: &str) -> Option<f64> {
+pub fn sample(text: &str, name: &str) -> Option<f64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().parse().ok()
 }
@@ -335,74 +335,4 @@ fn a_directory_that_is_not_there_is_said_once_and_written_to_when_it_is() {
     assert!(wait_for(PATIENCE, || path.exists().then_some(())).is_some());
     assert_eq!(said(&web), 1, "{}", web.service.log());
     assert!(web.service.wait(PATIENCE));
-}
-
-#[test]
-fn heartbeats_say_how_it_is() {
-    let (web, listener) = all_sides();
-    let heard = |what: &str| {
-        let path = format!("GET /secret/{what} HTTP/1.1");
-        wait_for(PATIENCE, || {
-            listener
-                .heard()
-                .iter()
-                .any(|line| *line == path)
-                .then_some(())
-        })
-    };
-    assert!(heard("start").is_some(), "{:?}", listener.heard());
-    assert!(heard("fail").is_some(), "{:?}", listener.heard());
-    assert!(
-        !listener.heard().iter().any(|line| line.contains("success")),
-        "{:?}",
-        listener.heard()
-    );
-    assert!(
-        !web.service.log().contains("/secret/"),
-        "{}",
-        web.service.log()
-    );
-    let starts = listener
-        .heard()
-        .iter()
-        .filter(|line| line.contains("start"))
-        .count();
-    assert_eq!(starts, 1);
-}
-
-#[test]
-fn a_heartbeat_that_is_not_delivered_holds_nothing_up() {
-    // One is refused, and of the other nothing is ever heard.
-    let refusing = Listener::new("500 No");
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let scratch = Scratch::new();
-    let file = scratch.path().join("url");
-    let url = format!("http://{}/secret", silent.local_addr().unwrap());
-    fs::write(&file, url).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    let mut web = Web::new(json!({"heartbeat": {
-        "start": format!("http://{}/secret", refusing.address), "successFile": file, "every": "1s",
-    }}));
-    let failed = |kind: &str| {
-        let name = format!("heliostat_heartbeats_total{{kind=\"{kind}\",result=\"failed\"}}");
-        wait_for(PATIENCE, || {
-            sample(&web.get("/metrics").body, &name).filter(|count| *count > 0.0)
-        })
-    };
-    assert!(failed("start").is_some(), "{}", web.service.tail());
-    assert!(failed("success").is_some(), "{}", web.service.tail());
-    let log = web.service.log();
-    assert_eq!(
-        log.matches("a heartbeat was not delivered").count(),
-        1,
-        "{log}"
-    );
-    assert!(log.contains("500") && !log.contains("/secret"), "{log}");
-    write(&web.source, "a", "meanwhile");
-    assert!(web.service.wait(PATIENCE), "{}", web.service.tail());
-    let (code, took) = web.service.stop();
-    assert!(
-        code == 0 && took < std::time::Duration::from_secs(10),
-        "{code} {took:?}"
-    );
 }

@@ -1,5 +1,6 @@
 //! The HTTP interface, as browsers, scrapers and hostile neighbours speak to it.
 
+mod beats;
 mod crowds;
 mod doors;
 mod listener;
@@ -70,7 +71,16 @@ impl Web {
     }
 
     /// Started; `sources` are made for a source and a target.
-    fn whole(mut agent: Value, sources: impl FnOnce(&Path, &Path) -> Value) -> Web {
+    fn whole(agent: Value, sources: impl FnOnce(&Path, &Path) -> Value) -> Web {
+        Web::surrounded(agent, &[], sources)
+    }
+
+    /// As [`Web::whole`], with these variables.
+    fn surrounded(
+        mut agent: Value,
+        env: &[(&str, &Path)],
+        sources: impl FnOnce(&Path, &Path) -> Value,
+    ) -> Web {
         let scratch = Scratch::new();
         // The socket is there for others too, where the agent file lets them in.
         for path in [scratch.path().to_owned(), scratch.dir("service")] {
@@ -91,6 +101,9 @@ impl Web {
         let mut service = Heliostat::new(&scratch.dir("service"), &manifest(&sources))
             .arg("--agent")
             .arg(agent_file);
+        for (name, value) in env {
+            service = service.env(name, value);
+        }
         service.start();
         let served = wait_for(PATIENCE, || {
             let log = service.log();
