@@ -147,7 +147,7 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             .map(|http| Tcp::serve(http, world.asker(), Arc::clone(&facts)));
         // What the service tells by itself asks at a desk of its own.
         let own = Server::new(world.asker(), facts, OWN_QUESTIONS);
-        let _textfile = options
+        let textfile = options
             .textfile
             .clone()
             .map(|textfile| textfile.write(own.clone()));
@@ -170,6 +170,9 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         send(&mut engine, &mut world, Input::Reload(reload));
         driver::drive(&mut engine, &mut world, |_, world| show(world)).await;
         tasks.abort_all();
+        if let Some(textfile) = textfile {
+            textfile.end().await;
+        }
         world.close().await;
         tracing::info!("ended");
         Ok(())
