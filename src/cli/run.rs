@@ -11,7 +11,7 @@ use super::client::{Format, SOCKET};
 use super::exit;
 use super::load::Loaded;
 use super::start;
-use super::status::thousands;
+use crate::engine::status::thousands;
 use crate::engine::status::{RouteStatus, Status};
 use crate::plan;
 use crate::service::in_force::Origin;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -20,13 +20,18 @@ use super::Failure;
 use super::drift::Drifts;
 use super::generations::Generations;
 use super::in_force::InForce;
+use super::naming::no_such_route;
 use super::protocol::{
     ApproveBody, Done, FORMAT_VERSION, GenerationAnswer, GenerationsAnswer, PlanAnswer, Refusal,
-    RescanBody, RollbackBody, Routes, StatusAnswer, WaitAnswer, WaitBody, WaitResult, selector,
+    RescanBody, RollbackBody, Routes, StatusAnswer, StatusQuery, WaitAnswer, WaitBody, WaitResult,
+    selector,
 };
 use super::reloader::{Order, Verdict, Wish};
+use super::tap::Tap;
+use super::{history, steer, tapping};
 use crate::engine::status::{State as RouteState, Status};
 use crate::engine::{Answer, Ask, Selector};
+use crate::ledger::Ledger;
 use crate::plan::{Compare, RouteName, SourceName, TargetName, digest};
 
 /// A request's body; the largest true one is a few hundred bytes.
@@ -58,16 +63,21 @@ pub struct Facts {
     pub generations: Generations,
     /// Who takes another one over.
     pub orders: mpsc::Sender<Order>,
+    /// What was sent.
+    pub ledger: Ledger,
+    /// What happens.
+    pub tap: Tap,
     /// When the service started.
     pub started: std::time::Instant,
     /// Watches that this user may have.
     pub watch_limit: Option<u64>,
 }
 
+/// What a request's handler has.
 #[derive(Clone, Debug)]
-struct Server {
+pub(super) struct Server {
     questions: mpsc::Sender<Question>,
-    facts: Arc<Facts>,
+    pub(super) facts: Arc<Facts>,
     room: Arc<Semaphore>,
 }
 
@@ -135,6 +145,10 @@ pub async fn serve(
         .route("/v1/trigger", post(trigger))
         .route("/v1/rescan", post(rescan))
         .route("/v1/wait", post(wait))
+        .route("/v1/pause", post(steer::pause))
+        .route("/v1/resume", post(steer::resume))
+        .route("/v1/history", get(history::history))
+        .route("/v1/tap", get(tapping::tap))
         .route("/v1/approve", post(approve))
         .route("/v1/reload", post(reload))
         .route("/v1/rollback", post(rollback))
@@ -153,7 +167,8 @@ pub async fn serve(
     })
 }
 
-fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
+/// A refusal with its reason.
+pub(super) fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
     (
         status,
         Json(Refusal {
@@ -165,7 +180,7 @@ fn refuse(status: StatusCode, error: impl Into<String>) -> Response {
 }
 
 impl Server {
-    async fn ask(&self, ask: Ask) -> Result<Answer, Response> {
+    pub(super) async fn ask(&self, ask: Ask) -> Result<Answer, Response> {
         let Ok(_room) = self.room.try_acquire() else {
             return Err(crowded());
         };
@@ -204,6 +219,36 @@ impl Server {
         }
     }
 
+    /// Whether there is such a route.
+    pub(super) async fn knows(&self, route: Option<&str>) -> bool {
+        let Ok(selector) = selector(route) else {
+            return false;
+        };
+        matches!(self.ask(Ask::Paths(selector)).await, Ok(Answer::Status(status)) if !status.routes.is_empty())
+    }
+
+    /// The one that was probably meant is named.
+    pub(super) async fn no_such_route(&self, asked: Option<&str>) -> Response {
+        let status = match self.picture().await {
+            Ok(status) => status,
+            Err(response) => return response,
+        };
+        let known = status.routes.iter().map(|route| route.route.as_str());
+        let error = match asked {
+            Some(asked) => no_such_route(asked, known),
+            None => "there are no routes: the manifests have none for this host".to_owned(),
+        };
+        refuse(StatusCode::NOT_FOUND, error)
+    }
+
+    /// The picture with the pending paths.
+    async fn paths(&self, route: Option<&str>) -> Result<Status, Response> {
+        match self.ask(Ask::Paths(chosen(route)?)).await? {
+            Answer::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     async fn picture(&self) -> Result<Status, Response> {
         match self.ask(Ask::Status).await? {
             Answer::Status(status) => Ok(*status),
@@ -211,14 +256,29 @@ impl Server {
         }
     }
 
-    async fn begin(&self, ask: Ask) -> Response {
-        match self.ask(ask).await {
-            Ok(Answer::Accepted(routes)) => Json(Done {
+    /// Asks for something that is begun; `asked`: the route as it was named.
+    pub(super) async fn begin(&self, ask: Ask, asked: Option<&str>) -> Response {
+        let done = |routes, paused, note| {
+            Json(Done {
                 format_version: FORMAT_VERSION,
                 routes,
+                paused,
+                note,
             })
-            .into_response(),
-            Ok(Answer::NoSuchRoute) => no_such_route(),
+            .into_response()
+        };
+        match self.ask(ask).await {
+            Ok(Answer::Accepted(routes)) => done(routes, Vec::new(), None),
+            Ok(Answer::Later { routes, paused }) => {
+                let paused = paused.iter().map(ToString::to_string);
+                done(routes, paused.collect(), None)
+            }
+            Ok(Answer::NotKept(routes, error)) => done(
+                routes,
+                Vec::new(),
+                Some(format!("it does not outlive this process: {error}")),
+            ),
+            Ok(Answer::NoSuchRoute) => self.no_such_route(asked).await,
             Ok(Answer::NotHeld(None)) => refuse(
                 StatusCode::CONFLICT,
                 "the route is not held: nothing to approve",
@@ -241,18 +301,18 @@ impl Server {
     }
 }
 
-fn crowded() -> Response {
+pub(super) fn crowded() -> Response {
     refuse(
         StatusCode::TOO_MANY_REQUESTS,
         "too many requests at once: try again",
     )
 }
 
-fn ending() -> Response {
+pub(super) fn ending() -> Response {
     refuse(StatusCode::SERVICE_UNAVAILABLE, "the service is ending")
 }
 
-fn unexpected(answer: &Answer) -> Response {
+pub(super) fn unexpected(answer: &Answer) -> Response {
     tracing::error!(?answer, "an answer to another question");
     refuse(
         StatusCode::INTERNAL_SERVER_ERROR,
@@ -260,20 +320,17 @@ fn unexpected(answer: &Answer) -> Response {
     )
 }
 
-fn no_such_route() -> Response {
-    refuse(
-        StatusCode::NOT_FOUND,
-        "there is no such route: `heliostat status` lists them",
-    )
-}
-
 #[allow(clippy::result_large_err)] // an answer, made once a request
-fn chosen(route: Option<&str>) -> Result<Selector, Response> {
+pub(super) fn chosen(route: Option<&str>) -> Result<Selector, Response> {
     selector(route).map_err(|error| refuse(StatusCode::BAD_REQUEST, error))
 }
 
-async fn status(State(server): State<Server>) -> Response {
-    let status = match server.picture().await {
+async fn status(State(server): State<Server>, Query(query): Query<StatusQuery>) -> Response {
+    let status = match query.paths {
+        false => server.picture().await,
+        true => server.paths(query.route.as_deref()).await,
+    };
+    let status = match status {
         Ok(status) => status,
         Err(response) => return response,
     };
@@ -311,7 +368,10 @@ async fn plan(State(server): State<Server>) -> Response {
 
 async fn trigger(State(server): State<Server>, Json(body): Json<Routes>) -> Response {
     match chosen(body.route.as_deref()) {
-        Ok(selector) => server.begin(Ask::Trigger(selector)).await,
+        Ok(selector) => {
+            let ask = Ask::Trigger(selector);
+            server.begin(ask, body.route.as_deref()).await
+        }
         Err(response) => response,
     }
 }
@@ -323,7 +383,10 @@ async fn rescan(State(server): State<Server>, Json(body): Json<RescanBody>) -> R
         Compare::Quick
     };
     match chosen(body.route.as_deref()) {
-        Ok(selector) => server.begin(Ask::Rescan(selector, compare)).await,
+        Ok(selector) => {
+            let ask = Ask::Rescan(selector, compare);
+            server.begin(ask, body.route.as_deref()).await
+        }
         Err(response) => response,
     }
 }
@@ -336,7 +399,8 @@ async fn approve(State(server): State<Server>, Json(body): Json<ApproveBody>) ->
         source: SourceName(source.to_owned()),
         target: TargetName(target.to_owned()),
     };
-    server.begin(Ask::Approve(name, body.id)).await
+    let ask = Ask::Approve(name, body.id);
+    server.begin(ask, Some(&body.route)).await
 }
 
 async fn reload(State(server): State<Server>) -> Response {
@@ -380,18 +444,29 @@ async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> Respo
         match tokio::time::timeout(timeout, server.ask(Ask::Wait(selector.clone()))).await {
             Ok(Ok(Answer::Reached)) => (WaitResult::Reached, Vec::new()),
             Ok(Ok(Answer::Held(routes))) => (WaitResult::Held, routes),
-            Ok(Ok(Answer::NoSuchRoute)) => return no_such_route(),
+            Ok(Ok(Answer::NoSuchRoute)) => {
+                return server.no_such_route(body.route.as_deref()).await;
+            }
             Ok(Ok(other)) => return unexpected(&other),
             Ok(Err(response)) => return response,
             Err(_) => (WaitResult::TimedOut, Vec::new()),
         };
     let late = match result {
         WaitResult::Reached => Vec::new(),
-        WaitResult::Held | WaitResult::TimedOut => match server.picture().await {
-            Ok(status) => late(&status, &selector, &held),
-            Err(response) => return response,
-        },
+        WaitResult::Held | WaitResult::Paused | WaitResult::TimedOut => {
+            match server.picture().await {
+                Ok(status) => late(&status, &selector, &held),
+                Err(response) => return response,
+            }
+        }
     };
+    // What is paused goes on by itself; what is held wants somebody.
+    let all_paused = |late: &[Late]| late.iter().all(|late| late.0 == RouteState::Paused);
+    let result = match result {
+        WaitResult::Held if all_paused(&late) => WaitResult::Paused,
+        other => other,
+    };
+    let late = late.into_iter().map(|late| late.1).collect();
     Json(WaitAnswer {
         format_version: FORMAT_VERSION,
         result,
@@ -400,8 +475,11 @@ async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> Respo
     .into_response()
 }
 
+/// A route that keeps a wait waiting, and a line about it.
+type Late = (RouteState, String);
+
 /// The routes that keep a wait waiting, one line each.
-fn late(status: &Status, selector: &Selector, held: &[RouteName]) -> Vec<String> {
+fn late(status: &Status, selector: &Selector, held: &[RouteName]) -> Vec<Late> {
     let held: BTreeMap<String, ()> = held.iter().map(|name| (name.to_string(), ())).collect();
     let meant = |route: &str| {
         let Some((source, target)) = route.split_once('/') else {
@@ -422,9 +500,13 @@ fn late(status: &Status, selector: &Selector, held: &[RouteName]) -> Vec<String>
                 held.contains_key(&route.route)
             }
         })
-        .map(|route| match &route.why {
-            Some(why) => format!("{}: {}: {why}", route.route, route.state.word()),
-            None => format!("{}: {}", route.route, route.state.word()),
+        .map(|route| {
+            let (name, state) = (&route.route, route.state.word());
+            let line = match &route.why {
+                Some(why) => format!("{name}: {state}: {why}"),
+                None => format!("{name}: {state}"),
+            };
+            (route.state, line)
         })
         .collect()
 }
