@@ -64,8 +64,7 @@ fn quiet_keys() -> Option<Termios> {
     let before = rustix::termios::tcgetattr(keyboard.as_fd()).ok()?;
     let mut quiet = before.clone();
     quiet.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
-    // Reading never waits: who reads knows that there is something.
-    quiet.special_codes[SpecialCodeIndex::VMIN] = 0;
+    quiet.special_codes[SpecialCodeIndex::VMIN] = 1;
     quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
     rustix::termios::tcsetattr(keyboard.as_fd(), OptionalActions::Now, &quiet).ok()?;
     Some(before)

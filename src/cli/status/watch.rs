@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
 use super::screen::Screen;
 use super::{StatusArgs, chosen, path, picture};
@@ -122,7 +122,7 @@ async fn redrawn(
     let mut ends = Ends::new()?;
     let mut resized = signal(SignalKind::window_change())?;
     let mut screen = Screen::enter(out)?;
-    let mut keys = Keys::new(screen.has_keys())?;
+    let mut keys = Keys::new(screen.has_keys());
     let (mut last, mut trouble) = (first, None);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -131,9 +131,7 @@ async fn redrawn(
         screen.show(&drawn(args, &last, trouble.as_deref(), colour)?)?;
         tokio::select! {
             () = ends.next() => return Ok(Ok(last)),
-            end = keys.next() => if end? {
-                return Ok(Ok(last));
-            },
+            () = keys.end() => return Ok(Ok(last)),
             _ = resized.recv() => {}
             _ = ticks.tick() => match take(args).await {
                 Ok(answer) => (last, trouble) = (answer, None),
@@ -182,25 +180,30 @@ impl Ends {
 }
 
 /// The keyboard, where there is one.
-struct Keys(Option<AsyncFd<io::Stdin>>);
+struct Keys(Option<mpsc::Receiver<u8>>);
 
 impl Keys {
-    fn new(there: bool) -> io::Result<Keys> {
-        let keyboard = there.then(|| AsyncFd::register(io::stdin()));
-        Ok(Keys(keyboard.transpose()?))
+    fn new(there: bool) -> Keys {
+        Keys(there.then(|| {
+            let (sender, keys) = mpsc::channel(1);
+            // It waits for a key for as long as the process lives, which is not longer than the picture is shown.
+            std::thread::spawn(move || {
+                for key in io::stdin().lock().bytes().map_while(Result::ok) {
+                    if sender.blocking_send(key).is_err() {
+                        break;
+                    }
+                }
+            });
+            keys
+        }))
     }
 
-    /// Whether a key was pressed that ends it.
-    async fn next(&mut self) -> io::Result<bool> {
-        let Some(keyboard) = &self.0 else {
+    /// A key was pressed that ends it, or the terminal is gone.
+    async fn end(&mut self) {
+        let Some(keys) = &mut self.0 else {
             return std::future::pending().await;
         };
-        let mut ready = keyboard.readable().await?;
-        let mut pressed = [0; 64];
-        let count = io::stdin().lock().read(&mut pressed)?;
-        ready.clear_ready();
         // Ctrl-C and Ctrl-D.
-        let ends = |key: &u8| matches!(key, b'q' | b'Q' | 3 | 4);
-        Ok(pressed[..count].iter().any(ends))
+        while !matches!(keys.recv().await, None | Some(b'q' | b'Q' | 3 | 4)) {}
     }
 }
