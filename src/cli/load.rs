@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::files::Inputs;
 use super::{exit, files};
 use crate::diagnostic::{Diagnostic, Label, Report, Severity, Sources, terminal};
-use crate::manifest::{self, Manifest, Mechanism, SourceFile};
+use crate::manifest::{self, Access, Http, Manifest, Mechanism, SourceFile};
 use crate::plan::{self, Agent, HostFacts, Limits, Plan};
 
 /// Where the host's settings are looked for.
@@ -215,6 +215,10 @@ pub fn read_agent(
         watch: Mechanism::default(),
         rsync_path: None,
         watch_manifests: false,
+        access: Access::default(),
+        http: Http::default(),
+        metrics: None,
+        heartbeat: None,
     };
     let path = match named {
         Some(path) => Some(path),
@@ -271,6 +275,10 @@ fn take(agent: &mut Agent, written: manifest::Agent) {
     agent.state_dir = written.state_dir.map(|path| path.value);
     agent.socket = written.socket.map(|path| path.value);
     agent.watch_manifests = written.watch_manifests.is_some_and(|on| on.value);
+    agent.access = written.access.unwrap_or_default();
+    agent.http = written.http.unwrap_or_default();
+    agent.metrics = written.metrics;
+    agent.heartbeat = written.heartbeat;
     agent.rsync_path = written.rsync_path.map(|path| path.value);
     agent.watch = written
         .watch

@@ -1,7 +1,9 @@
 //! `run`: the orchestrator, or with `--once` one pass over every route.
 
 use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -9,13 +11,16 @@ use serde::Serialize;
 use super::bar::Bars;
 use super::client::{Format, SOCKET};
 use super::exit;
-use super::load::Loaded;
+use super::load::{self, Loaded};
 use super::start;
 use crate::engine::status::thousands;
 use crate::engine::status::{RouteStatus, Status};
+use crate::manifest::Metrics;
 use crate::plan;
+use crate::service::http::TcpOptions;
 use crate::service::in_force::Origin;
 use crate::service::logs::{self, LogFormat};
+use crate::service::metrics::textfile::Textfile;
 use crate::service::once::{self, Result as Settled};
 use crate::service::protocol::FORMAT_VERSION;
 use crate::service::runtime::{self, Options};
@@ -44,9 +49,9 @@ pub struct RunArgs {
     /// The control socket [default: /run/heliostat/control.sock]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Where HTTP would be served: not supported yet
-    #[arg(long, value_name = "ADDR", hide = true)]
-    pub http: Option<String>,
+    /// Where HTTP is served over TCP, as `127.0.0.1:9099` [default: what the agent file says, else nowhere]
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<SocketAddr>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub log_format: LogFormat,
@@ -65,13 +70,6 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    if args.http.is_some() {
-        writeln!(
-            err,
-            "error: `--http` is not supported yet: the control socket (`--socket`) speaks HTTP to local clients"
-        )?;
-        return Ok(exit::USAGE);
-    }
     let service = !args.once && !args.dry_run;
     let start = match start::read(args, service, colour, err)? {
         Ok(start) => start,
@@ -87,8 +85,15 @@ pub fn run(
             });
         }
     };
+    let http = match tcp(args, &start.loaded) {
+        Ok(http) => http,
+        Err(refusal) => {
+            writeln!(err, "error: {refusal}")?;
+            return Ok(exit::USAGE);
+        }
+    };
     logs::start(args.log_format, &args.log_level, colour);
-    let (options, files) = (options(args, start.loaded), start.files);
+    let (options, files) = (options(args, start.loaded, http), start.files);
     let ended = if args.dry_run {
         dry_run(args, options, out)
     } else if args.once {
@@ -125,7 +130,24 @@ pub fn run(
     }
 }
 
-fn options(args: &RunArgs, loaded: Loaded) -> Options {
+/// Where HTTP is served over TCP, and what may be done there.
+fn tcp(args: &RunArgs, loaded: &Loaded) -> Result<Option<TcpOptions>, String> {
+    let http = &loaded.agent.http;
+    let Some(listen) = args.http.or(http.listen) else {
+        return Ok(None);
+    };
+    if let Some(refusal) = http.refusal(listen) {
+        return Err(format!("HTTP is not served at `{listen}`: {refusal}"));
+    }
+    let own = [loaded.host.clone(), load::host_name()];
+    Ok(Some(TcpOptions {
+        listen,
+        operate: http.operate,
+        names: own.into_iter().chain(http.hosts.iter().cloned()).collect(),
+    }))
+}
+
+fn options(args: &RunArgs, loaded: Loaded, http: Option<TcpOptions>) -> Options {
     let Loaded { plan, host, agent } = loaded;
     let path = |flag: &Option<PathBuf>, set: Option<&String>, default: &str| {
         flag.clone()
@@ -141,7 +163,18 @@ fn options(args: &RunArgs, loaded: Loaded) -> Options {
         state_dir: path(&args.state_dir, agent.state_dir.as_ref(), STATE_DIR),
         // A pass that ends by itself is steered by nobody.
         socket: (!passing).then_some(socket),
+        access: agent.access,
+        http: http.filter(|_| !passing),
+        textfile: agent.metrics.map(textfile),
+        heartbeat: agent.heartbeat,
         rsync_path: agent.rsync_path,
+    }
+}
+
+fn textfile(metrics: Metrics) -> Textfile {
+    Textfile {
+        path: metrics.textfile.into(),
+        every: Duration::from_millis(metrics.every_ms),
     }
 }
 

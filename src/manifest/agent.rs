@@ -1,14 +1,13 @@
 //! `kind: Agent`: the settings of a host.
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use super::document::labels;
-use super::fields::{Field, Fields};
+use super::fields::Fields;
 use super::reading::Reading;
 use super::yaml::Node;
-use super::{Agent, Limits, Mechanism, Spanned, name, paths};
-use crate::diagnostic::{Code, Diagnostic};
+use super::{Agent, Limits, Mechanism, Spanned, name, paths, reach, telling};
+use crate::diagnostic::Code;
 
 /// Each transfer is a process or a thread with its own memory.
 const TRANSFERS: RangeInclusive<u64> = 1..=1024;
@@ -32,10 +31,11 @@ pub(super) fn agent(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &No
         watch_manifests: fields.read(reading, "watchManifests", |reading, key, node| {
             reading.boolean(key, node)
         }),
+        access: fields.read(reading, "access", reach::access),
+        http: fields.read(reading, "http", reach::http),
+        metrics: fields.read(reading, "metrics", telling::metrics),
+        heartbeat: fields.read(reading, "heartbeat", telling::heartbeat),
     };
-    if let Some(field) = fields.take("http") {
-        http(reading, field);
-    }
     fields.finish(
         reading,
         &[
@@ -114,26 +114,4 @@ fn rsync(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Spanned<St
     let path = fields.read(reading, "path", paths::absolute);
     fields.finish(reading, &[]);
     path
-}
-
-fn http(reading: &mut Reading<'_>, field: Field<'_>) {
-    if let Some(mut fields) = Fields::of(reading, "http", "`http`", field.node) {
-        if let Some(listen) = fields.read(reading, "listen", |reading, key, node| {
-            reading.text(key, node)
-        }) && listen.value.parse::<SocketAddr>().is_err()
-        {
-            let message = format!("`{}` is not an address with a port", listen.value);
-            reading.wrong(
-                Code::BadText,
-                &listen.at,
-                message,
-                "as in `127.0.0.1:9099` or `[::1]:9099`",
-            );
-        }
-        fields.finish(reading, &[]);
-    }
-    reading.report(
-        Diagnostic::new(Code::NotSupported, "`http` is not supported yet")
-            .primary(&field.key.at, "remove it for now"),
-    );
 }

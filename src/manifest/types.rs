@@ -443,6 +443,14 @@ pub struct Agent {
     pub rsync_path: Option<Spanned<String>>,
     /// Whether changed manifests are taken over by themselves.
     pub watch_manifests: Option<Spanned<bool>>,
+    /// Who else may use the control socket.
+    pub access: Option<super::Access>,
+    /// HTTP over TCP.
+    pub http: Option<super::Http>,
+    /// Metrics in a file.
+    pub metrics: Option<super::Metrics>,
+    /// What somebody outside hears.
+    pub heartbeat: Option<super::Heartbeat>,
 }
 
 /// Bounds of the whole service.

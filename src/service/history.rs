@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::control::{Server, chosen, refuse};
+use super::http::{Server, chosen, refuse};
 use super::protocol::FORMAT_VERSION;
 use crate::engine::{Selector, escape};
 use crate::ledger::{RUNS_MAX, Run};
@@ -204,7 +204,7 @@ pub(super) async fn history(
         Ok(wanted) => wanted,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
-    let ledger = server.facts.ledger.clone();
+    let ledger = server.facts().ledger.clone();
     let read = tokio::task::spawn_blocking(move || {
         let runs = ledger.runs(LIMIT_MAX);
         let known = runs.iter().any(|run| wanted.selector.matches(&run.route));

@@ -1,7 +1,7 @@
 //! The thin shell around the engine: it carries effects out and reports back. It decides nothing.
 //!
 //! Owns the driver loop, the production [`World`](world::World) (watches, transfers, answers), the state directory,
-//! the control socket with its client, signals and log lines; and what plan is in force: `reloader` takes another one over,
+//! the HTTP interface with its client, signals and log lines; and what plan is in force: `reloader` takes another one over,
 //! `generations` keeps those that were, `files_watch` and `drift` see that the files are others. Called by the commands
 //! `run`, `status`, `trigger`, `rescan`, `wait`, `approve`, `reload` and `rollback`. It must not know manifests: a compiled
 //! plan comes in, and a [`Reader`](reading::Reader) that makes another one of the files.
@@ -9,21 +9,24 @@
 pub mod alarm;
 pub mod client;
 mod clock;
-pub mod control;
 pub mod drift;
 pub mod driver;
 pub mod files_watch;
 pub mod generations;
+pub mod heartbeat;
 pub mod history;
+pub mod http;
 pub mod in_force;
 pub mod keeper;
 pub mod logs;
+pub mod metrics;
 pub mod naming;
 pub mod once;
 pub mod orphans;
 mod pauses;
 pub mod preview;
 pub mod protocol;
+pub mod question;
 pub mod reading;
 pub mod reloader;
 pub mod runtime;

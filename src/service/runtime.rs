@@ -10,24 +10,25 @@ use tokio::task::JoinSet;
 
 use super::alarm::Alarm;
 use super::clock::Clock;
-use super::control::{self, Facts};
 use super::drift::Drifts;
 use super::driver::{self, Shell};
 use super::files_watch;
 use super::generations::{Generation, Generations};
+use super::http::{self, Facts, Server, Tcp, TcpOptions};
 use super::in_force::{InForce, Origin, Standing};
 use super::keeper::Keeper;
+use super::metrics::textfile::Textfile;
 use super::pauses::PauseFile;
 use super::reading::Reader;
 use super::reloader::{Order, Reloader};
 use super::signals::Signals;
 use super::state::StateDir;
 use super::world::{World, WorldParts};
-use super::{Failure, orphans};
+use super::{Failure, heartbeat, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
 use crate::host;
 use crate::ledger::{Ledger, Opened};
-use crate::manifest::Mechanism;
+use crate::manifest::{Access, Heartbeat, Mechanism};
 use crate::plan::{self, Compare, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
@@ -46,6 +47,14 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// The control socket; `None`: none.
     pub socket: Option<PathBuf>,
+    /// Who else may use it.
+    pub access: Access,
+    /// HTTP over TCP; `None`: none.
+    pub http: Option<TcpOptions>,
+    /// Metrics in a file.
+    pub textfile: Option<Textfile>,
+    /// What somebody outside hears.
+    pub heartbeat: Option<Heartbeat>,
     /// rsync's absolute path, where the agent file names one.
     pub rsync_path: Option<String>,
 }
@@ -67,6 +76,9 @@ pub struct Files {
 
 /// Orders that wait to be carried out: each of them reads what there is then.
 const ORDERS_MAX: usize = 16;
+
+/// The textfile and the heartbeat each have one at a time.
+const OWN_QUESTIONS: usize = 4;
 
 /// A service's passes say how far they are in its log, so seldom…
 const SHOW_EVERY: Duration = Duration::from_secs(5);
@@ -109,26 +121,45 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             limits: options.limits,
             host: options.host.clone(),
             asker: world.asker(),
+            tally: world.tally(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(reloader.run(taken));
+        let facts = Arc::new(Facts {
+            host: options.host.clone(),
+            drifts: Drifts::new(Arc::clone(&files.reader), in_force.clone()),
+            in_force,
+            generations,
+            orders: orders.clone(),
+            started: Instant::now(),
+            watch_limit: options.limits.watches.or_else(host::user_watches),
+            tally: world.tally(),
+            ledger: world.ledger().clone(),
+            tap: world.tap().clone(),
+            ledger: world.ledger().clone(),
+            tap: world.tap().clone(),
+        });
         let _control = match &options.socket {
             Some(path) => {
-                let facts = Facts {
-                    host: options.host.clone(),
-                    drifts: Drifts::new(Arc::clone(&files.reader), in_force.clone()),
-                    in_force,
-                    generations,
-                    orders: orders.clone(),
-                    ledger: world.ledger().clone(),
-                    tap: world.tap().clone(),
-                    started: Instant::now(),
-                    watch_limit: options.limits.watches.or_else(host::user_watches),
-                };
-                Some(control::serve(path, world.asker(), facts).await?)
+                let facts = Arc::clone(&facts);
+                Some(http::serve(path, &options.access, world.asker(), facts).await?)
             }
             None => None,
         };
+        let _tcp = options
+            .http
+            .clone()
+            .map(|http| Tcp::serve(http, world.asker(), Arc::clone(&facts)));
+        // What the service tells by itself asks at a desk of its own.
+        let own = Server::new(world.asker(), facts, OWN_QUESTIONS);
+        let _textfile = options
+            .textfile
+            .clone()
+            .map(|textfile| textfile.write(own.clone()));
+        let _heartbeat = options
+            .heartbeat
+            .clone()
+            .map(|settings| heartbeat::beat(settings, own, world.tally()));
         if files.watch {
             tasks.spawn(files_watch::watch(files.reader, orders));
         }

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::control::{Server, chosen, refuse};
+use super::http::{Server, chosen, refuse};
 use crate::engine::{Ask, PAUSE_MAX, PAUSE_MIN, PauseWish, escape};
 
 /// Longer words of an operator are refused: they stand in a line of `status`.

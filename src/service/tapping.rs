@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 
-use super::control::{Server, chosen, refuse};
+use super::http::{Server, chosen, refuse};
 use super::tap::{Listener, Told};
 use crate::engine::Selector;
 use crate::filter::{Filter, FilterSpec, Rule, Verdict};
@@ -69,7 +69,7 @@ pub(super) async fn tap(State(server): State<Server>, Query(query): Query<TapQue
         Ok(paths) => paths,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
     };
-    let Some(listener) = server.facts.tap.listen() else {
+    let Some(listener) = server.facts().tap.listen() else {
         return refuse(
             StatusCode::TOO_MANY_REQUESTS,
             "as many listen as can at once: end one of them",

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::alarm::Alarm;
 use super::clock::Clock;
-use super::control::Question;
 use super::driver::Shell;
 use super::keeper::Keeper;
 use super::logs::Log;
+use super::metrics::Tally;
 use super::pauses::PauseFile;
+use super::question::Question;
 use super::signals::Signals;
 use super::state::StateDir;
 use super::tap::Tap;
@@ -95,6 +97,7 @@ pub struct World {
     signals: Signals,
     watched: bool,
     show_every: Duration,
+    tally: Tally,
 }
 
 /// What a world is made of.
@@ -160,12 +163,18 @@ impl World {
             signals: parts.signals,
             watched: parts.watched,
             show_every: parts.show_every,
+            tally: Tally::default(),
         }
     }
 
     /// Where the control socket puts its questions.
     pub fn asker(&self) -> mpsc::Sender<Question> {
         self.asker.clone()
+    }
+
+    /// What is counted.
+    pub fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     /// The state directory.
@@ -252,7 +261,13 @@ impl World {
             });
             return;
         }
-        let sink = move |notice: Notice| sender.blocking_send(Input::Watch(id, notice)).is_ok();
+        let events = self.tally.events(&source.name);
+        let sink = move |notice: Notice| {
+            if let Notice::Changed(marks) = &notice {
+                events.fetch_add(marks.len() as u64, Ordering::Relaxed);
+            }
+            sender.blocking_send(Input::Watch(id, notice)).is_ok()
+        };
         let options = WatchOptions {
             cookies: self.state.cookies(&source.name, id),
             watch_limit: self.watch_limit,
@@ -426,9 +441,10 @@ impl Shell for World {
             Effect::DisownRoute(route) => self.keeper.disown_route(route, self.sender.clone()),
             Effect::Tell(event) => {
                 self.log.tell(&event);
-                let wall = self.clock.now().wall;
-                self.keeper.book(&event, wall);
-                self.tapper.tells(&event, wall);
+                let now = self.clock.now().wall;
+                self.tally.book(&event, now);
+                self.keeper.book(&event, now);
+                self.tapper.tells(&event, now);
             }
             Effect::Drained => self.ending = Ending::Over,
         }

@@ -1,4 +1,4 @@
-//! The three system calls of fanotify that no safe crate has: the only `unsafe` of this program.
+//! The three system calls of fanotify that no safe crate has.
 //!
 //! Knows nothing of trees and events. Called by `fanotify` alone.
 #![allow(unsafe_code)]

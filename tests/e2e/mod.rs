@@ -24,6 +24,7 @@ mod secrets;
 mod short;
 mod socket;
 mod supervision;
+mod web;
 
 use std::fs;
 use std::path::{Path, PathBuf};
