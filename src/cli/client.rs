@@ -78,12 +78,7 @@ impl ClientArgs {
     }
 
     /// Shows what is wrong with what was asked for.
-    pub fn wrong(
-        &self,
-        error: &str,
-        out: &mut dyn Write,
-        err: &mut dyn Write,
-    ) -> io::Result<u8> {
+    pub fn wrong(&self, error: &str, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
         self.failed(&Failure::Setup(error.to_owned()), out, err)
     }
 
@@ -97,7 +92,9 @@ impl ClientArgs {
 /// A path with what is asked for, encoded.
 pub fn query(path: &str, asked: &[(&str, Option<String>)]) -> String {
     let mut whole = path.to_owned();
-    let given = asked.iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+    let given = asked
+        .iter()
+        .filter_map(|(key, value)| Some((key, value.as_ref()?)));
     for (index, (key, value)) in given.enumerate() {
         whole.push(if index == 0 { '?' } else { '&' });
         whole.push_str(key);
@@ -151,7 +148,11 @@ mod tests {
 
     #[test]
     fn queries_are_encoded() {
-        let asked = [("a", None), ("b", Some("x/y z".to_owned())), ("c", Some("1".to_owned()))];
+        let asked = [
+            ("a", None),
+            ("b", Some("x/y z".to_owned())),
+            ("c", Some("1".to_owned())),
+        ];
         assert_eq!(query("/p", &asked), "/p?b=x%2Fy%20z&c=1");
         assert_eq!(query("/p", &[("a", None)]), "/p");
     }

@@ -99,7 +99,10 @@ pub fn run(args: &HistoryArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::
         Err(failure @ Failure::NotReachable(_)) => match ledger::runs_in(&args.state_dir) {
             Ok(runs) => {
                 let at = args.state_dir.display();
-                writeln!(err, "the service does not answer: read from its ledger in `{at}`")?;
+                writeln!(
+                    err,
+                    "the service does not answer: read from its ledger in `{at}`"
+                )?;
                 wanted.of(runs)
             }
             Err(_) => return args.client.failed(&failure, out, err),
@@ -193,9 +196,18 @@ mod tests {
         show(&answer, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].starts_with("WHEN  ") && lines[0].ends_with("REASON"), "{text}");
-        assert!(lines[1].ends_with("1,200      3        0  12ms  1.5s"), "{text}");
-        assert!(lines[2].ends_with("–      –        –  12ms     –  noSpace: it is full"), "{text}");
+        assert!(
+            lines[0].starts_with("WHEN  ") && lines[0].ends_with("REASON"),
+            "{text}"
+        );
+        assert!(
+            lines[1].ends_with("1,200      3        0  12ms  1.5s"),
+            "{text}"
+        );
+        assert!(
+            lines[2].ends_with("–      –        –  12ms     –  noSpace: it is full"),
+            "{text}"
+        );
         assert_eq!(lines[3], "and 7 more: `--limit`");
     }
 }

@@ -81,7 +81,9 @@ fn line(told: &Told) -> String {
     let at = told.at.to_zoned(jiff::tz::TimeZone::system());
     let at = at.strftime("%H:%M:%S%.3f");
     let (kind, of, text) = words(&told.what);
-    format!("{at}  {kind:<8}  {of}  {text}").trim_end().to_owned()
+    format!("{at}  {kind:<8}  {of}  {text}")
+        .trim_end()
+        .to_owned()
 }
 
 /// What it is, of what, and the rest of it.
@@ -105,7 +107,11 @@ fn words(what: &What) -> (&'static str, &str, String) {
                 (None, _, _) => "no `include` matches".to_owned(),
             };
             let of = route.as_deref().unwrap_or(source);
-            ("filtered", of, format!("{path}  {}{why}", event.unwrap_or_default()))
+            (
+                "filtered",
+                of,
+                format!("{path}  {}{why}", event.unwrap_or_default()),
+            )
         }
         What::Window {
             route,
@@ -143,7 +149,10 @@ fn words(what: &What) -> (&'static str, &str, String) {
             ("transfer", route, text)
         }
         What::Outcome(transfer) => {
-            let (took, lag) = (milliseconds(transfer.took_ms), milliseconds(transfer.lag_ms));
+            let (took, lag) = (
+                milliseconds(transfer.took_ms),
+                milliseconds(transfer.lag_ms),
+            );
             let mut text = format!("{} ({})", transfer.outcome, transfer.trigger);
             if matches!(transfer.outcome.as_str(), "done" | "partial") {
                 let (files, bytes) = (thousands(transfer.files), thousands(transfer.bytes));
@@ -237,6 +246,9 @@ mod tests {
             leaves_in_ms: Some(5),
             why: "gathers changes".into(),
         };
-        assert_eq!(shown(window), "window web/dr 1 path, due in 5ms: gathers changes");
+        assert_eq!(
+            shown(window),
+            "window web/dr 1 path, due in 5ms: gathers changes"
+        );
     }
 }

@@ -50,7 +50,10 @@ pub fn begun(
 ) -> io::Result<u8> {
     if client.format == Format::Human {
         for route in &done.paused {
-            writeln!(err, "{route} is paused, so afterwards: heliostat resume {route}")?;
+            writeln!(
+                err,
+                "{route} is paused, so afterwards: heliostat resume {route}"
+            )?;
         }
         if let Some(note) = &done.note {
             writeln!(err, "warning: {note}")?;

@@ -106,10 +106,12 @@ impl Engine {
         let paused = |name: &RouteName, at: Option<u64>| {
             self.pauses.hold(name)
                 && at.is_some()
-                && routes.get(name).is_some_and(|route: &Route| {
-                    route.running.is_none() && route.suspect.is_none()
-                })
-                && sources.get(&name.source).is_some_and(|source| source.is_ready())
+                && routes
+                    .get(name)
+                    .is_some_and(|route: &Route| route.running.is_none() && route.suspect.is_none())
+                && sources
+                    .get(&name.source)
+                    .is_some_and(|source| source.is_ready())
         };
         self.waits.0.retain(|request, wait| {
             let late: Vec<(&RouteName, Option<u64>)> = wait
@@ -122,7 +124,10 @@ impl Engine {
                 effects.push(Effect::Answer(*request, Answer::Reached));
                 return false;
             }
-            if late.iter().all(|&(name, at)| held(name) || paused(name, at)) {
+            if late
+                .iter()
+                .all(|&(name, at)| held(name) || paused(name, at))
+            {
                 let late = late.into_iter().map(|(name, _)| name.clone());
                 effects.push(Effect::Answer(*request, Answer::Held(late.collect())));
                 return false;

@@ -13,10 +13,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Now;
 use super::core::Engine;
 use super::input::{Answer, Effect, Event, RequestId, Selector};
 use super::route::until;
-use super::Now;
 use crate::plan::RouteName;
 
 /// The shortest pause: shorter ones are over before anybody has read that they began.
@@ -147,9 +147,7 @@ impl Engine {
                 effects.push(Effect::Cancel(running.id));
             }
             effects.push(Effect::Tell(Event::Paused(name.clone(), pause.clone())));
-            self.pauses
-                .0
-                .insert(name.clone(), Active::new(pause, now));
+            self.pauses.0.insert(name.clone(), Active::new(pause, now));
             count += 1;
         }
         if count == 0 {
@@ -167,7 +165,10 @@ impl Engine {
         by: &str,
         effects: &mut Vec<Effect>,
     ) {
-        let over = self.pauses.0.extract_if(.., |name, _| selector.matches(name));
+        let over = self
+            .pauses
+            .0
+            .extract_if(.., |name, _| selector.matches(name));
         let over: Vec<RouteName> = over.map(|(name, _)| name).collect();
         if over.is_empty() {
             let answer = match self.routes.keys().any(|name| selector.matches(name)) {
@@ -186,7 +187,10 @@ impl Engine {
 
     /// Ends those whose time is up.
     pub(super) fn end_pauses(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        let over = self.pauses.0.extract_if(.., |_, active| active.is_over(now));
+        let over = self
+            .pauses
+            .0
+            .extract_if(.., |_, active| active.is_over(now));
         let over: Vec<RouteName> = over.map(|(name, _)| name).collect();
         if over.is_empty() {
             return;
@@ -263,8 +267,16 @@ mod tests {
         let pauses = taken_up(1_000, 1_100, now(5, 1_040));
         assert_eq!(left(&pauses, now(5, 1_040)), Some(60));
         assert_eq!(left(&pauses, now(65, 1_090)), None, "by its own time");
-        assert_eq!(left(&pauses, now(6, 1_100)), None, "by the wall clock, as after a sleep");
-        assert_eq!(left(&pauses, now(25, -9_000)), Some(40), "the clock was set back");
+        assert_eq!(
+            left(&pauses, now(6, 1_100)),
+            None,
+            "by the wall clock, as after a sleep"
+        );
+        assert_eq!(
+            left(&pauses, now(25, -9_000)),
+            Some(40),
+            "the clock was set back"
+        );
         // The clock was set back while nobody was there.
         let pauses = taken_up(1_000, 1_100, now(0, -900_000));
         assert_eq!(left(&pauses, now(0, -900_000)), Some(100));

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::core::Engine;
 use super::failing::{Failed, Failing};
+use super::input::Selector;
 use super::route::Route;
 use super::source::Source;
-use super::input::Selector;
 use super::status::{
     HoldStatus, PATHS_MAX, PathStatus, RouteStatus, SourceStatus, State, Status, span,
 };
@@ -27,7 +27,10 @@ impl Engine {
     }
 
     fn draw(&self, now: Now, selector: &Selector, paths: bool) -> Status {
-        let chosen = self.routes.iter().filter(|(name, _)| selector.matches(name));
+        let chosen = self
+            .routes
+            .iter()
+            .filter(|(name, _)| selector.matches(name));
         let mut routes: Vec<RouteStatus> = chosen
             .map(|(_, route)| RouteStatus {
                 pending_paths: match paths {

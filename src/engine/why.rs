@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::change_set::Pending;
 use super::core::Engine;
 use super::route::{Due, Route};
 use super::status::{PATHS_MAX, PendingStatus, State, span};
-use super::change_set::Pending;
 use super::{Hold, Now, Pause, RelPath};
 use crate::plan::{RouteName, Sync};
 use crate::schedule;
@@ -43,10 +43,7 @@ pub fn held(hold: &Hold, name: &RouteName, id: &str) -> (&'static str, String) {
         }
         Hold::Guard(refusal) if refusal.guard == "lostMount" => (
             refusal.guard,
-            format!(
-                "{}: heliostat approve {name} --id {id}",
-                refusal.message
-            ),
+            format!("{}: heliostat approve {name} --id {id}", refusal.message),
         ),
         Hold::Guard(refusal) => (refusal.guard, refusal.message.clone()),
     }
@@ -165,9 +162,10 @@ impl Engine {
             reason,
         };
         let under_way = route.running.iter().flat_map(|running| {
-            let pass = running.load.pass.map(|pass| {
-                whole(pass.since, "everything is being compared".to_owned())
-            });
+            let pass = running
+                .load
+                .pass
+                .map(|pass| whole(pass.since, "everything is being compared".to_owned()));
             let marks = running.load.marks.iter();
             pass.into_iter()
                 .chain(marks.map(|mark| show(mark, "is being sent")))
@@ -194,9 +192,12 @@ impl Engine {
             .chain(suspect)
             .chain(wanted)
             .chain(route.pending.iter().map(|mark| show(mark, &waits)))
-            .chain(route.filling.iter().map(|mark| {
-                show(mark, "came into the filter, and waits for its turn")
-            }))
+            .chain(
+                route
+                    .filling
+                    .iter()
+                    .map(|mark| show(mark, "came into the filter, and waits for its turn")),
+            )
             .take(PATHS_MAX)
             .collect()
     }

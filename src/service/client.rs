@@ -146,9 +146,7 @@ pub fn events(
     runtime.block_on(async {
         match time {
             None => listen.await,
-            Some(time) => tokio::time::timeout(time, listen)
-                .await
-                .unwrap_or(Ok(true)),
+            Some(time) => tokio::time::timeout(time, listen).await.unwrap_or(Ok(true)),
         }
     })
 }

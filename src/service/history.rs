@@ -105,7 +105,10 @@ impl From<Run> for Transfer {
         let first = run.failed.first();
         let first = first.map(|first| match run.failed_count {
             0 | 1 => format!("{}: {}", first.path, first.reason),
-            many => format!("{many} paths failed, the first: {}: {}", first.path, first.reason),
+            many => format!(
+                "{many} paths failed, the first: {}: {}",
+                first.path, first.reason
+            ),
         });
         let failed = run.failed.iter().map(|failure| FailedPath {
             path: failure.path.to_string(),
@@ -255,8 +258,13 @@ mod tests {
             run(20, "b", "partial"),
             run(10, "a", "done"),
         ];
-        let answer = Wanted::new(selector(route).unwrap(), query).unwrap().of(runs);
-        let at = answer.transfers.iter().map(|transfer| transfer.at.as_second());
+        let answer = Wanted::new(selector(route).unwrap(), query)
+            .unwrap()
+            .of(runs);
+        let at = answer
+            .transfers
+            .iter()
+            .map(|transfer| transfer.at.as_second());
         (at.collect(), answer.more)
     }
 
@@ -306,7 +314,10 @@ mod tests {
         };
         let shown = Transfer::from(partial);
         let reason = shown.reason.unwrap();
-        assert!(reason.starts_with("7 paths failed, the first: a"), "{reason}");
+        assert!(
+            reason.starts_with("7 paths failed, the first: a"),
+            "{reason}"
+        );
         assert!(!reason.contains('\n'), "{reason}");
         assert_eq!((shown.failed.len(), shown.failed_count), (2, 7));
     }

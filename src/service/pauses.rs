@@ -91,13 +91,21 @@ impl PauseFile {
     ) -> impl FnOnce() -> Result<(), String> + Send + 'static {
         let inner = Arc::clone(&self.0);
         let version = {
-            let mut versions = inner.versions.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut versions = inner
+                .versions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             versions.1 += 1;
             versions.1
         };
         move || {
             let _alone = inner.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            let written = || inner.versions.lock().unwrap_or_else(PoisonError::into_inner);
+            let written = || {
+                inner
+                    .versions
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+            };
             if written().0 > version {
                 return Ok(());
             }
@@ -176,7 +184,11 @@ mod tests {
         let file = PauseFile::of(scratch.path());
         file.keep(pauses("a reason"))().unwrap();
         let text = fs::read_to_string(&file.0.path).unwrap();
-        for damaged in ["", &text[..text.len() / 2], &text.replace("a reason", "another")] {
+        for damaged in [
+            "",
+            &text[..text.len() / 2],
+            &text.replace("a reason", "another"),
+        ] {
             fs::write(&file.0.path, damaged).unwrap();
             assert!(file.read().unwrap_err().contains("no route is paused"));
         }

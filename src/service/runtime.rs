@@ -136,8 +136,6 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             tally: world.tally(),
             ledger: world.ledger().clone(),
             tap: world.tap().clone(),
-            ledger: world.ledger().clone(),
-            tap: world.tap().clone(),
         });
         let _control = match &options.socket {
             Some(path) => {

@@ -37,7 +37,11 @@ pub struct Told {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum What {
     /// The watch saw a change: the path is dirty for the routes of its source.
     Event {
@@ -124,12 +128,11 @@ impl What {
         };
         match self {
             What::Event { source, .. } => of_source(source),
-            What::Filtered { source, route, .. } | What::State { source, route, .. } => {
-                match route {
-                    Some(route) => of_route(route),
-                    None => of_source(source),
-                }
-            }
+            What::Filtered { source, route, .. } | What::State { source, route, .. } => match route
+            {
+                Some(route) => of_route(route),
+                None => of_source(source),
+            },
             What::Window { route, .. } | What::Transfer { route, .. } => of_route(route),
             What::Outcome(transfer) => of_route(&transfer.route),
             What::Missed { .. } => true,

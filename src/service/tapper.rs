@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use super::keeper::run_of;
 use super::tap::{SAMPLE_MAX, Tap, What};
 use crate::engine::{
-    Dirt, Engine, Event, Glimpse, Hold, Input, Job, Mark, Notice, Now, RelPath, TransferId, WatchId,
-    Work,
+    Dirt, Engine, Event, Glimpse, Hold, Input, Job, Mark, Notice, Now, RelPath, TransferId,
+    WatchId, Work,
 };
 use crate::filter::{Filter, FilterSpec, Rule, Verdict};
 use crate::plan::{RouteName, SourceName, SourcePlan};
@@ -248,7 +248,10 @@ fn state_of(event: &Event) -> Option<What> {
     };
     match event {
         Event::Ready(source, report) => {
-            let text = format!("{} directories by {}", report.directories, report.by.mechanism);
+            let text = format!(
+                "{} directories by {}",
+                report.directories, report.by.mechanism
+            );
             of_source(source, "watched", text)
         }
         Event::Waiting(source, reason) => of_source(source, "waiting", reason.clone()),
@@ -265,7 +268,9 @@ fn state_of(event: &Event) -> Option<What> {
             let text = "another directory is in the target's place".to_owned();
             of_route(route, "replaced", text)
         }
-        Event::Parked(route) => of_route(route, "parked", "its changes are left to the ledger".into()),
+        Event::Parked(route) => {
+            of_route(route, "parked", "its changes are left to the ledger".into())
+        }
         Event::Unparked(route, differ) => {
             let text = match differ {
                 Some(differ) => format!("{differ} paths differ"),
@@ -273,7 +278,9 @@ fn state_of(event: &Event) -> Option<What> {
             };
             of_route(route, "unparked", text)
         }
-        Event::Held { route, hold, id, .. } => {
+        Event::Held {
+            route, hold, id, ..
+        } => {
             let text = match hold {
                 Hold::Deletes(_) => format!("heliostat approve {route} --id {id}"),
                 Hold::Guard(refusal) => refusal.message.clone(),
@@ -288,7 +295,9 @@ fn state_of(event: &Event) -> Option<What> {
             of_route(route, "paused", text)
         }
         Event::Resumed(route, by) => {
-            let text = by.as_ref().map_or("its time is up".to_owned(), |by| format!("by {by}"));
+            let text = by
+                .as_ref()
+                .map_or("its time is up".to_owned(), |by| format!("by {by}"));
             of_route(route, "resumed", text)
         }
         Event::Note(route, note) => {

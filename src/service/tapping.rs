@@ -43,7 +43,8 @@ impl Wanted {
             verdict(false) == Verdict::Included
         };
         let path = self.paths.as_ref().zip(told.what.path());
-        told.what.is_meant(&self.selector) && path.is_none_or(|(filter, path)| of_path(filter, path))
+        told.what.is_meant(&self.selector)
+            && path.is_none_or(|(filter, path)| of_path(filter, path))
     }
 }
 
@@ -93,7 +94,10 @@ async fn next(
             continue;
         }
         // Whatever is told can be written as JSON: it has neither maps with other keys than texts, nor numbers that are none.
-        if let Ok(event) = Event::default().id(told.number.to_string()).json_data(&*told) {
+        if let Ok(event) = Event::default()
+            .id(told.number.to_string())
+            .json_data(&*told)
+        {
             return Some((Ok(event), (listener, wanted)));
         }
     }

@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use heliostat::engine::{
     Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Memory,
-    Notice, Now, Outcome, PathFailure, Pause, PauseWish, RelPath, Reload, RequestId, RootId, RouteMemory, Selector,
-    Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble, Verdict, WatchId,
-    WatchReport, Work,
+    Notice, Now, Outcome, PathFailure, Pause, PauseWish, RelPath, Reload, RequestId, RootId,
+    RouteMemory, Selector, Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble,
+    Verdict, WatchId, WatchReport, Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
@@ -162,7 +162,8 @@ fn run(script: &str) -> String {
             ["barriers", "wait"] => world.barriers_wait = true,
             ["show", what] => world.shown.push((*what).to_owned()),
             ["recall-pause", name, said, until] => {
-                let at = |ms: &str| world.epoch + jiff::SignedDuration::from_millis(ms.parse().unwrap());
+                let at =
+                    |ms: &str| world.epoch + jiff::SignedDuration::from_millis(ms.parse().unwrap());
                 let pause = Pause {
                     reason: None,
                     by: "me".into(),
@@ -763,12 +764,15 @@ fn show(effect: &Effect, shown: &[String]) -> String {
                 .iter()
                 .map(|(route, pause)| {
                     let epoch: jiff::Timestamp = EPOCH.parse().unwrap();
-                    format!(" {route} until {}", pause.until.duration_since(epoch).as_millis())
+                    format!(
+                        " {route} until {}",
+                        pause.until.duration_since(epoch).as_millis()
+                    )
                 })
                 .collect();
-            let answer = answer
-                .as_ref()
-                .map_or(String::new(), |(id, answer)| format!(", then answer {}: {answer:?}", id.0));
+            let answer = answer.as_ref().map_or(String::new(), |(id, answer)| {
+                format!(", then answer {}: {answer:?}", id.0)
+            });
             format!("keep pauses:{}{answer}", kept.join(","))
         }
         Effect::Remember(source, mounts) => format!("remember {source}: mounts {mounts:?}"),

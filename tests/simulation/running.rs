@@ -28,7 +28,9 @@ impl World {
         let pause = self.pauses.get(&job.route.name);
         if let Some(pause) = pause.filter(|pause| wall < pause.until && wall >= pause.said) {
             let until = pause.until;
-            self.violate(format!("a transfer to t{route} at {wall}, which is paused until {until}"));
+            self.violate(format!(
+                "a transfer to t{route} at {wall}, which is paused until {until}"
+            ));
         }
         if self.has(Bug::LateExitBelieved) && self.ended.remove(&route) {
             // Of the one before.

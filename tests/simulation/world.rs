@@ -451,7 +451,9 @@ impl World {
             && *answer == Answer::Accepted(1)
             && !self.pauses.contains_key(&self.name(route))
         {
-            self.violate(format!("t{route} is said to be paused, and nothing is kept of it"));
+            self.violate(format!(
+                "t{route} is said to be paused, and nothing is kept of it"
+            ));
         }
         if let Some(wait) = self.waits.remove(&id)
             && *answer == Answer::Reached

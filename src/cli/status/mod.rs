@@ -49,7 +49,10 @@ pub fn run(
     if let Err(error) = selector(args.route.as_deref()) {
         return args.client.wrong(&error, out, err);
     }
-    let answer = args.client.get(&path(args)).and_then(|answer| chosen(args, answer));
+    let answer = args
+        .client
+        .get(&path(args))
+        .and_then(|answer| chosen(args, answer));
     let answer = match answer {
         Ok(answer) => answer,
         Err(failure) => return args.client.failed(&failure, out, err),
@@ -109,7 +112,10 @@ pub fn health(routes: &[RouteStatus]) -> u8 {
     let bad = |state| matches!(state, State::Failing | State::Retrying | State::Waiting);
     if routes.iter().any(|route| bad(route.state)) {
         exit::NEGATIVE
-    } else if routes.iter().any(|route| matches!(route.state, State::Held | State::Paused)) {
+    } else if routes
+        .iter()
+        .any(|route| matches!(route.state, State::Held | State::Paused))
+    {
         exit::HELD
     } else {
         exit::GOOD

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use crate::cli::table;
-use crate::engine::status::{PathStatus, PendingStatus, RouteStatus, SourceStatus, span, thousands};
+use crate::engine::status::{
+    PathStatus, PendingStatus, RouteStatus, SourceStatus, span, thousands,
+};
 use crate::service::in_force::Origin;
 use crate::service::protocol::StatusAnswer;
 

@@ -82,7 +82,11 @@ fn frame(picture: &str, rows: usize) -> String {
     let lines: Vec<&str> = picture.lines().collect();
     let mut text = BEGIN.to_owned();
     let fits = lines.len() <= rows;
-    let shown = if fits { lines.len() } else { rows.saturating_sub(1) };
+    let shown = if fits {
+        lines.len()
+    } else {
+        rows.saturating_sub(1)
+    };
     for (index, line) in lines[..shown].iter().enumerate() {
         if index > 0 {
             text.push_str("\r\n");
@@ -116,6 +120,9 @@ mod tests {
         assert!(cut.contains("line 2") && !cut.contains("line 3"));
         assert!(cut.contains("and 7 lines more"));
         assert!(!drawn(3, 3).ends_with("\r\n"), "the last row would scroll");
-        assert!(!drawn(2, 3).contains("\x1b[2J"), "clearing all would flicker");
+        assert!(
+            !drawn(2, 3).contains("\x1b[2J"),
+            "clearing all would flicker"
+        );
     }
 }

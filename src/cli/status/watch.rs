@@ -97,7 +97,10 @@ fn gist(answer: &StatusAnswer) -> Vec<String> {
         let hold = route.hold.as_ref().map(|hold| &hold.id);
         let (name, state, code) = (&route.route, route.state.word(), &route.code);
         let until = route.paused.as_ref().map(|pause| pause.until);
-        format!("{name} {state} {code:?} {hold:?} {until:?} {}", route.failing_count)
+        format!(
+            "{name} {state} {code:?} {hold:?} {until:?} {}",
+            route.failing_count
+        )
     });
     let sources = answer.status.sources.iter().map(|source| {
         let (name, ready, waiting) = (&source.name, source.ready, &source.waiting);
