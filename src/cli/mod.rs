@@ -25,6 +25,7 @@ pub mod match_;
 pub mod pause;
 pub mod plan;
 pub mod reader;
+pub mod reference;
 pub mod reload;
 pub mod render;
 pub mod rescan;
