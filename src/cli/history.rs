@@ -142,47 +142,51 @@ fn show(answer: &HistoryAnswer, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn row(transfer: &Transfer) -> [String; 10] {
-    let known = matches!(transfer.outcome.as_str(), "done" | "partial");
+    let end = &transfer.end;
+    let known = matches!(end.outcome.as_str(), "done" | "partial");
     let number = |number: u64| match known {
         true => thousands(number),
         false => "–".to_owned(),
     };
     [
         shown(transfer.at),
-        transfer.route.clone(),
-        transfer.outcome.clone(),
-        transfer.trigger.clone(),
-        number(transfer.files),
-        number(transfer.bytes),
-        number(transfer.deleted),
-        milliseconds(transfer.took_ms),
+        end.route.clone(),
+        end.outcome.clone(),
+        end.trigger.clone(),
+        number(end.files),
+        number(end.bytes),
+        number(end.deleted),
+        milliseconds(end.took_ms),
         match known {
-            true => milliseconds(transfer.lag_ms),
+            true => milliseconds(end.lag_ms),
             false => "–".to_owned(),
         },
-        transfer.reason.clone().unwrap_or_default(),
+        end.reason.clone().unwrap_or_default(),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::service::history::End;
 
     #[test]
     fn a_table_has_a_line_a_transfer_and_says_what_is_left_out() {
         let transfer = |outcome: &str, reason: Option<&str>| Transfer {
             at: Timestamp::UNIX_EPOCH,
-            route: "site/copy".into(),
-            trigger: "change".into(),
-            outcome: outcome.into(),
-            files: 1200,
-            bytes: 3,
-            deleted: 0,
-            took_ms: 12,
-            lag_ms: 1500,
-            reason: reason.map(str::to_owned),
-            failed: Vec::new(),
-            failed_count: 0,
+            end: End {
+                route: "site/copy".into(),
+                trigger: "change".into(),
+                outcome: outcome.into(),
+                files: 1200,
+                bytes: 3,
+                deleted: 0,
+                took_ms: 12,
+                lag_ms: 1500,
+                reason: reason.map(str::to_owned),
+                failed: Vec::new(),
+                failed_count: 0,
+            },
         };
         let answer = HistoryAnswer {
             format_version: 1,

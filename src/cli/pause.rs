@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::client::ClientArgs;
+use super::client::{ClientArgs, duration};
 use super::trigger;
+use crate::engine::{PAUSE_MAX, PAUSE_MIN};
 use crate::service::protocol::Done;
 use crate::service::steer::PauseBody;
 
@@ -22,7 +23,7 @@ pub struct PauseArgs {
     /// SOURCE or SOURCE/TARGET; all where none is given
     pub route: Option<String>,
     /// For so long: from 1s to 7d
-    #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = super::client::duration)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "1h", value_parser = time)]
     pub time: Duration,
     /// What for: `status` shows it
     #[arg(long, value_name = "TEXT")]
@@ -51,10 +52,24 @@ pub fn run(args: &PauseArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Re
     }
 }
 
-/// Who asks, for `status`: the one behind sudo, else the login name.
+fn time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    match (PAUSE_MIN..=PAUSE_MAX).contains(&time) {
+        true => Ok(time),
+        false => Err(
+            "a pause lasts from 1s to 7d: for longer, set `suspend: true` in the manifest".into(),
+        ),
+    }
+}
+
+/// Who asks, for `status`: the one behind sudo, else this user's name.
 pub fn who() -> String {
-    let names = ["SUDO_USER", "LOGNAME", "USER"];
-    let mut named = names.iter().filter_map(|name| std::env::var(name).ok());
-    let name = named.find(|name| !name.is_empty() && name.len() <= 64);
-    name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    let behind = std::env::var("SUDO_USER").ok();
+    let behind = behind.filter(|name| !name.is_empty() && name.len() <= 64);
+    let uid = nix::unistd::getuid();
+    let own = || {
+        let user = nix::unistd::User::from_uid(uid).ok()??;
+        Some(user.name)
+    };
+    behind.or_else(own).unwrap_or_else(|| format!("uid {uid}"))
 }

@@ -141,6 +141,10 @@ impl Engine {
                 backoff.trouble.message,
                 backoff.tries + 1
             );
+            let why = match backoff.permanent && route.running.is_none() {
+                true => format!("{why}, at once by heliostat trigger {}", route.plan.name),
+                false => why,
+            };
             return (state, Some(backoff.trouble.code.to_owned()), Some(why));
         }
         let all = failing(route);
@@ -169,7 +173,7 @@ impl Engine {
             .filter(|report| report.unwatched > 0)
             .map(|report| {
                 format!(
-                    "{} directories are not watched but polled",
+                    "{} directories are not watched but polled: heliostat doctor says why",
                     report.unwatched
                 )
             });

@@ -187,13 +187,17 @@ pub struct PathStatus {
 pub struct PendingStatus {
     /// Which, escaped; `.` is the whole source.
     pub path: String,
-    /// What is known of it: `content`, `attributes`, `subtree`, `gone`, `listing`, `fill`.
+    /// What is known of it: `content`, `attributes`, `subtree`, `gone`, `listing`, `fill`; or [`EVERYTHING`], which no mark is
+    /// and [`RouteStatus::pending`] does not count.
     pub dirt: String,
     /// The age of its oldest change.
     pub age_seconds: f64,
     /// Why it is not there yet.
     pub reason: String,
 }
+
+/// Not a path, but a pass over all of them.
+pub const EVERYTHING: &str = "everything";
 
 /// Failing paths, and pending ones, in one answer, of each route.
 pub const PATHS_MAX: usize = 1000;

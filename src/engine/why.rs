@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::change_set::Pending;
 use super::core::Engine;
 use super::route::{Due, Route};
-use super::status::{PATHS_MAX, PendingStatus, State, span};
+use super::status::{EVERYTHING, PATHS_MAX, PendingStatus, State, span};
 use super::{Hold, Now, Pause, RelPath};
 use crate::plan::{RouteName, Sync};
 use crate::schedule;
@@ -56,7 +56,11 @@ pub fn paused(
     beneath: (State, Option<String>),
     runs: bool,
 ) -> String {
-    let mut text = format!("by {} for another {}", pause.by, span(left.as_secs()));
+    let mut text = format!(
+        "by {} for another {}",
+        pause.by,
+        span(left.as_millis().div_ceil(1000) as u64)
+    );
     if let Some(reason) = &pause.reason {
         text += &format!(": {reason}");
     }
@@ -67,6 +71,8 @@ pub fn paused(
     match beneath {
         (State::Held, Some(why)) => text += &format!("; held as well: {why}"),
         (state @ (State::Failing | State::Retrying | State::Waiting), Some(why)) => {
+            // There is no next try while it is paused.
+            let why = why.rsplit_once("; try ").map_or(&*why, |(why, _)| why);
             text += &format!("; {} before: {why}", state.word());
         }
         _ => {}
@@ -157,7 +163,7 @@ impl Engine {
         };
         let whole = |since: super::Stamp, reason: String| PendingStatus {
             path: RelPath::root().to_string(),
-            dirt: "subtree".to_owned(),
+            dirt: EVERYTHING.to_owned(),
             age_seconds: now.mono.saturating_sub(since.at).as_secs_f64(),
             reason,
         };

@@ -58,12 +58,21 @@ pub struct HistoryAnswer {
     pub more: usize,
 }
 
-/// A transfer that ended.
+/// A transfer that ended, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transfer {
     /// When it ended.
     pub at: Timestamp,
+    /// What became of it.
+    #[serde(flatten)]
+    pub end: End,
+}
+
+/// What became of a transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct End {
     /// `source/target`.
     pub route: String,
     /// Why it was made: `change`, `start`, `reload`, `rescan`, `lost`, `replaced`, `retry`, `approve`.
@@ -102,6 +111,15 @@ pub struct FailedPath {
 
 impl From<Run> for Transfer {
     fn from(run: Run) -> Transfer {
+        Transfer {
+            at: run.at,
+            end: run.into(),
+        }
+    }
+}
+
+impl From<Run> for End {
+    fn from(run: Run) -> End {
         let first = run.failed.first();
         let first = first.map(|first| match run.failed_count {
             0 | 1 => format!("{}: {}", first.path, first.reason),
@@ -114,8 +132,7 @@ impl From<Run> for Transfer {
             path: failure.path.to_string(),
             reason: failure.reason.clone(),
         });
-        Transfer {
-            at: run.at,
+        End {
             route: run.route.to_string(),
             trigger: run.trigger,
             outcome: run.result,
@@ -312,7 +329,7 @@ mod tests {
             failed_count: 7,
             ..run(1, "a", "partial")
         };
-        let shown = Transfer::from(partial);
+        let shown = End::from(partial);
         let reason = shown.reason.unwrap();
         assert!(
             reason.starts_with("7 paths failed, the first: a"),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::history::Transfer;
+use super::history::End;
 use crate::engine::Selector;
 use crate::plan::{RouteName, SourceName, TargetName};
 
@@ -96,7 +96,7 @@ pub enum What {
         sample: Vec<String>,
     },
     /// A transfer ended.
-    Outcome(Transfer),
+    Outcome(End),
     /// A route or a source is otherwise than before: held, released, paused, failing, watched, waiting, lost …
     State {
         /// Which source.
@@ -134,7 +134,7 @@ impl What {
                 None => of_source(source),
             },
             What::Window { route, .. } | What::Transfer { route, .. } => of_route(route),
-            What::Outcome(transfer) => of_route(&transfer.route),
+            What::Outcome(end) => of_route(&end.route),
             What::Missed { .. } => true,
         }
     }
@@ -284,7 +284,26 @@ mod tests {
         assert!(route("site/copy").is_meant(&one) && !route("site/other").is_meant(&one));
         let source = selector(Some("site")).unwrap();
         assert!(route("site/other").is_meant(&source));
-        for what in [event("s", "p"), route("s/t"), What::Missed { count: 3 }] {
+        let outcome = What::Outcome(End {
+            route: "s/t".into(),
+            trigger: "change".into(),
+            outcome: "done".into(),
+            files: 1,
+            bytes: 2,
+            deleted: 3,
+            took_ms: 4,
+            lag_ms: 5,
+            reason: None,
+            failed: Vec::new(),
+            failed_count: 0,
+        });
+        let all = [
+            event("s", "p"),
+            route("s/t"),
+            outcome,
+            What::Missed { count: 3 },
+        ];
+        for what in all {
             let told = Told {
                 number: 7,
                 at: Timestamp::UNIX_EPOCH,
@@ -292,6 +311,7 @@ mod tests {
             };
             let text = serde_json::to_string(&told).unwrap();
             assert_eq!(serde_json::from_str::<Told>(&text).unwrap(), told, "{text}");
+            assert_eq!(text.matches("\"at\":").count(), 1, "{text}");
         }
     }
 }

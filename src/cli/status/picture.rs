@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::cli::table;
 use crate::engine::status::{
-    PathStatus, PendingStatus, RouteStatus, SourceStatus, span, thousands,
+    EVERYTHING, PathStatus, PendingStatus, RouteStatus, SourceStatus, span, thousands,
 };
 use crate::service::in_force::Origin;
 use crate::service::protocol::StatusAnswer;
@@ -208,27 +208,31 @@ fn failing_line(path: &PathStatus) -> String {
 
 /// What is on its way or kept back, where it was asked for. One reason is said once.
 fn pending(route: &RouteStatus, out: &mut dyn Write) -> io::Result<()> {
-    // A full pass that is wanted is a row of its own, though it is no path.
     let shown = &route.pending_paths;
     if shown.is_empty() {
         return Ok(());
     }
     let waiting = route.pending.saturating_sub(route.failing_count);
-    let count = thousands(waiting.max(shown.len() as u64));
-    writeln!(out, "\n{}: {count} pending", route.route)?;
+    let named = shown.iter().filter(|path| path.dirt != EVERYTHING).count();
+    let waiting = waiting.max(named as u64);
+    let what = match (named < shown.len(), waiting) {
+        (true, 0) => "a full pass pending".to_owned(),
+        (true, waiting) => format!("a full pass and {} paths pending", thousands(waiting)),
+        (false, waiting) => format!("{} pending", thousands(waiting)),
+    };
+    writeln!(out, "\n{}: {what}", route.route)?;
     for path in shown {
         writeln!(out, "  {}", pending_line(path))?;
     }
-    rest(waiting.saturating_sub(shown.len() as u64), out)
+    rest(waiting.saturating_sub(named as u64), out)
 }
 
 fn pending_line(path: &PendingStatus) -> String {
     let age = span(path.age_seconds as u64);
-    let what = match path.path.as_str() {
-        "." => "everything",
-        path => path,
-    };
-    format!("{what}: {} ({}, for {age})", path.reason, path.dirt)
+    match path.dirt.as_str() {
+        EVERYTHING => format!("everything: {} (for {age})", path.reason),
+        dirt => format!("{}: {} ({dirt}, for {age})", path.path, path.reason),
+    }
 }
 
 fn rest(hidden: u64, out: &mut dyn Write) -> io::Result<()> {
@@ -312,7 +316,13 @@ web/c: 2,345 failing
         };
         let route = RouteStatus {
             pending: 2311,
-            pending_paths: vec![path("d/one", "is being sent"), path(".", "gathered")],
+            pending_paths: vec![
+                path("d/one", "is being sent"),
+                PendingStatus {
+                    dirt: EVERYTHING.to_owned(),
+                    ..path(".", "gathered")
+                },
+            ],
             failing_count: 1,
             ..serde_json::from_str(
                 r#"{"route": "web/a", "target": "t", "state": "pending", "pending": 0,
@@ -325,10 +335,10 @@ web/c: 2,345 failing
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "
-web/a: 2,310 pending
+web/a: a full pass and 2,310 paths pending
   d/one: is being sent (content, for 14m)
-  everything: gathered (content, for 14m)
-  and 2,308 more that are not shown
+  everything: gathered (for 14m)
+  and 2,309 more that are not shown
 "
         );
     }
