@@ -32,6 +32,9 @@ need_packages setfattr attr
 need_packages git git
 need_packages chattr e2fsprogs
 need_packages strace strace
+need_packages curl curl
+need_packages openssl openssl
+need_packages promtool prometheus
 echo "cargo $(cargo --version | cut -d' ' -f2), rsync $(rsync_version)"
 if [ "$(id -u)" != 0 ]; then
     echo "note: not root. Tests that change owners, mount something or start a daemon will fail."

@@ -77,13 +77,14 @@ pub struct Heartbeat {
 /// `metrics`.
 pub(super) fn metrics(reading: &mut Reading<'_>, key: &str, node: &Node) -> Option<Metrics> {
     let mut fields = Fields::of(reading, key, "`metrics`", node)?;
-    let textfile = fields.read(reading, "textfile", textfile);
+    let written = fields.take("textfile");
+    if written.is_none() {
+        fields.missing(reading, "textfile", &node.at);
+    }
+    let textfile = written.and_then(|field| textfile(reading, "textfile", field.node));
     let every = fields.read(reading, "every", |reading, key, node| {
         reading.duration(key, node, &TEXTFILE_EVERY)
     });
-    if textfile.is_none() {
-        fields.missing(reading, "textfile", &node.at);
-    }
     fields.finish(reading, &[]);
     Some(Metrics {
         textfile: textfile?.value,

@@ -19,7 +19,7 @@ const LINES_MAX: usize = 20;
 
 /// The engine's loop answers.
 pub async fn healthy(State(server): State<Server>) -> Response {
-    match look(&server).await {
+    match look(server.picture()).await {
         Ok(_) => verdict("healthy", Vec::new()),
         Err(response) => response,
     }
@@ -27,7 +27,7 @@ pub async fn healthy(State(server): State<Server>) -> Response {
 
 /// Every source is watched, or is known not to be there.
 pub async fn ready(State(server): State<Server>) -> Response {
-    match look(&server).await {
+    match look(server.picture()).await {
         Ok(status) => verdict("ready", unready(&status)),
         Err(response) => response,
     }
@@ -57,7 +57,7 @@ pub async fn in_sync(
         Ok(selector) => selector,
         Err(response) => return response,
     };
-    let status = match look(&server).await {
+    let status = match look(server.picture()).await {
         Ok(status) => status,
         Err(response) => return response,
     };
@@ -73,8 +73,8 @@ pub async fn in_sync(
     verdict("in sync", late(meant, query.lag))
 }
 
-async fn look(server: &Server) -> Result<Status, Response> {
-    match tokio::time::timeout(ANSWER_WITHIN, server.picture()).await {
+async fn look(picture: impl Future<Output = Result<Status, Response>>) -> Result<Status, Response> {
+    match tokio::time::timeout(ANSWER_WITHIN, picture).await {
         Ok(picture) => picture,
         Err(_) => {
             let line = format!("the engine did not answer within {ANSWER_WITHIN:?}");
@@ -132,4 +132,90 @@ fn verdict(good: &str, mut wrong: Vec<String>) -> Response {
     let text = wrong.join("\n") + "\n";
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     (status, kind, text).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::status::SourceStatus;
+
+    fn route(state: RouteState, lag_seconds: Option<f64>, failing_count: u64) -> RouteStatus {
+        RouteStatus {
+            route: "a/b".into(),
+            target: String::new(),
+            state,
+            lag_seconds,
+            pending: 0,
+            last_good: None,
+            next_rescan: None,
+            next_sync: None,
+            code: None,
+            why: Some("because".into()),
+            hold: None,
+            failing: Vec::new(),
+            failing_count,
+            transfers: 0,
+            files: 0,
+            bytes: 0,
+            deleted: 0,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_does_not_answer_is_not_healthy() {
+        let answer = look(std::future::pending()).await.unwrap_err();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let status = Status {
+            generation: 1,
+            sources: Vec::new(),
+            routes: Vec::new(),
+        };
+        assert_eq!(look(async { Ok(status.clone()) }).await.unwrap(), status);
+    }
+
+    #[test]
+    fn only_what_is_on_its_way_is_overlooked_and_only_for_so_long() {
+        for (state, lag, failing, max, good) in [
+            (RouteState::InSync, None, 0, 0.0, true),
+            (RouteState::Sending, Some(1.0), 0, 0.0, false),
+            (RouteState::Sending, Some(1.0), 0, 2.0, true),
+            (RouteState::Pending, Some(1.0), 0, 2.0, true),
+            (RouteState::Pending, Some(3.0), 0, 2.0, false),
+            (RouteState::Sending, Some(1.0), 1, 2.0, false),
+            (RouteState::Retrying, Some(1.0), 0, 2.0, false),
+            (RouteState::Starting, Some(1.0), 0, 2.0, false),
+            (RouteState::NotCompared, None, 0, 2.0, false),
+            (RouteState::Held, None, 0, 2.0, false),
+            (RouteState::Pending, Some(1.0), 0, f64::NAN, false),
+        ] {
+            let route = route(state, lag, failing);
+            assert_eq!(late(vec![&route], max).is_empty(), good, "{route:?} {max}");
+        }
+    }
+
+    #[test]
+    fn a_source_that_is_known_to_be_missing_does_not_keep_the_service_unready() {
+        let source = |ready, waiting: Option<&str>| SourceStatus {
+            name: "a".into(),
+            path: "/a".into(),
+            ready,
+            directories: 0,
+            unwatched: 0,
+            doubted: 0,
+            mechanism: None,
+            mechanism_why: None,
+            waiting: waiting.map(str::to_owned),
+        };
+        let lines = |source| {
+            unready(&Status {
+                generation: 1,
+                sources: vec![source],
+                routes: Vec::new(),
+            })
+            .len()
+        };
+        assert_eq!(lines(source(false, None)), 1);
+        assert_eq!(lines(source(true, None)), 0);
+        assert_eq!(lines(source(false, Some("it is not there"))), 0);
+    }
 }

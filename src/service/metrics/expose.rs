@@ -40,6 +40,18 @@ pub fn classic(page: Page) -> String {
     text
 }
 
+/// For a file that another program reads: without `process_…`, which there would be that program's.
+pub fn for_file(page: Page) -> String {
+    let text = classic(page);
+    let ours = text.lines().filter(|line| {
+        let name = line
+            .trim_start_matches("# HELP ")
+            .trim_start_matches("# TYPE ");
+        !name.starts_with("process_")
+    });
+    ours.fold(String::new(), |text, line| text + line + "\n")
+}
+
 /// Whether who sends this `Accept` wants OpenMetrics.
 pub fn wants_open_metrics(accept: &str) -> bool {
     accept.split(',').any(|one| {

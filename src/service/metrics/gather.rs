@@ -66,8 +66,9 @@ pub fn page(view: &View<'_>) -> Page {
     }
     service(&mut page, view);
     if let Some(process) = Process::look() {
-        page.number(&CPU, &[], process.cpu);
+        page.number(&STARTED, &[], process.start);
         page.number(&CHILDREN_CPU, &[], process.children_cpu);
+        page.number(&CPU, &[], process.cpu);
         page.count(&RESIDENT, &[], process.resident);
         page.number(&START, &[], process.start);
         page.count(&FDS, &[], process.fds);

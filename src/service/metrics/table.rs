@@ -231,6 +231,12 @@ pub const PLAN_SINCE: Metric = gauge(
     NONE,
     "When the plan came in force.",
 );
+/// The start.
+pub const STARTED: Metric = gauge(
+    "heliostat_start_timestamp_seconds",
+    NONE,
+    "When the service was started.",
+);
 /// Drift.
 pub const DRIFT: Metric = gauge(
     "heliostat_drift",
@@ -307,7 +313,7 @@ pub const RESIDENT: Metric = gauge(
 pub const START: Metric = gauge(
     "process_start_time_seconds",
     NONE,
-    "When the service was started.",
+    "When the process was started.",
 );
 /// Descriptors.
 pub const FDS: Metric = gauge("process_open_fds", NONE, "File descriptors that are open.");
@@ -346,6 +352,7 @@ pub const METRICS: &[&Metric] = &[
     &GENERATION,
     &ORIGIN,
     &PLAN_SINCE,
+    &STARTED,
     &DRIFT,
     &REJECTED,
     &RELOADS,

@@ -57,7 +57,7 @@ impl Textfile {
                 };
                 let path = self.path.clone();
                 let written =
-                    tokio::task::spawn_blocking(move || replace(&path, &expose::classic(page)));
+                    tokio::task::spawn_blocking(move || replace(&path, &expose::for_file(page)));
                 let written = written
                     .await
                     .unwrap_or_else(|error| Err(io::Error::other(error)));
