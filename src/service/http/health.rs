@@ -152,6 +152,8 @@ mod tests {
             code: None,
             why: Some("because".into()),
             hold: None,
+            paused: None,
+            pending_paths: Vec::new(),
             failing: Vec::new(),
             failing_count,
             transfers: 0,

@@ -70,6 +70,7 @@ impl Server {
     }
 
     /// A place among the requests under way, until it is dropped.
+    #[allow(clippy::result_large_err)] // an answer, made once a request
     pub fn enter(&self) -> Result<OwnedSemaphorePermit, Response> {
         let room = Arc::clone(&self.room);
         room.try_acquire_owned().map_err(|_| crowded())
