@@ -13,7 +13,13 @@ use super::status::{
     HoldStatus, PATHS_MAX, PathStatus, RouteStatus, SourceStatus, State, Status, span,
 };
 use super::{Hold, Now, RelPath, escape, why};
-use crate::plan::Target;
+use crate::plan::{RouteName, Target};
+
+/// Pending paths in one answer, of all routes together: it is written while the engine waits, which so many make some
+/// milliseconds long…
+const PATHS_IN_ALL: usize = 10_000;
+/// …but of each route so many.
+const PATHS_MIN: usize = 5;
 
 impl Engine {
     /// The picture as it is now.
@@ -27,14 +33,14 @@ impl Engine {
     }
 
     fn draw(&self, now: Now, selector: &Selector, paths: bool) -> Status {
-        let chosen = self
-            .routes
-            .iter()
-            .filter(|(name, _)| selector.matches(name));
+        let meant = |name: &RouteName| selector.matches(name);
+        let many = self.routes.keys().filter(|name| meant(name)).count();
+        let most = (PATHS_IN_ALL / many.max(1)).clamp(PATHS_MIN, PATHS_MAX);
+        let chosen = self.routes.iter().filter(|(name, _)| meant(name));
         let mut routes: Vec<RouteStatus> = chosen
             .map(|(_, route)| RouteStatus {
                 pending_paths: match paths {
-                    true => self.pending_paths(route, now),
+                    true => self.pending_paths(route, now, most),
                     false => Vec::new(),
                 },
                 ..self.route_status(route, now)

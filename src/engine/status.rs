@@ -126,8 +126,8 @@ pub struct RouteStatus {
     /// By whom it is paused, what for and until when.
     #[serde(default)]
     pub paused: Option<Pause>,
-    /// Pending paths, where these were asked for: the first [`PATHS_MAX`], those under way first. [`RouteStatus::pending`]
-    /// counts all of them.
+    /// Pending paths, where these were asked for: the first [`PATHS_MAX`] (fewer where many routes were asked for), those under way
+    /// first. [`RouteStatus::pending`] counts all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pending_paths: Vec<PendingStatus>,
     /// Failing paths, the first [`PATHS_MAX`].

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::change_set::Pending;
 use super::core::Engine;
 use super::route::{Due, Route};
-use super::status::{EVERYTHING, PATHS_MAX, PendingStatus, State, span};
+use super::status::{EVERYTHING, PendingStatus, State, span};
 use super::{Hold, Now, Pause, RelPath};
 use crate::plan::{RouteName, Sync};
 use crate::schedule;
@@ -143,8 +143,8 @@ impl Engine {
         }
     }
 
-    /// The paths of a route that are not on the target and do not fail, those under way first; at most [`PATHS_MAX`].
-    pub(super) fn pending_paths(&self, route: &Route, now: Now) -> Vec<PendingStatus> {
+    /// The paths of a route that are not on the target and do not fail, those under way first; at most `most`.
+    pub(super) fn pending_paths(&self, route: &Route, now: Now, most: usize) -> Vec<PendingStatus> {
         let paused = self.pauses.of(&route.plan.name, now);
         let kept_back = match (&paused, &route.held, &route.backoff) {
             (Some(_), ..) => Some("paused".to_owned()),
@@ -204,7 +204,7 @@ impl Engine {
                     .iter()
                     .map(|mark| show(mark, "came into the filter, and waits for its turn")),
             )
-            .take(PATHS_MAX)
+            .take(most)
             .collect()
     }
 }

@@ -163,6 +163,7 @@ fn a_name_that_is_not_there_is_met_with_the_one_that_was_meant() {
         &["resume", "site/modul"],
         &["approve", "site/modul", "--id", "1"],
         &["status", "site/modul"],
+        &["status", "site/modul", "--paths"],
         &["status", "--watch", "site/modul"],
         &["history", "site/modul"],
         &["tap", "site/modul"],

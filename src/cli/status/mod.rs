@@ -79,8 +79,10 @@ pub fn run(
 
 /// What is asked of the service.
 fn path(args: &StatusArgs) -> String {
+    // Else all of them, so that one which is not there can be told from its likes.
     let paths = args.paths.then(|| "true".to_owned());
-    query("/v1/status", &[("paths", paths)])
+    let route = args.route.clone().filter(|_| args.paths);
+    query("/v1/status", &[("paths", paths), ("route", route)])
 }
 
 /// The part of the picture that was asked for.

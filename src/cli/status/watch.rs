@@ -136,10 +136,18 @@ async fn redrawn(
             () = ends.next() => return Ok(Ok(last)),
             () = keys.end() => return Ok(Ok(last)),
             _ = resized.recv() => {}
-            _ = ticks.tick() => match take(args).await {
-                Ok(answer) => (last, trouble) = (answer, None),
-                Err(Failure::NotReachable(reason)) => trouble = Some(reason),
-                Err(failure) => return Ok(Err(failure)),
+            _ = ticks.tick() => {
+                // A service that does not answer holds up neither keys nor signals.
+                let taken = tokio::select! {
+                    taken = take(args) => taken,
+                    () = ends.next() => return Ok(Ok(last)),
+                    () = keys.end() => return Ok(Ok(last)),
+                };
+                match taken {
+                    Ok(answer) => (last, trouble) = (answer, None),
+                    Err(Failure::NotReachable(reason)) => trouble = Some(reason),
+                    Err(failure) => return Ok(Err(failure)),
+                }
             }
         }
     }

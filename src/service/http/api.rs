@@ -28,6 +28,9 @@ pub async fn status(State(server): State<Server>, Query(query): Query<StatusQuer
         true => server.paths(query.route.as_deref()).await,
     };
     match picture {
+        Ok(picture) if query.paths && query.route.is_some() && picture.routes.is_empty() => {
+            server.no_such_route(query.route.as_deref()).await
+        }
         Ok(picture) => Json(server.around(picture).await).into_response(),
         Err(response) => response,
     }

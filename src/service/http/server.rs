@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::engine::status::Status;
 use crate::engine::{Answer, Ask, Selector};
 use crate::ledger::Ledger;
+use crate::plan::{RouteName, SourceName, TargetName};
 use crate::service::drift::Drifts;
 use crate::service::generations::Generations;
 use crate::service::in_force::InForce;
@@ -155,8 +156,17 @@ impl Server {
 
     /// Whether there is such a route.
     pub async fn knows(&self, route: Option<&str>) -> bool {
-        let status = self.paths(route).await;
-        status.is_ok_and(|status| !status.routes.is_empty())
+        let (Ok(selector), Ok(status)) = (selector(route), self.picture().await) else {
+            return false;
+        };
+        let mut routes = status.routes.iter();
+        routes.any(|status| {
+            let (source, target) = status.route.split_once('/').unwrap_or((&status.route, ""));
+            selector.matches(&RouteName {
+                source: SourceName(source.to_owned()),
+                target: TargetName(target.to_owned()),
+            })
+        })
     }
 
     /// Nobody has this name; the one that was probably meant is said.
