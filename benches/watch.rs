@@ -246,6 +246,7 @@ fn start(scratch: &Path, kind: Kind) -> (WatchHandle, Receiver<Notice>) {
             Kind::Polling => Mechanism::Polling,
         },
         surroundings: Surroundings::listen(),
+        ear: None,
     };
     let (sender, told) = channel();
     let sink = Box::new(move |notice| sender.send(notice).is_ok());

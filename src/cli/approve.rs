@@ -30,7 +30,7 @@ pub fn run(args: &ApproveArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::
     };
     let answer: Result<Done, _> = args.client.post("/v1/approve", &body, Duration::ZERO);
     match answer {
-        Ok(done) => trigger::begun(&args.client, &done, "approved", out),
+        Ok(done) => trigger::begun(&args.client, &done, "approved", out, err),
         Err(failure) => args.client.failed(&failure, out, err),
     }
 }

@@ -77,11 +77,38 @@ impl ClientArgs {
         })
     }
 
+    /// Shows what is wrong with what was asked for.
+    pub fn wrong(&self, error: &str, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+        self.failed(&Failure::Setup(error.to_owned()), out, err)
+    }
+
     /// One JSON document.
     pub fn json(&self, value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *out, value)?;
         writeln!(out)
     }
+}
+
+/// A path with what is asked for, encoded.
+pub fn query(path: &str, asked: &[(&str, Option<String>)]) -> String {
+    let mut whole = path.to_owned();
+    let given = asked
+        .iter()
+        .filter_map(|(key, value)| Some((key, value.as_ref()?)));
+    for (index, (key, value)) in given.enumerate() {
+        whole.push(if index == 0 { '?' } else { '&' });
+        whole.push_str(key);
+        whole.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                    whole.push(char::from(byte));
+                }
+                byte => whole.push_str(&format!("%{byte:02X}")),
+            }
+        }
+    }
+    whole
 }
 
 /// Reads a duration of the command line: `250ms`, `30s`, `5m`, `1h30m`, `2d`.
@@ -118,6 +145,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn queries_are_encoded() {
+        let asked = [
+            ("a", None),
+            ("b", Some("x/y z".to_owned())),
+            ("c", Some("1".to_owned())),
+        ];
+        assert_eq!(query("/p", &asked), "/p?b=x%2Fy%20z&c=1");
+        assert_eq!(query("/p", &[("a", None)]), "/p");
+    }
 
     #[test]
     fn durations() {

@@ -16,21 +16,28 @@ pub mod files;
 mod fix;
 pub mod fleet;
 pub mod git;
+pub mod history;
 pub mod init;
+pub mod instant;
 pub mod load;
 pub mod man;
 pub mod match_;
+pub mod pause;
 pub mod plan;
 pub mod reader;
+pub mod reference;
 pub mod reload;
 pub mod render;
 pub mod rescan;
+pub mod resume;
 mod rewrite;
 pub mod rollback;
 pub mod run;
 pub mod schema;
 pub mod start;
 pub mod status;
+mod table;
+pub mod tap;
 pub mod trigger;
 pub mod validate;
 pub mod version;
@@ -109,6 +116,10 @@ pub enum Command {
     Trigger(trigger::TriggerArgs),
     /// Compare with the targets now
     Rescan(rescan::RescanArgs),
+    /// Send nothing for a while
+    Pause(pause::PauseArgs),
+    /// End pauses before their time
+    Resume(resume::ResumeArgs),
     /// Return when everything up to now is on the targets
     Wait(wait::WaitArgs),
     /// Take the manifests over as they are now
@@ -117,6 +128,10 @@ pub enum Command {
     Rollback(rollback::RollbackArgs),
     /// Release a hold
     Approve(approve::ApproveArgs),
+    /// Show past transfers
+    History(history::HistoryArgs),
+    /// Show live what happens: events, windows, transfers, outcomes
+    Tap(tap::TapArgs),
     /// Look at this host: whether what the manifests need is here, and what to do where it is not
     Doctor(doctor::DoctorArgs),
     /// Print what a shell needs to complete this command line
@@ -180,10 +195,14 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
         Command::Status(args) => status::run(args, colour_out, out, err),
         Command::Trigger(args) => trigger::run(args, out, err),
         Command::Rescan(args) => rescan::run(args, out, err),
+        Command::Pause(args) => pause::run(args, out, err),
+        Command::Resume(args) => resume::run(args, out, err),
         Command::Wait(args) => wait::run(args, out, err),
         Command::Reload(args) => reload::run(args, out, err),
         Command::Rollback(args) => rollback::run(args, out, err),
         Command::Approve(args) => approve::run(args, out, err),
+        Command::History(args) => history::run(args, out, err),
+        Command::Tap(args) => tap::run(args, out, err),
         Command::Doctor(args) => doctor::run(args, colour_err, colour_out, out, err),
         Command::Completions(args) => completions::run(args, out),
         Command::Man(args) => man::run(args, out, err),

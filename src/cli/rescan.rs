@@ -41,5 +41,5 @@ pub fn run(args: &RescanArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::R
     if args.wait {
         return wait::until_there(&args.client, args.route.clone(), args.timeout, out, err);
     }
-    trigger::begun(&args.client, &done, "comparing", out)
+    trigger::begun(&args.client, &done, "comparing", out, err)
 }

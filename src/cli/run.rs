@@ -13,7 +13,7 @@ use super::client::{Format, SOCKET};
 use super::exit;
 use super::load::{self, Loaded};
 use super::start;
-use super::status::thousands;
+use crate::engine::status::thousands;
 use crate::engine::status::{RouteStatus, Status};
 use crate::manifest::Metrics;
 use crate::plan;

@@ -37,11 +37,28 @@ pub fn run(args: &TriggerArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::
     if args.wait {
         return wait::until_there(&args.client, args.route.clone(), args.timeout, out, err);
     }
-    begun(&args.client, &done, "sending", out)
+    begun(&args.client, &done, "sending", out, err)
 }
 
 /// Says for how many routes it is begun.
-pub fn begun(client: &ClientArgs, done: &Done, what: &str, out: &mut dyn Write) -> io::Result<u8> {
+pub fn begun(
+    client: &ClientArgs,
+    done: &Done,
+    what: &str,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
+    if client.format == Format::Human {
+        for route in &done.paused {
+            writeln!(
+                err,
+                "{route} is paused, so afterwards: heliostat resume {route}"
+            )?;
+        }
+        if let Some(note) = &done.note {
+            writeln!(err, "warning: {note}")?;
+        }
+    }
     match client.format {
         Format::Human => writeln!(
             out,

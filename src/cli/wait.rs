@@ -14,7 +14,7 @@ use crate::service::protocol::{WaitAnswer, WaitBody, WaitResult};
 pub struct WaitArgs {
     /// SOURCE or SOURCE/TARGET; all where none is given
     pub route: Option<String>,
-    /// At most so long; then exit 5
+    /// At most so long; then exit 5. What is held or paused is not waited for: exit 6
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = super::client::duration)]
     pub timeout: Duration,
     /// How to reach the service
@@ -46,6 +46,7 @@ pub fn until_there(
     let (code, words) = match answer.result {
         WaitResult::Reached => (exit::GOOD, "in sync"),
         WaitResult::Held => (exit::HELD, "held"),
+        WaitResult::Paused => (exit::HELD, "paused"),
         WaitResult::TimedOut => (exit::TIMED_OUT, "not in time"),
     };
     match client.format {

@@ -81,7 +81,7 @@ impl Engine {
         self.waits.0.insert(request, Wait { barriers, routes });
     }
 
-    /// Answers those whose barrier is passed everywhere, or is passed everywhere but where a route is held.
+    /// Answers those whose barrier is passed everywhere, or is passed everywhere but where a route is held or paused.
     pub(super) fn answer_waits(&mut self, effects: &mut Vec<Effect>) {
         let (routes, sources) = (&self.routes, &self.sources);
         let clean = |name: &RouteName, at: Option<u64>| match (routes.get(name), at) {
@@ -102,22 +102,34 @@ impl Engine {
                 route.is_held() && !of_root && route.running.is_none() && !route.forced
             })
         };
+        // Once it is told what there is; then what is late stays so for as long as the pause lasts.
+        let paused = |name: &RouteName, at: Option<u64>| {
+            self.pauses.hold(name)
+                && at.is_some()
+                && routes
+                    .get(name)
+                    .is_some_and(|route: &Route| route.running.is_none() && route.suspect.is_none())
+                && sources
+                    .get(&name.source)
+                    .is_some_and(|source| source.is_ready())
+        };
         self.waits.0.retain(|request, wait| {
-            let late: Vec<&RouteName> = wait
+            let late: Vec<(&RouteName, Option<u64>)> = wait
                 .routes
                 .iter()
-                .filter(|(name, at)| !clean(name, **at))
-                .map(|(name, _)| name)
+                .map(|(name, at)| (name, *at))
+                .filter(|(name, at)| !clean(name, *at))
                 .collect();
             if late.is_empty() {
                 effects.push(Effect::Answer(*request, Answer::Reached));
                 return false;
             }
-            if late.iter().all(|name| held(name)) {
-                effects.push(Effect::Answer(
-                    *request,
-                    Answer::Held(late.into_iter().cloned().collect()),
-                ));
+            if late
+                .iter()
+                .all(|&(name, at)| held(name) || paused(name, at))
+            {
+                let late = late.into_iter().map(|(name, _)| name.clone());
+                effects.push(Effect::Answer(*request, Answer::Held(late.collect())));
                 return false;
             }
             true

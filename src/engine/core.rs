@@ -9,6 +9,7 @@ use super::input::{Answer, Ask, Effect, Event, Input, RequestId, Selector};
 use super::leaving::Reloads;
 use super::load::Running;
 use super::parked::PARKED_MARKS;
+use super::pause::Pauses;
 use super::route::{Due, Kind, Route, until};
 use super::source::Source;
 use super::{Job, Notice, Now, Outcome, RelPath, Stamp, TransferId, Verdict, WatchId};
@@ -23,6 +24,7 @@ pub struct Engine {
     pub(super) sources: BTreeMap<SourceName, Source>,
     pub(super) routes: BTreeMap<RouteName, Route>,
     pub(super) waits: Waits,
+    pub(super) pauses: Pauses,
     pub(super) generation: u64,
     /// A route that cannot send is parked above so many marks.
     pub(super) parked_marks: usize,
@@ -46,6 +48,7 @@ impl Default for Engine {
             sources: BTreeMap::new(),
             routes: BTreeMap::new(),
             waits: Waits::default(),
+            pauses: Pauses::default(),
             generation: 0,
             parked_marks: PARKED_MARKS,
             plan: Plan::default(),
@@ -68,6 +71,7 @@ impl Engine {
     pub fn step(&mut self, now: Now, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.seq += 1;
+        self.end_pauses(now, &mut effects);
         match input {
             Input::Reload(reload) => self.reload(now, reload, &mut effects),
             Input::Watch(watch, notice) => self.notice(now, watch, notice, &mut effects),
@@ -122,11 +126,14 @@ impl Engine {
         let mut soonest: Option<Duration> = None;
         let mut consider = |at: Duration| soonest = Some(soonest.map_or(at, |have| have.min(at)));
         self.reloads.deadline().into_iter().for_each(&mut consider);
+        let pauses = self.pauses.deadline(now, CLOCK_LOOK);
+        pauses.into_iter().for_each(&mut consider);
         for (name, route) in &self.routes {
             if let Some(at) = route.next_by_wall() {
                 consider(now.mono + until(now.wall, at).min(CLOCK_LOOK));
             }
-            if !self.sources.get(&name.source).is_some_and(Source::is_ready) {
+            let is_ready = self.sources.get(&name.source).is_some_and(Source::is_ready);
+            if !is_ready || self.pauses.hold(name) {
                 continue;
             }
             if let Due::At(at) = route.due(now) {
@@ -253,8 +260,16 @@ impl Engine {
         let stamp = self.stamp(now);
         let answer = match ask {
             Ask::Status => Answer::Status(Box::new(self.status(now))),
+            Ask::Paths(selector) => Answer::Status(Box::new(self.paths(now, &selector))),
             Ask::Plan => Answer::Plan(Box::new(self.plan.clone())),
-            Ask::Trigger(selector) => self.each(&selector, |route| route.force()),
+            Ask::Trigger(selector) => {
+                let done = self.each(&selector, |route| route.force());
+                self.begun(&selector, done)
+            }
+            Ask::Pause(selector, wish) => {
+                return self.pause(now, request, (&selector, wish), effects);
+            }
+            Ask::Resume(selector, by) => return self.resume(request, &selector, &by, effects),
             Ask::Rescan(selector, compare) => {
                 // What was accepted is done, also by another process if this one ends before.
                 for (name, source) in &mut self.sources {
@@ -262,10 +277,11 @@ impl Engine {
                         source.census.changed(now.mono);
                     }
                 }
-                self.each(&selector, |route| {
+                let done = self.each(&selector, |route| {
                     route.want_pass(compare, stamp, "rescan");
                     route.force();
-                })
+                });
+                self.begun(&selector, done)
             }
             Ask::Wait(selector) => return self.begin_wait(request, selector, effects),
             Ask::Reload(reload) => return self.reload_for(now, request, *reload, effects),
@@ -280,7 +296,7 @@ impl Engine {
                             source.forget_mounts();
                             effects.push(Effect::Remember(name.source.clone(), Vec::new()));
                         }
-                        Answer::Accepted(1)
+                        self.begun(&Selector::of(&name), Answer::Accepted(1))
                     }
                 },
             },
@@ -309,7 +325,8 @@ impl Engine {
     fn start(&mut self, now: Now, effects: &mut Vec<Effect>) {
         let mut due: Vec<(Option<Stamp>, RouteName, Kind)> = Vec::new();
         for (name, route) in &self.routes {
-            if !self.sources.get(&name.source).is_some_and(Source::is_ready) {
+            let is_ready = self.sources.get(&name.source).is_some_and(Source::is_ready);
+            if !is_ready || self.pauses.hold(name) {
                 continue;
             }
             // A transfer of an earlier plan may still be on its way to the same target.
@@ -378,7 +395,7 @@ impl Engine {
     }
 
     /// Whether the limits let a transfer of this route start.
-    fn has_room(&self, name: &RouteName) -> bool {
+    pub(super) fn has_room(&self, name: &RouteName) -> bool {
         let host = |target: Option<&Target>| match target {
             Some(Target::Daemon { host, .. } | Target::Ssh { host, .. }) => Some(host.clone()),
             Some(Target::Local { .. }) | None => None,

@@ -1,12 +1,13 @@
 //! What goes into the engine and what comes out of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::status::Status;
 use super::{
-    Commit, Hold, Job, Memory, Notice, Outcome, PathFailure, PathNote, RelPath, Stats, Survey,
-    SurveyId, Surveyed, TransferId, Trouble, WatchId, WatchReport,
+    Commit, Hold, Job, Memory, Notice, Outcome, PathFailure, PathNote, Pause, PauseWish, RelPath,
+    Stats, Survey, SurveyId, Surveyed, TransferId, Trouble, WatchId, WatchReport,
 };
 use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName};
 
@@ -65,6 +66,19 @@ pub struct Selector {
 }
 
 impl Selector {
+    /// This route alone.
+    pub fn of(name: &RouteName) -> Selector {
+        Selector {
+            source: Some(name.source.clone()),
+            target: Some(name.target.clone()),
+        }
+    }
+
+    /// Whether it means a route of this source.
+    pub fn concerns(&self, source: &SourceName) -> bool {
+        self.source.as_ref().is_none_or(|meant| meant == source)
+    }
+
     /// Whether it means this route.
     pub fn matches(&self, name: &RouteName) -> bool {
         self.source
@@ -82,8 +96,14 @@ impl Selector {
 pub enum Ask {
     /// The picture.
     Status,
+    /// The picture of these routes, with the paths that are pending.
+    Paths(Selector),
     /// The plan that is carried out.
     Plan,
+    /// Send nothing on these routes for a while. Answered when that is kept.
+    Pause(Selector, PauseWish),
+    /// End these pauses; by whom.
+    Resume(Selector, String),
     /// Send now what is pending: windows, schedules and backoff are passed over once.
     Trigger(Selector),
     /// Compare with the target itself now.
@@ -113,6 +133,14 @@ pub enum Effect {
     Cancel(TransferId),
     /// Tell who asked.
     Answer(RequestId, Answer),
+    /// Keep for the next start: these are all the pauses there are. Then tell who asked; where it cannot be kept,
+    /// [`Answer::NotKept`].
+    KeepPauses {
+        /// All of them.
+        pauses: BTreeMap<RouteName, Pause>,
+        /// To whom.
+        answer: Option<(RequestId, Answer)>,
+    },
     /// Keep for the next start: the mount points that were seen below the source's root.
     Remember(SourceName, Vec<RelPath>),
     /// Make a survey. Its rows are kept under its id until they are committed or forgotten.
@@ -142,13 +170,22 @@ pub enum Answer {
     Plan(Box<Plan>),
     /// It is begun, for so many routes.
     Accepted(usize),
+    /// It is begun for so many routes; these of them are paused, and do it afterwards.
+    Later {
+        /// How many.
+        routes: usize,
+        /// Those that are paused.
+        paused: Vec<RouteName>,
+    },
+    /// It is done, for so many routes, but cannot be kept for the next start, for this reason.
+    NotKept(usize, String),
     /// Everything is on the targets.
     Reached,
     /// The plan was taken over.
     Reloaded,
     /// The service is ending: nothing is taken over any more.
     Ending,
-    /// These routes are held; everything else is on its target.
+    /// These routes are held or paused; everything else is on its target.
     Held(Vec<RouteName>),
     /// There is no such route.
     NoSuchRoute,
@@ -219,6 +256,10 @@ pub enum Event {
     },
     /// A route goes on.
     Released(RouteName),
+    /// An operator has paused a route.
+    Paused(RouteName, Pause),
+    /// A pause is over: somebody has ended it, or (`None`) its time is up.
+    Resumed(RouteName, Option<String>),
     /// A failure is over.
     Recovered(RouteName),
     /// Worth saying.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Mark, RelPath, SurveyId, TargetId};
+use super::{Mark, Pause, RelPath, SurveyId, TargetId};
 use crate::plan::{Compare, RouteName, SourceName};
 
 /// Everything that is remembered. A cache: losing any part of it costs scanning.
@@ -19,6 +19,8 @@ pub struct Memory {
     pub sources: BTreeMap<SourceName, SourceMemory>,
     /// Of the routes.
     pub routes: BTreeMap<RouteName, RouteMemory>,
+    /// Routes that an operator has paused, of this plan or another. No cache: it is kept apart from the ledger.
+    pub pauses: BTreeMap<RouteName, Pause>,
 }
 
 /// What is remembered of a source.

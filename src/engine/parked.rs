@@ -184,7 +184,8 @@ impl Engine {
         let told = source.census.told();
         let most = self.parked_marks;
         for (route, state) in self.routes.iter_mut().filter(|(at, _)| at.source == *name) {
-            if state.is_kept_back(now) && state.park(most, &told, (stamp, now)) {
+            let kept_back = self.pauses.hold(route) || state.is_kept_back(now);
+            if kept_back && state.park(most, &told, (stamp, now)) {
                 effects.push(Effect::Tell(Event::Parked(route.clone())));
             }
         }

@@ -69,6 +69,7 @@ impl Engine {
         self.generation = reload.generation;
         self.limits = reload.limits;
         self.watched = reload.watched;
+        self.pauses.recall(&reload.memory.pauses, now);
         let diff = plan::diff(&self.plan, &reload.plan);
         self.plan = reload.plan;
         let at = Taking {

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Pause;
+pub use super::why::thousands;
+
 /// Everything, worst route first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -59,6 +62,9 @@ pub enum State {
     /// Failed as a whole, tried again with backoff.
     #[serde(rename = "retrying")]
     Retrying,
+    /// An operator has paused it; that ends by itself.
+    #[serde(rename = "paused")]
+    Paused,
     /// Not known yet: no pass has ended since the start.
     #[serde(rename = "starting")]
     Starting,
@@ -84,6 +90,7 @@ impl State {
             State::Failing => "failing",
             State::Waiting => "waiting",
             State::Retrying => "retrying",
+            State::Paused => "paused",
             State::Starting => "starting",
             State::Sending => "sending",
             State::Pending => "pending",
@@ -119,6 +126,13 @@ pub struct RouteStatus {
     pub why: Option<String>,
     /// What is held.
     pub hold: Option<HoldStatus>,
+    /// By whom it is paused, what for and until when.
+    #[serde(default)]
+    pub paused: Option<Pause>,
+    /// Pending paths, where these were asked for: the first [`PATHS_MAX`] (fewer where many routes were asked for), those under way
+    /// first. [`RouteStatus::pending`] counts all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending_paths: Vec<PendingStatus>,
     /// Failing paths, the first [`PATHS_MAX`].
     pub failing: Vec<PathStatus>,
     /// How many fail.
@@ -170,8 +184,35 @@ pub struct PathStatus {
     pub trying: bool,
 }
 
-/// Failing paths in one answer.
+/// A path that is not on the target yet, and does not fail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingStatus {
+    /// Which, escaped; `.` is the whole source.
+    pub path: String,
+    /// What is known of it: `content`, `attributes`, `subtree`, `gone`, `listing`, `fill`; or [`EVERYTHING`], which no mark is
+    /// and [`RouteStatus::pending`] does not count.
+    pub dirt: String,
+    /// The age of its oldest change.
+    pub age_seconds: f64,
+    /// Why it is not there yet.
+    pub reason: String,
+}
+
+/// Not a path, but a pass over all of them.
+pub const EVERYTHING: &str = "everything";
+
+/// Failing paths, and pending ones, in one answer, of each route.
 pub const PATHS_MAX: usize = 1000;
+
+/// `12ms`, `3.4s`, `5m`.
+pub fn milliseconds(number: u64) -> String {
+    match number {
+        0..=999 => format!("{number}ms"),
+        1000..=119_999 => format!("{}.{}s", number / 1000, number % 1000 / 100),
+        _ => span(number / 1000),
+    }
+}
 
 /// Seconds for people: `5s`, `14m`, `3h`, `12d`.
 pub fn span(seconds: u64) -> String {

@@ -27,6 +27,7 @@ mod file;
 mod handle;
 mod load;
 mod mounts;
+mod offline;
 mod parked;
 mod queue;
 mod readers;
@@ -44,6 +45,8 @@ mod tests;
 
 pub use file::{DAMAGED, NAME};
 pub use handle::{Ledger, Opened};
+pub use offline::runs_in;
 pub use parked::ParkedRows;
 pub use readers::Rows;
 pub use run::{FAILED_MAX, Run};
+pub use store::RUNS_MAX;

@@ -102,6 +102,11 @@ impl Keeper {
         }
     }
 
+    /// The ledger, to be read by others.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Ends the surveys, and waits until the ledger is written.
     pub fn close(self) {
         for stop in self.surveys.values() {
@@ -183,7 +188,7 @@ fn look(survey: &Survey, ledger: &Ledger, private: PathBuf, stop: &AtomicBool) -
 }
 
 /// What the history says of an event; `None`: nothing.
-fn run_of(event: &Event, now: Timestamp) -> Option<Run> {
+pub(super) fn run_of(event: &Event, now: Timestamp) -> Option<Run> {
     let run = |route: &RouteName, result: &str| Run {
         at: now,
         route: route.clone(),

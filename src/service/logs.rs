@@ -155,6 +155,15 @@ impl Log {
                     tracing::warn!(%route, %id, guard = refusal.guard, "held: {}", refusal.message);
                 }
             },
+            Event::Paused(route, pause) => {
+                let (by, until) = (&pause.by, pause.until);
+                let reason = pause.reason.as_deref().unwrap_or("no reason given");
+                tracing::info!(%route, by, %until, "paused: {reason}");
+            }
+            Event::Resumed(route, Some(by)) => tracing::info!(%route, by, "no longer paused"),
+            Event::Resumed(route, None) => {
+                tracing::info!(%route, "no longer paused: its time is up");
+            }
             Event::Released(route) => tracing::info!(%route, "no longer held"),
             Event::Recovered(route) => tracing::info!(%route, "works again"),
             Event::Note(route, note) => {
@@ -212,9 +221,6 @@ fn tell_sent(sent: &Sent) {
 
 /// `12ms`, `3.4s`, `5m`.
 fn span(duration: Duration) -> String {
-    match duration.as_millis() {
-        ms @ 0..=999 => format!("{ms}ms"),
-        ms @ 1000..=119_999 => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
-        ms => crate::engine::status::span((ms / 1000) as u64),
-    }
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    crate::engine::status::milliseconds(ms)
 }

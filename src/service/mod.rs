@@ -14,13 +14,16 @@ pub mod driver;
 pub mod files_watch;
 pub mod generations;
 pub mod heartbeat;
+pub mod history;
 pub mod http;
 pub mod in_force;
 pub mod keeper;
 pub mod logs;
 pub mod metrics;
+pub mod naming;
 pub mod once;
 pub mod orphans;
+mod pauses;
 pub mod preview;
 pub mod protocol;
 pub mod question;
@@ -29,6 +32,10 @@ pub mod reloader;
 pub mod runtime;
 pub mod signals;
 pub mod state;
+pub mod steer;
+pub mod tap;
+mod tapper;
+pub mod tapping;
 pub mod world;
 
 /// Why a command of the service ended without doing its work.

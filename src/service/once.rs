@@ -16,7 +16,7 @@ const TRANSFERS_MAX: u64 = 20;
 pub enum Result {
     /// In step.
     InSync,
-    /// Held.
+    /// Held, or paused.
     Held,
     /// Not in step.
     Failed,
@@ -75,7 +75,7 @@ pub fn run(options: Options, mut show: impl FnMut(&World)) -> std::result::Resul
 pub fn settled(route: &RouteStatus) -> Option<Result> {
     match route.state {
         State::InSync => Some(Result::InSync),
-        State::Held => Some(Result::Held),
+        State::Held | State::Paused => Some(Result::Held),
         State::Failing | State::Retrying | State::Waiting => Some(Result::Failed),
         State::Starting | State::Sending | State::Pending | State::NotCompared => {
             (route.transfers > TRANSFERS_MAX).then_some(Result::Failed)

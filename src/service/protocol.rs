@@ -3,11 +3,15 @@
 //!
 //! | request | body | answer |
 //! | --- | --- | --- |
-//! | `GET /v1/status` | – | [`StatusAnswer`] |
+//! | `GET /v1/status` | – ([`StatusQuery`]) | [`StatusAnswer`] |
 //! | `GET /v1/plan` | – | [`PlanAnswer`] |
 //! | `POST /v1/trigger` | [`Routes`] | [`Done`] |
 //! | `POST /v1/rescan` | [`RescanBody`] | [`Done`] |
 //! | `POST /v1/wait` | [`WaitBody`] | [`WaitAnswer`] |
+//! | `POST /v1/pause` | [`PauseBody`](super::steer::PauseBody) | [`Done`] |
+//! | `POST /v1/resume` | [`ResumeBody`](super::steer::ResumeBody) | [`Done`] |
+//! | `GET /v1/history` | – ([`HistoryQuery`](super::history::HistoryQuery)) | [`HistoryAnswer`](super::history::HistoryAnswer) |
+//! | `GET /v1/tap` | – ([`TapQuery`](super::tapping::TapQuery)) | server-sent events, each a [`Told`](super::tap::Told) |
 //! | `POST /v1/approve` | [`ApproveBody`] | [`Done`] |
 //! | `POST /v1/reload` | – | [`Reloaded`](super::reloader::Reloaded) |
 //! | `POST /v1/rollback` | [`RollbackBody`] | [`Reloaded`](super::reloader::Reloaded) |
@@ -112,6 +116,24 @@ pub struct Done {
     pub format_version: u32,
     /// For so many routes.
     pub routes: usize,
+    /// Those of them that are paused, and do it afterwards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paused: Vec<String>,
+    /// What else is to be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What `GET /v1/status` may be asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StatusQuery {
+    /// The pending paths as well, of these routes alone.
+    #[serde(default)]
+    pub paths: bool,
+    /// With `paths`: `SOURCE` or `SOURCE/TARGET`; none: all.
+    #[serde(default)]
+    pub route: Option<String>,
 }
 
 /// How a wait ended.
@@ -132,8 +154,10 @@ pub struct WaitAnswer {
 pub enum WaitResult {
     /// Everything is on the targets.
     Reached,
-    /// Everything but what is held.
+    /// Everything but what is held (and, it may be, what is paused).
     Held,
+    /// Everything but what is paused.
+    Paused,
     /// Not in time.
     TimedOut,
 }

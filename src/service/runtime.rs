@@ -18,6 +18,7 @@ use super::http::{self, Facts, Server, Tcp, TcpOptions};
 use super::in_force::{InForce, Origin, Standing};
 use super::keeper::Keeper;
 use super::metrics::textfile::Textfile;
+use super::pauses::PauseFile;
 use super::reading::Reader;
 use super::reloader::{Order, Reloader};
 use super::signals::Signals;
@@ -133,6 +134,8 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             started: Instant::now(),
             watch_limit: options.limits.watches.or_else(host::user_watches),
             tally: world.tally(),
+            ledger: world.ledger().clone(),
+            tap: world.tap().clone(),
         });
         let _control = match &options.socket {
             Some(path) => {
@@ -168,7 +171,11 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         };
         let mut engine = Engine::default();
         send(&mut engine, &mut world, Input::Reload(reload));
-        driver::drive(&mut engine, &mut world, |_, world| show(world)).await;
+        driver::drive(&mut engine, &mut world, |engine, world| {
+            world.looked(engine);
+            show(world);
+        })
+        .await;
         tasks.abort_all();
         if let Some(textfile) = textfile {
             textfile.end().await;
@@ -265,6 +272,10 @@ pub async fn open(
     } else {
         // A single run compares with the targets themselves; only the guards' memory counts.
         memory.routes.clear();
+    }
+    match PauseFile::of(state.path()).read() {
+        Ok(pauses) => memory.pauses = pauses,
+        Err(damage) => tracing::warn!("{damage}"),
     }
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let mut context = context(options, state.run_dir(), state.owner_tag()).await?;

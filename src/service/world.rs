@@ -1,6 +1,6 @@
 //! The production shell: watches, transfers and answers of the real host.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,14 +15,18 @@ use super::driver::Shell;
 use super::keeper::Keeper;
 use super::logs::Log;
 use super::metrics::Tally;
+use super::pauses::PauseFile;
 use super::question::Question;
 use super::signals::Signals;
 use super::state::StateDir;
+use super::tap::Tap;
+use super::tapper::{SourceEar, Tapper};
 use crate::engine::{
-    Answer, Effect, Input, Job, Memory, Notice, Now, Outcome, RequestId, TransferId, Trouble,
-    Verdict, WatchId, WatchReport,
+    Answer, Effect, Engine, Input, Job, Memory, Notice, Now, Outcome, Pause, RequestId, TransferId,
+    Trouble, Verdict, WatchId, WatchReport,
 };
 use crate::host;
+use crate::ledger::Ledger;
 use crate::plan::{RouteName, SourcePlan, Target};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
@@ -86,6 +90,8 @@ pub struct World {
     transfers: HashMap<TransferId, Transfer>,
     memory: Memory,
     keeper: Keeper,
+    pauses: PauseFile,
+    tapper: Tapper,
     ending: Ending,
     drain_asked: bool,
     signals: Signals,
@@ -124,6 +130,7 @@ pub struct WorldParts {
 impl World {
     /// A world in which nothing has happened yet.
     pub fn new(parts: WorldParts) -> World {
+        let pauses = PauseFile::of(parts.state.path());
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         World {
@@ -149,6 +156,8 @@ impl World {
             transfers: HashMap::new(),
             memory: parts.memory,
             keeper: parts.keeper,
+            pauses,
+            tapper: Tapper::default(),
             ending: Ending::No,
             drain_asked: false,
             signals: parts.signals,
@@ -176,6 +185,23 @@ impl World {
     /// Where inputs from outside go.
     pub fn sender(&self) -> mpsc::Sender<Input> {
         self.sender.clone()
+    }
+
+    /// What outlives a restart, to be read.
+    pub fn ledger(&self) -> &Ledger {
+        self.keeper.ledger()
+    }
+
+    /// Where it is told what happens.
+    pub fn tap(&self) -> &Tap {
+        self.tapper.tap()
+    }
+
+    /// After each step: what came of it is told to whoever listens.
+    pub fn looked(&mut self, engine: &Engine) {
+        if self.tapper.tap().is_heard() {
+            self.tapper.look(engine, self.clock.now());
+        }
     }
 
     /// For transfers.
@@ -247,6 +273,10 @@ impl World {
             watch_limit: self.watch_limit,
             mechanism: self.mechanism,
             surroundings: self.surroundings.clone(),
+            ear: Some(Arc::new(SourceEar {
+                tap: self.tapper.tap().clone(),
+                source: source.name.clone(),
+            })),
         };
         self.watches.insert(
             id,
@@ -285,6 +315,30 @@ impl World {
                 .unwrap_or_else(|error| broke_off(&error.to_string()));
             // Nobody hears it only when the service is over.
             let _ = sender.send(Input::Finished(id, outcome)).await;
+        });
+    }
+
+    /// Keeps the pauses, and tells who asked when they are on the disk.
+    fn keep_pauses(
+        &mut self,
+        pauses: BTreeMap<RouteName, Pause>,
+        answer: Option<(RequestId, Answer)>,
+    ) {
+        let keep = self.pauses.keep(pauses);
+        let waiting = answer.and_then(|(id, answer)| Some((self.answers.remove(&id)?, answer)));
+        tokio::task::spawn_blocking(move || {
+            let kept = keep();
+            if let Err(error) = &kept {
+                tracing::warn!("a pause does not outlive this process: {error}");
+            }
+            if let Some((waiting, answer)) = waiting {
+                let answer = match (kept, answer) {
+                    (Err(error), Answer::Accepted(routes)) => Answer::NotKept(routes, error),
+                    (_, answer) => answer,
+                };
+                // Who went away does not want it.
+                let _ = waiting.send(answer);
+            }
         });
     }
 
@@ -363,7 +417,10 @@ impl Shell for World {
                     watch.barrier(barrier);
                 }
             }
-            Effect::Start(job) => self.start(*job),
+            Effect::Start(job) => {
+                self.tapper.starts(&job);
+                self.start(*job);
+            }
             Effect::Cancel(id) => {
                 if let Some(transfer) = self.transfers.get(&id) {
                     transfer.cancel.cancel();
@@ -375,6 +432,7 @@ impl Shell for World {
                     let _ = waiting.send(answer);
                 }
             }
+            Effect::KeepPauses { pauses, answer } => self.keep_pauses(pauses, answer),
             Effect::Remember(source, mounts) => self.keeper.remember(&source, mounts),
             Effect::Survey(survey) => self.keeper.survey(*survey, self.sender.clone()),
             Effect::ForgetSurvey(id) => self.keeper.forget(id),
@@ -386,6 +444,7 @@ impl Shell for World {
                 let now = self.clock.now().wall;
                 self.tally.book(&event, now);
                 self.keeper.book(&event, now);
+                self.tapper.tells(&event, now);
             }
             Effect::Drained => self.ending = Ending::Over,
         }
@@ -424,6 +483,7 @@ impl Shell for World {
                         // What it took goes with it: the copier has had all of a tree's directories in hand.
                         tokio::task::spawn_blocking(host::give_back);
                     }
+                    self.tapper.hear(&input);
                     return Some(input);
                 }
                 () = self.alarm.until(wake) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::ear::Ear;
 use super::inbox::Inbox;
 use super::mechanism::{Choice, Mechanism};
 use super::rescope::Rescoped;
@@ -29,6 +30,8 @@ pub struct WatchOptions {
     pub mechanism: Mechanism,
     /// What hears of the root's changes, for all sources.
     pub surroundings: Surroundings,
+    /// Who wants to know what is left out.
+    pub ear: Option<Arc<dyn Ear>>,
 }
 
 /// A watch that runs; ends when it is dropped.
@@ -96,6 +99,7 @@ fn scoped(source: &SourcePlan, options: &WatchOptions) -> Result<Rescoped, Patte
             one_file_system: source.one_file_system,
             watch_limit: options.watch_limit,
             private: options.cookies.clone(),
+            ear: options.ear.clone(),
         },
         opener: Box::new(choice),
     })

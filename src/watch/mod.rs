@@ -22,6 +22,7 @@ mod breath;
 mod cookies;
 mod directories;
 mod disk;
+mod ear;
 mod fanotify;
 mod fanotify_calls;
 mod fanotify_reader;
@@ -50,6 +51,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use ear::{By, Ear, LeftOut};
 pub use handle::{WatchHandle, WatchOptions, spawn};
 pub use mechanism::{MANY, Mechanism, foresee, may_grow};
 pub use surroundings::Surroundings;

@@ -1,7 +1,9 @@
 //! What of a tree is watched, and what triggers.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::ear::Ear;
 use crate::engine::RelPath;
 use crate::filter::{Filter, FilterSpec, Verdict};
 use crate::plan::EventSet;
@@ -21,6 +23,8 @@ pub(crate) struct Scope {
     pub(crate) watch_limit: Option<u64>,
     /// The service's own directory, which is never part of a source.
     pub(crate) private: PathBuf,
+    /// Who wants to know what is left out.
+    pub(crate) ear: Option<Arc<dyn Ear>>,
 }
 
 /// Whether these rules decide a directory below a wanted one by its own name: everything is included, and no exclude

@@ -83,6 +83,7 @@ pub(super) fn scope(scratch: &Path, exclude: &[&str]) -> Scope {
         one_file_system: true,
         watch_limit: None,
         private: scratch.join("cookies"),
+        ear: None,
     }
 }
 

@@ -118,6 +118,7 @@ impl Tree {
             }
             return;
         }
+        self.explain(&path, &event.kind);
         match event.kind {
             RawKind::Created { directory: false } => {
                 self.parent_changed(&path);

@@ -15,6 +15,7 @@ mod faults;
 mod histories;
 mod lifecycle;
 mod limits;
+mod live;
 mod logs;
 mod reload;
 mod restart;
@@ -23,6 +24,7 @@ mod schedules;
 mod secrets;
 mod short;
 mod socket;
+mod steering;
 mod supervision;
 mod web;
 

@@ -10,7 +10,7 @@
 //!
 //! Inputs: `ready S`, `waiting S`, `change S PATH DIRT…`, `done [failed=PATH] [again=PATH] [deleted=N] [created=N]
 //! [entries=N]`, `retry CODE`, `permanent CODE`, `hold COUNT OF PATH…`, `guard NAME`, `tick`, `trigger [R]`,
-//! `rescan [R]`, `wait [R]`, `approve R`, `status`, `drain`, `reload`,
+//! `rescan [R]`, `wait [R]`, `approve R`, `pause R MS [cancel]`, `resume [R]`, `status`, `paths`, `drain`, `reload`,
 //! `cancelled`. What ends a transfer names its route: `done R …`.
 
 use std::collections::BTreeMap;
@@ -22,9 +22,9 @@ use std::time::Duration;
 
 use heliostat::engine::{
     Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Memory,
-    Notice, Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, RouteMemory, Selector,
-    Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble, Verdict, WatchId,
-    WatchReport, Work,
+    Notice, Now, Outcome, PathFailure, Pause, PauseWish, RelPath, Reload, RequestId, RootId,
+    RouteMemory, Selector, Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble,
+    Verdict, WatchId, WatchReport, Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
@@ -102,6 +102,7 @@ struct World {
     plan: Plan,
     limits: Limits,
     recalled: Vec<(String, Vec<String>)>,
+    pauses: BTreeMap<RouteName, Pause>,
 }
 
 fn run(script: &str) -> String {
@@ -120,6 +121,7 @@ fn run(script: &str) -> String {
         plan: Plan::default(),
         limits: Limits::default(),
         recalled: Vec::new(),
+        pauses: BTreeMap::new(),
     };
     let mut trace = String::new();
     let mut started = false;
@@ -159,6 +161,18 @@ fn run(script: &str) -> String {
             ["epoch", at] => world.epoch = at.parse().unwrap(),
             ["barriers", "wait"] => world.barriers_wait = true,
             ["show", what] => world.shown.push((*what).to_owned()),
+            ["recall-pause", name, said, until] => {
+                let at =
+                    |ms: &str| world.epoch + jiff::SignedDuration::from_millis(ms.parse().unwrap());
+                let pause = Pause {
+                    reason: None,
+                    by: "me".into(),
+                    since: at(said),
+                    said: at(said),
+                    until: at(until),
+                };
+                world.pauses.insert(route_name(name), pause);
+            }
             ["recall", name, options @ ..] => {
                 let options = options.iter().map(|option| option.to_string());
                 world.recalled.push((name.to_string(), options.collect()));
@@ -388,6 +402,16 @@ impl World {
         }
         let now = self.now(at);
         let input = match words {
+            ["paths"] => {
+                for route in self.engine.paths(now, &Selector::default()).routes {
+                    writeln!(trace, "  {} {}", route.route, route.state.word()).unwrap();
+                    for path in route.pending_paths {
+                        let (at, dirt, age) = (path.path, path.dirt, path.age_seconds);
+                        writeln!(trace, "    {at} {dirt}, {age:.3}s: {}", path.reason).unwrap();
+                    }
+                }
+                return;
+            }
             ["status"] => {
                 for route in self.engine.status(now).routes {
                     let why = route.why.map(|why| format!(": {why}")).unwrap_or_default();
@@ -595,6 +619,17 @@ impl World {
             ["trigger", rest @ ..] => self.request(Ask::Trigger(selector(rest))),
             ["rescan", rest @ ..] => self.request(Ask::Rescan(selector(rest), Compare::Quick)),
             ["wait", rest @ ..] => self.request(Ask::Wait(selector(rest))),
+            ["pause", route, ms, cancel @ ..] => {
+                let wish = PauseWish {
+                    time: Duration::from_millis(ms.parse().unwrap()),
+                    reason: Some("work".into()),
+                    by: "me".into(),
+                    cancel: !cancel.is_empty(),
+                };
+                let selector = Selector::of(&route_name(route));
+                self.request(Ask::Pause(selector, wish))
+            }
+            ["resume", rest @ ..] => self.request(Ask::Resume(selector(rest), "me".into())),
             ["approve", route] => {
                 let id = self.held[*route].clone();
                 self.request(Ask::Approve(route_name(route), id))
@@ -610,7 +645,10 @@ impl World {
             generation: 1,
             host: "h".into(),
             limits: self.limits,
-            memory: recall(&self.plan, &self.recalled),
+            memory: Memory {
+                pauses: self.pauses.clone(),
+                ..recall(&self.plan, &self.recalled)
+            },
             watched: true,
         })
     }
@@ -721,6 +759,22 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             };
             format!("answer {}: {answer}", id.0)
         }
+        Effect::KeepPauses { pauses, answer } => {
+            let kept: Vec<String> = pauses
+                .iter()
+                .map(|(route, pause)| {
+                    let epoch: jiff::Timestamp = EPOCH.parse().unwrap();
+                    format!(
+                        " {route} until {}",
+                        pause.until.duration_since(epoch).as_millis()
+                    )
+                })
+                .collect();
+            let answer = answer.as_ref().map_or(String::new(), |(id, answer)| {
+                format!(", then answer {}: {answer:?}", id.0)
+            });
+            format!("keep pauses:{}{answer}", kept.join(","))
+        }
         Effect::Remember(source, mounts) => format!("remember {source}: mounts {mounts:?}"),
         Effect::Survey(survey) => {
             let places = match &survey.scope {
@@ -751,6 +805,8 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             line
         }
         Effect::Tell(event) => match event {
+            Event::Paused(route, _) => format!("told: {route} paused"),
+            Event::Resumed(route, by) => format!("told: {route} resumed: {by:?}"),
             Event::Replaced(route) => format!("told: {route} replaced"),
             Event::Parked(route) => format!("told: {route} parked"),
             Event::Unparked(route, differ) => format!("told: {route} unparked: {differ:?}"),

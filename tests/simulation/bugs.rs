@@ -62,6 +62,9 @@ pub enum Bug {
     FillsDelete,
     RetuneReleases,
     LateExitBelieved,
+    // Pauses.
+    PauseForgotten,
+    PauseEndless,
 }
 
 impl Bug {
@@ -118,6 +121,8 @@ impl Bug {
         Bug::FillsDelete,
         Bug::RetuneReleases,
         Bug::LateExitBelieved,
+        Bug::PauseForgotten,
+        Bug::PauseEndless,
     ];
 
     /// The operations and faults under which it shows soon, where it hardly does under all of them.
@@ -148,6 +153,8 @@ impl Bug {
             Bug::FillsDelete => bias(&[22, 22, 12], &[7, 8, 13], 60_000, 300),
             Bug::RetuneReleases => bias(&[21, 16], &[8, 10, 13], 60_000, 300),
             Bug::LateExitBelieved => bias(&[23, 22], &[0, 8], 20_000, 300),
+            // Pauses are in every tenth history.
+            Bug::PauseForgotten | Bug::PauseEndless => bias(&[13], &[0, 8, 13], 400_000, 300),
             Bug::CtimeIgnored => bias(&[13], &[0, 3], 3_000_000, 300),
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! What is done to the world: operations, faults and their ends, and the healing before it is judged.
 
-use heliostat::engine::Ask;
+use heliostat::engine::{Ask, PauseWish, Selector};
 use heliostat::plan::Compare;
 
 use super::ledger::Down;
@@ -116,6 +116,19 @@ impl World {
             What::Suspend(seconds) => {
                 self.set_clock(seconds);
                 self.targets.iter_mut().for_each(|target| target.epoch += 1);
+            }
+            What::Pause(route, time, cancel) => {
+                let wish = PauseWish {
+                    time: std::time::Duration::from_millis(time),
+                    reason: None,
+                    by: "me".to_owned(),
+                    cancel,
+                };
+                let id = self.ask(Ask::Pause(Selector::of(&self.name(route)), wish));
+                self.pausing.insert(id, route);
+            }
+            What::Resume => {
+                self.ask(Ask::Resume(World::everything(), "me".to_owned()));
             }
             What::Retune(source) => self.retune(source),
             What::Refilter(also) => self.refilter(also),

@@ -73,6 +73,16 @@ impl World {
     /// What the engine is told at its start.
     pub fn remembered(&self) -> engine::Memory {
         let mut memory = self.shelf.ledger.memory.clone();
+        // In a file of their own: whatever becomes of the ledger, they are there.
+        memory.pauses = self.pauses.clone();
+        if self.has(Bug::PauseForgotten) && self.incarnation > 0 {
+            memory.pauses.clear();
+        }
+        if self.has(Bug::PauseEndless) {
+            for pause in memory.pauses.values_mut() {
+                pause.until += jiff::SignedDuration::from_hours(24);
+            }
+        }
         if self.has(Bug::OwedPassForgotten) {
             memory
                 .routes

@@ -24,6 +24,14 @@ impl World {
         {
             self.violate(format!("two transfers to t{route} at once"));
         }
+        let wall = heliostat::service::driver::Shell::now(self).wall;
+        let pause = self.pauses.get(&job.route.name);
+        if let Some(pause) = pause.filter(|pause| wall < pause.until && wall >= pause.said) {
+            let until = pause.until;
+            self.violate(format!(
+                "a transfer to t{route} at {wall}, which is paused until {until}"
+            ));
+        }
         if self.has(Bug::LateExitBelieved) && self.ended.remove(&route) {
             // Of the one before.
             return self.input(Input::Finished(id, Outcome::bare(Verdict::Done)));

@@ -84,6 +84,10 @@ pub enum What {
     ClockStep(i64),
     /// The host sleeps for so many seconds: the wall clock goes on, the other one does not, and connections are lost.
     Suspend(i64),
+    /// A route is paused for so many milliseconds; whether what runs is cancelled.
+    Pause(usize, u64, bool),
+    /// Every pause is ended.
+    Resume,
     /// A reload: other numbers for a source's routes.
     Retune(usize),
     /// A reload: another filter for every source.
@@ -307,7 +311,28 @@ fn compose(seed: u64, bias: Option<Bias>) -> Script {
         };
         items.push(Item { at, what });
     }
+    pauses(seed, &setup, &mut items);
     Script { setup, items }
+}
+
+/// Pauses in some histories, drawn apart: what else a seed stands for is as it was without them.
+fn pauses(seed: u64, setup: &Setup, items: &mut Vec<Item>) {
+    let mut random = Random::new(seed ^ 0x9a05e);
+    let last = items.last().map_or(0, |item| item.at);
+    if !random.chance(10) || last == 0 {
+        return;
+    }
+    for _ in 0..random.within(1, 3) {
+        let route = random.below(setup.routes.len() as u64) as usize;
+        let time = random.pick(&[1_000, 3_000, 20_000]);
+        let what = match random.below(4) {
+            0 => What::Resume,
+            _ => What::Pause(route, time, random.chance(30)),
+        };
+        let at = 1 + random.below(last);
+        let place = items.partition_point(|item| item.at <= at);
+        items.insert(place, Item { at, what });
+    }
 }
 
 /// The filter of every source and route.

@@ -72,6 +72,12 @@ impl Shell for World {
                 }
             }
             Effect::Answer(id, answer) => self.answered(id, &answer),
+            Effect::KeepPauses { pauses, answer } => {
+                self.pauses = pauses;
+                if let Some((id, answer)) = answer {
+                    self.answered(id, &answer);
+                }
+            }
             Effect::Remember(source, mounts) => self.shelf.remember(source, mounts),
             Effect::Survey(survey) => self.survey(survey),
             Effect::ForgetSurvey(id) => self.forget_survey(id),

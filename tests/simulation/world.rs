@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::DefaultHasher;
 
 use heliostat::engine::{
-    Answer, Ask, Engine, Event, Hold, Input, Notice, Reload, RequestId, Selector, SurveyId,
+    Answer, Ask, Engine, Event, Hold, Input, Notice, Pause, Reload, RequestId, Selector, SurveyId,
     TransferId, WatchId, Work,
 };
-use heliostat::plan::{Limits, Plan, RoutePlan};
+use heliostat::plan::{Limits, Plan, RouteName, RoutePlan};
 
 use super::bugs::Bug;
 use super::ledger::{Down, Shelf};
@@ -106,6 +106,10 @@ pub struct World {
     pub lossy: Vec<bool>,
     /// The routes that are not in the manifest now, with their plans.
     pub dropped: BTreeMap<usize, RoutePlan>,
+    /// The pauses that are on disk: what is said of them there must hold.
+    pub pauses: BTreeMap<RouteName, Pause>,
+    /// Who asked for a pause, and for which route.
+    pub pausing: BTreeMap<RequestId, usize>,
     /// For planted bugs: a plan with other numbers was taken over.
     pub retuned: bool,
     /// For planted bugs: routes whose transfer was told to end.
@@ -169,6 +173,8 @@ impl World {
             rested: 0,
             lossy: vec![false; setup.sources],
             dropped: BTreeMap::new(),
+            pauses: BTreeMap::new(),
+            pausing: BTreeMap::new(),
             retuned: false,
             ended: BTreeSet::new(),
             look: false,
@@ -261,6 +267,7 @@ impl World {
         self.incarnation += 1;
         self.inputs.clear();
         self.waits.clear();
+        self.pausing.clear();
         self.held.clear();
         self.watchers.iter_mut().for_each(|watcher| *watcher = None);
         self.turns.iter_mut().for_each(|turn| *turn = None);
@@ -440,6 +447,14 @@ impl World {
     }
 
     pub fn answered(&mut self, id: RequestId, answer: &Answer) {
+        if let Some(route) = self.pausing.remove(&id)
+            && *answer == Answer::Accepted(1)
+            && !self.pauses.contains_key(&self.name(route))
+        {
+            self.violate(format!(
+                "t{route} is said to be paused, and nothing is kept of it"
+            ));
+        }
         if let Some(wait) = self.waits.remove(&id)
             && *answer == Answer::Reached
         {

@@ -65,6 +65,7 @@ impl World {
             watch_limit: self.watch_limit,
             mechanism: super::MECHANISM,
             surroundings: Surroundings::listen(),
+            ear: None,
         };
         let handle = spawn(
             Arc::new(self.plan.clone()),

@@ -151,6 +151,8 @@ mod tests {
             code: None,
             why: None,
             hold: None,
+            paused: None,
+            pending_paths: Vec::new(),
             failing: Vec::new(),
             failing_count: 0,
             transfers: 0,

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::server::{Server, chosen, no_such_route, refuse, unexpected};
+use super::server::{Server, chosen, refuse, unexpected};
 use crate::engine::status::{State as RouteState, Status};
 use crate::engine::{Answer, Ask, Selector};
 use crate::plan::{Compare, RouteName, SourceName, TargetName, digest};
 use crate::service::protocol::{
     ApproveBody, FORMAT_VERSION, GenerationAnswer, GenerationsAnswer, PlanAnswer, RescanBody,
-    RollbackBody, Routes, WaitAnswer, WaitBody, WaitResult,
+    RollbackBody, Routes, StatusQuery, WaitAnswer, WaitBody, WaitResult,
 };
 use crate::service::reloader::Wish;
 
@@ -22,9 +22,16 @@ use crate::service::reloader::Wish;
 const WAIT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The whole picture.
-pub async fn status(State(server): State<Server>) -> Response {
-    match server.status().await {
-        Ok(status) => Json(status).into_response(),
+pub async fn status(State(server): State<Server>, Query(query): Query<StatusQuery>) -> Response {
+    let picture = match query.paths {
+        false => server.picture().await,
+        true => server.paths(query.route.as_deref()).await,
+    };
+    match picture {
+        Ok(picture) if query.paths && query.route.is_some() && picture.routes.is_empty() => {
+            server.no_such_route(query.route.as_deref()).await
+        }
+        Ok(picture) => Json(server.around(picture).await).into_response(),
         Err(response) => response,
     }
 }
@@ -52,7 +59,10 @@ pub async fn plan(State(server): State<Server>) -> Response {
 /// Sends now what is pending.
 pub async fn trigger(State(server): State<Server>, Json(body): Json<Routes>) -> Response {
     match chosen(body.route.as_deref()) {
-        Ok(selector) => server.begin(Ask::Trigger(selector)).await,
+        Ok(selector) => {
+            let ask = Ask::Trigger(selector);
+            server.begin(ask, body.route.as_deref()).await
+        }
         Err(response) => response,
     }
 }
@@ -65,7 +75,10 @@ pub async fn rescan(State(server): State<Server>, Json(body): Json<RescanBody>) 
         Compare::Quick
     };
     match chosen(body.route.as_deref()) {
-        Ok(selector) => server.begin(Ask::Rescan(selector, compare)).await,
+        Ok(selector) => {
+            let ask = Ask::Rescan(selector, compare);
+            server.begin(ask, body.route.as_deref()).await
+        }
         Err(response) => response,
     }
 }
@@ -79,7 +92,8 @@ pub async fn approve(State(server): State<Server>, Json(body): Json<ApproveBody>
         source: SourceName(source.to_owned()),
         target: TargetName(target.to_owned()),
     };
-    server.begin(Ask::Approve(name, body.id)).await
+    let ask = Ask::Approve(name, body.id);
+    server.begin(ask, Some(&body.route)).await
 }
 
 /// Takes the files over.
@@ -131,18 +145,29 @@ pub async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> R
         match tokio::time::timeout(timeout, server.ask(Ask::Wait(selector.clone()))).await {
             Ok(Ok(Answer::Reached)) => (WaitResult::Reached, Vec::new()),
             Ok(Ok(Answer::Held(routes))) => (WaitResult::Held, routes),
-            Ok(Ok(Answer::NoSuchRoute)) => return no_such_route(),
+            Ok(Ok(Answer::NoSuchRoute)) => {
+                return server.no_such_route(body.route.as_deref()).await;
+            }
             Ok(Ok(other)) => return unexpected(&other),
             Ok(Err(response)) => return response,
             Err(_) => (WaitResult::TimedOut, Vec::new()),
         };
     let late = match result {
         WaitResult::Reached => Vec::new(),
-        WaitResult::Held | WaitResult::TimedOut => match server.picture().await {
-            Ok(status) => late(&status, &selector, &held),
-            Err(response) => return response,
-        },
+        WaitResult::Held | WaitResult::Paused | WaitResult::TimedOut => {
+            match server.picture().await {
+                Ok(status) => late(&status, &selector, &held),
+                Err(response) => return response,
+            }
+        }
     };
+    // What is paused goes on by itself; what is held wants somebody.
+    let all_paused = late.iter().all(|(state, _)| *state == RouteState::Paused);
+    let result = match result {
+        WaitResult::Held if all_paused => WaitResult::Paused,
+        other => other,
+    };
+    let late = late.into_iter().map(|(_, line)| line).collect();
     Json(WaitAnswer {
         format_version: FORMAT_VERSION,
         result,
@@ -151,8 +176,8 @@ pub async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> R
     .into_response()
 }
 
-/// The routes that keep a wait waiting, one line each.
-fn late(status: &Status, selector: &Selector, held: &[RouteName]) -> Vec<String> {
+/// The routes that keep a wait waiting, with a line about each.
+fn late(status: &Status, selector: &Selector, held: &[RouteName]) -> Vec<(RouteState, String)> {
     let held: BTreeSet<String> = held.iter().map(RouteName::to_string).collect();
     let meant = |route: &str| {
         let Some((source, target)) = route.split_once('/') else {
@@ -173,9 +198,13 @@ fn late(status: &Status, selector: &Selector, held: &[RouteName]) -> Vec<String>
                 held.contains(&route.route)
             }
         })
-        .map(|route| match &route.why {
-            Some(why) => format!("{}: {}: {why}", route.route, route.state.word()),
-            None => format!("{}: {}", route.route, route.state.word()),
+        .map(|route| {
+            let (name, state) = (&route.route, route.state.word());
+            let line = match &route.why {
+                Some(why) => format!("{name}: {state}: {why}"),
+                None => format!("{name}: {state}"),
+            };
+            (route.state, line)
         })
         .collect()
 }

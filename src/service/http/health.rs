@@ -7,7 +7,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::server::{Server, chosen, no_such_route, refuse};
+use super::server::{Server, chosen, refuse};
 use crate::engine::Selector;
 use crate::engine::status::{RouteStatus, State as RouteState, Status};
 use crate::plan::{RouteName, SourceName, TargetName};
@@ -68,7 +68,7 @@ pub async fn in_sync(
         .filter(|route| matches(&selector, &route.route))
         .collect();
     if named && meant.is_empty() {
-        return no_such_route();
+        return server.no_such_route(query.route.as_deref()).await;
     }
     verdict("in sync", late(meant, query.lag))
 }
@@ -152,6 +152,8 @@ mod tests {
             code: None,
             why: Some("because".into()),
             hold: None,
+            paused: None,
+            pending_paths: Vec::new(),
             failing: Vec::new(),
             failing_count,
             transfers: 0,

@@ -33,6 +33,6 @@ mod tcp;
 mod unix;
 
 pub use caller::{Caller, Class, Peer};
-pub use server::{Facts, Server};
+pub use server::{Facts, Server, chosen, refuse};
 pub use tcp::{Tcp, TcpOptions};
 pub use unix::{Control, serve};

@@ -7,6 +7,7 @@ use axum::routing::{get, post};
 
 use super::server::{Server, refuse};
 use super::{api, caller, health, scrape};
+use crate::service::{history, steer, tapping};
 
 /// Every request that is served. What is new gets its line in the table of its class.
 pub fn router(server: Server) -> Router {
@@ -24,6 +25,8 @@ fn looking() -> Router<Server> {
         .route("/v1/plan", get(api::plan))
         .route("/v1/generations", get(api::generations))
         .route("/v1/wait", post(api::wait))
+        .route("/v1/history", get(history::history))
+        .route("/v1/tap", get(tapping::tap))
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))
         .route("/-/insync", get(health::in_sync))
@@ -36,6 +39,8 @@ fn operating() -> Router<Server> {
         .route("/v1/trigger", post(api::trigger))
         .route("/v1/rescan", post(api::rescan))
         .route("/v1/approve", post(api::approve))
+        .route("/v1/pause", post(steer::pause))
+        .route("/v1/resume", post(steer::resume))
         .route("/v1/reload", post(api::reload))
         .route("/v1/rollback", post(api::rollback))
 }

@@ -10,13 +10,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::engine::status::Status;
 use crate::engine::{Answer, Ask, Selector};
+use crate::ledger::Ledger;
+use crate::plan::{RouteName, SourceName, TargetName};
 use crate::service::drift::Drifts;
 use crate::service::generations::Generations;
 use crate::service::in_force::InForce;
 use crate::service::metrics::Tally;
+use crate::service::naming;
 use crate::service::protocol::{Done, FORMAT_VERSION, Refusal, StatusAnswer, selector};
 use crate::service::question::Question;
 use crate::service::reloader::{Order, Verdict, Wish};
+use crate::service::tap::Tap;
 
 /// What the server knows of the service.
 #[derive(Clone, Debug)]
@@ -37,6 +41,10 @@ pub struct Facts {
     pub watch_limit: Option<u64>,
     /// What was counted.
     pub tally: Tally,
+    /// What was sent.
+    pub ledger: Ledger,
+    /// What happens.
+    pub tap: Tap,
 }
 
 /// What a request can use. Each door has one, with room of its own.
@@ -148,15 +156,65 @@ impl Server {
         }
     }
 
-    /// Has the engine begin something, and says for how many routes.
-    pub async fn begin(&self, ask: Ask) -> Response {
-        match self.ask(ask).await {
-            Ok(Answer::Accepted(routes)) => Json(Done {
+    /// The picture of some routes, with the paths that are pending.
+    pub async fn paths(&self, route: Option<&str>) -> Result<Status, Response> {
+        match self.ask(Ask::Paths(chosen(route)?)).await? {
+            Answer::Status(status) => Ok(*status),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Whether there is such a route.
+    pub async fn knows(&self, route: Option<&str>) -> bool {
+        let (Ok(selector), Ok(status)) = (selector(route), self.picture().await) else {
+            return false;
+        };
+        let mut routes = status.routes.iter();
+        routes.any(|status| {
+            let (source, target) = status.route.split_once('/').unwrap_or((&status.route, ""));
+            selector.matches(&RouteName {
+                source: SourceName(source.to_owned()),
+                target: TargetName(target.to_owned()),
+            })
+        })
+    }
+
+    /// Nobody has this name; the one that was probably meant is said.
+    pub async fn no_such_route(&self, asked: Option<&str>) -> Response {
+        let status = match self.picture().await {
+            Ok(status) => status,
+            Err(response) => return response,
+        };
+        let known = status.routes.iter().map(|route| route.route.as_str());
+        let error = match asked {
+            Some(asked) => naming::no_such_route(asked, known),
+            None => "there are no routes: the manifests have none for this host".to_owned(),
+        };
+        refuse(StatusCode::NOT_FOUND, error)
+    }
+
+    /// Has the engine begin something, and says for how many routes; `asked`: the route as it was named.
+    pub async fn begin(&self, ask: Ask, asked: Option<&str>) -> Response {
+        let done = |routes, paused, note| {
+            Json(Done {
                 format_version: FORMAT_VERSION,
                 routes,
+                paused,
+                note,
             })
-            .into_response(),
-            Ok(Answer::NoSuchRoute) => no_such_route(),
+            .into_response()
+        };
+        match self.ask(ask).await {
+            Ok(Answer::Accepted(routes)) => done(routes, Vec::new(), None),
+            Ok(Answer::Later { routes, paused }) => {
+                let paused = paused.iter().map(ToString::to_string);
+                done(routes, paused.collect(), None)
+            }
+            Ok(Answer::NotKept(routes, error)) => {
+                let note = format!("it does not outlive this process: {error}");
+                done(routes, Vec::new(), Some(note))
+            }
+            Ok(Answer::NoSuchRoute) => self.no_such_route(asked).await,
             Ok(Answer::NotHeld(None)) => refuse(
                 StatusCode::CONFLICT,
                 "the route is not held: nothing to approve",
@@ -209,14 +267,6 @@ pub fn unexpected(answer: &Answer) -> Response {
     refuse(
         StatusCode::INTERNAL_SERVER_ERROR,
         "the engine gave an answer to another question",
-    )
-}
-
-/// Nobody has this name.
-pub fn no_such_route() -> Response {
-    refuse(
-        StatusCode::NOT_FOUND,
-        "there is no such route: `heliostat status` lists them",
     )
 }
 

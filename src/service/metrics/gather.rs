@@ -14,11 +14,12 @@ use crate::service::in_force::Origin;
 use crate::service::protocol::StatusAnswer;
 
 /// Every state a route can be in.
-const STATES: [State; 9] = [
+const STATES: [State; 10] = [
     State::Held,
     State::Failing,
     State::Waiting,
     State::Retrying,
+    State::Paused,
     State::Starting,
     State::Sending,
     State::Pending,

@@ -1,95 +1,33 @@
-//! `status`: the table.
+//! The picture as text: a line about the service, banners, the table, what watches, and paths.
 
 use std::io::{self, Write};
 
-use clap::Args;
 use jiff::Timestamp;
 
-use super::client::{ClientArgs, Format};
-use super::exit;
-use crate::engine::status::{RouteStatus, SourceStatus, State, span};
+use crate::cli::table;
+use crate::engine::status::{
+    EVERYTHING, PathStatus, PendingStatus, RouteStatus, SourceStatus, span, thousands,
+};
 use crate::service::in_force::Origin;
-use crate::service::protocol::{StatusAnswer, selector};
+use crate::service::protocol::StatusAnswer;
 
-/// The flags of `status`.
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// SOURCE or SOURCE/TARGET; all where none is given
-    pub route: Option<String>,
-    /// Exit by health: 0 all in sync or on the way, 1 something fails, 6 something is held
-    #[arg(long)]
-    pub check: bool,
-    /// List the failing paths, with their reasons and next tries
-    #[arg(long)]
-    pub paths: bool,
-    /// How to reach the service
-    #[command(flatten)]
-    pub client: ClientArgs,
-}
-
-/// Prints the picture.
-pub fn run(
-    args: &StatusArgs,
+/// All of it; `paths`: those that fail and those that are pending as well.
+pub fn print(
+    answer: &StatusAnswer,
     colour: bool,
+    paths: bool,
     out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> io::Result<u8> {
-    let chosen = match selector(args.route.as_deref()) {
-        Ok(chosen) => chosen,
-        Err(error) => {
-            writeln!(err, "error: {error}")?;
-            return Ok(exit::USAGE);
-        }
-    };
-    let mut answer: StatusAnswer = match args.client.get("/v1/status") {
-        Ok(answer) => answer,
-        Err(failure) => return args.client.failed(&failure, out, err),
-    };
-    if args.route.is_some() {
-        answer.status.routes.retain(|route| {
-            let (source, target) = route.route.split_once('/').unwrap_or((&route.route, ""));
-            chosen.source.as_ref().is_none_or(|name| name.0 == source)
-                && chosen.target.as_ref().is_none_or(|name| name.0 == target)
-        });
-        if answer.status.routes.is_empty() {
-            writeln!(
-                err,
-                "error: there is no such route: `heliostat status` lists them"
-            )?;
-            return Ok(exit::NEGATIVE);
-        }
-    }
-    match args.client.format {
-        Format::Json => args.client.json(&answer, out)?,
-        Format::Human => {
-            table(&answer, colour, out)?;
-            watches(&answer.status.sources, out)?;
-            if args.paths {
-                paths(&answer.status.routes, out)?;
-            }
-        }
-    }
-    Ok(if args.check {
-        health(&answer.status.routes)
-    } else {
-        exit::GOOD
-    })
-}
-
-/// The exit code that says how the routes are.
-pub fn health(routes: &[RouteStatus]) -> u8 {
-    let bad = |state| matches!(state, State::Failing | State::Retrying | State::Waiting);
-    if routes.iter().any(|route| bad(route.state)) {
-        exit::NEGATIVE
-    } else if routes.iter().any(|route| route.state == State::Held) {
-        exit::HELD
-    } else {
-        exit::GOOD
+) -> io::Result<()> {
+    table(answer, colour, out)?;
+    watches(&answer.status.sources, out)?;
+    match paths {
+        true => all_paths(&answer.status.routes, out),
+        false => Ok(()),
     }
 }
 
 /// What nobody who looks at the routes may overlook.
-fn banners(answer: &StatusAnswer) -> Vec<String> {
+pub(super) fn banners(answer: &StatusAnswer) -> Vec<String> {
     let mut lines = Vec::new();
     let generation = answer.status.generation;
     match &answer.in_force.origin {
@@ -154,35 +92,13 @@ fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result
         "LAST GOOD",
         "NEXT RESCAN",
         "WHY",
-    ]
-    .map(str::to_owned);
-    let mut rows = vec![header];
+    ];
+    let mut rows = vec![header.map(str::to_owned)];
     rows.extend(answer.status.routes.iter().map(row));
-    let mut widths = [0; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    for (index, row) in rows.iter().enumerate() {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let pad = " ".repeat(width - cell.chars().count());
-            let right = matches!(column, 2 | 3) && index > 0;
-            let cell = match (colour && index > 0 && column == 1).then(|| paint(cell)) {
-                Some(painted) => painted,
-                None => cell.clone(),
-            };
-            line.push_str(&if right {
-                format!("{pad}{cell}")
-            } else {
-                format!("{cell}{pad}")
-            });
-            line.push_str("  ");
-        }
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
+    let painted = |row: usize, column: usize, cell: &str| {
+        (colour && row > 0 && column == 1).then(|| paint(cell))
+    };
+    table::print(&rows, &[2, 3], painted, out)
 }
 
 /// What watches each source that stands.
@@ -232,7 +148,7 @@ fn paint(state: &str) -> String {
     let code = match state {
         "in sync" => 32,
         "held" | "failing" => 31,
-        "retrying" | "waiting" => 33,
+        "retrying" | "waiting" | "paused" => 33,
         _ => 36,
     };
     format!("\x1b[{code}m{state}\x1b[0m")
@@ -256,54 +172,80 @@ fn clock(at: Timestamp) -> String {
         .to_string()
 }
 
-/// `41,230`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-fn paths(routes: &[RouteStatus], out: &mut dyn Write) -> io::Result<()> {
-    for route in routes.iter().filter(|route| route.failing_count > 0) {
-        writeln!(
-            out,
-            "\n{}: {} failing",
-            route.route,
-            thousands(route.failing_count)
-        )?;
-        for path in &route.failing {
-            let tries = if path.tries == 1 { "try" } else { "tries" };
-            let next = match path.next_try_seconds {
-                _ if path.trying => "being tried now".to_owned(),
-                seconds if seconds < 1.0 => "next now".to_owned(),
-                seconds => format!("next in {}", span(seconds as u64)),
-            };
-            writeln!(
-                out,
-                "  {}: {} (since {}, {} {tries}, {next})",
-                path.path, path.reason, path.since, path.tries
-            )?;
-        }
-        let hidden = route
-            .failing_count
-            .saturating_sub(route.failing.len() as u64);
-        if hidden > 0 {
-            writeln!(out, "  and {} more that are not shown", thousands(hidden))?;
-        }
+fn all_paths(routes: &[RouteStatus], out: &mut dyn Write) -> io::Result<()> {
+    for route in routes {
+        failing(route, out)?;
+        pending(route, out)?;
     }
     Ok(())
+}
+
+fn failing(route: &RouteStatus, out: &mut dyn Write) -> io::Result<()> {
+    if route.failing_count == 0 {
+        return Ok(());
+    }
+    let count = thousands(route.failing_count);
+    writeln!(out, "\n{}: {count} failing", route.route)?;
+    for path in &route.failing {
+        writeln!(out, "  {}", failing_line(path))?;
+    }
+    let shown = route.failing.len() as u64;
+    rest(route.failing_count.saturating_sub(shown), out)
+}
+
+fn failing_line(path: &PathStatus) -> String {
+    let tries = if path.tries == 1 { "try" } else { "tries" };
+    let next = match path.next_try_seconds {
+        _ if path.trying => "being tried now".to_owned(),
+        seconds if seconds < 1.0 => "next now".to_owned(),
+        seconds => format!("next in {}", span(seconds as u64)),
+    };
+    format!(
+        "{}: {} (since {}, {} {tries}, {next})",
+        path.path, path.reason, path.since, path.tries
+    )
+}
+
+/// What is on its way or kept back, where it was asked for. One reason is said once.
+fn pending(route: &RouteStatus, out: &mut dyn Write) -> io::Result<()> {
+    let shown = &route.pending_paths;
+    if shown.is_empty() {
+        return Ok(());
+    }
+    let waiting = route.pending.saturating_sub(route.failing_count);
+    let named = shown.iter().filter(|path| path.dirt != EVERYTHING).count();
+    let waiting = waiting.max(named as u64);
+    let what = match (named < shown.len(), waiting) {
+        (true, 0) => "a full pass pending".to_owned(),
+        (true, waiting) => format!("a full pass and {} paths pending", thousands(waiting)),
+        (false, waiting) => format!("{} pending", thousands(waiting)),
+    };
+    writeln!(out, "\n{}: {what}", route.route)?;
+    for path in shown {
+        writeln!(out, "  {}", pending_line(path))?;
+    }
+    rest(waiting.saturating_sub(named as u64), out)
+}
+
+fn pending_line(path: &PendingStatus) -> String {
+    let age = span(path.age_seconds as u64);
+    match path.dirt.as_str() {
+        EVERYTHING => format!("everything: {} (for {age})", path.reason),
+        dirt => format!("{}: {} ({dirt}, for {age})", path.path, path.reason),
+    }
+}
+
+fn rest(hidden: u64, out: &mut dyn Write) -> io::Result<()> {
+    match hidden {
+        0 => Ok(()),
+        hidden => writeln!(out, "  and {} more that are not shown", thousands(hidden)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::status::PathStatus;
+    use crate::engine::status::State;
 
     #[test]
     fn failing_paths_say_why_since_when_and_what_next() {
@@ -327,6 +269,8 @@ mod tests {
             code: None,
             why: None,
             hold: None,
+            paused: None,
+            pending_paths: Vec::new(),
             failing,
             failing_count,
             transfers: 0,
@@ -339,7 +283,7 @@ mod tests {
         tried.push(path("e", 21, 0.0));
         let shown = |routes: &[RouteStatus]| {
             let mut out = Vec::new();
-            paths(routes, &mut out).unwrap();
+            all_paths(routes, &mut out).unwrap();
             String::from_utf8(out).unwrap()
         };
         assert_eq!(
@@ -363,10 +307,39 @@ web/c: 2,345 failing
     }
 
     #[test]
-    fn numbers_are_grouped() {
+    fn pending_paths_say_why_and_for_how_long() {
+        let path = |path: &str, reason: &str| PendingStatus {
+            path: path.to_owned(),
+            dirt: "content".to_owned(),
+            age_seconds: 840.0,
+            reason: reason.to_owned(),
+        };
+        let route = RouteStatus {
+            pending: 2311,
+            pending_paths: vec![
+                path("d/one", "is being sent"),
+                PendingStatus {
+                    dirt: EVERYTHING.to_owned(),
+                    ..path(".", "gathered")
+                },
+            ],
+            failing_count: 1,
+            ..serde_json::from_str(
+                r#"{"route": "web/a", "target": "t", "state": "pending", "pending": 0,
+                "failing": [], "failingCount": 0, "transfers": 0, "files": 0, "bytes": 0, "deleted": 0}"#,
+            )
+            .unwrap()
+        };
+        let mut out = Vec::new();
+        pending(&route, &mut out).unwrap();
         assert_eq!(
-            ["0", "999", "1,000", "51,002", "1,234,567"].map(str::to_owned),
-            [0, 999, 1000, 51002, 1_234_567].map(thousands)
+            String::from_utf8(out).unwrap(),
+            "
+web/a: a full pass and 2,310 paths pending
+  d/one: is being sent (content, for 14m)
+  everything: gathered (for 14m)
+  and 2,309 more that are not shown
+"
         );
     }
 }
