@@ -192,7 +192,7 @@ impl Engine {
                 effects.push(Effect::Tell(Event::Lost(name.clone(), reason)))
             }
             Notice::Waiting { reason } => {
-                if source.waiting(&reason) {
+                if source.waiting(&reason, now.wall) {
                     effects.push(Effect::Tell(Event::Waiting(name.clone(), reason)));
                 }
                 self.break_survey(&name, now, effects);
@@ -254,6 +254,10 @@ impl Engine {
         let answer = match ask {
             Ask::Status => Answer::Status(Box::new(self.status(now))),
             Ask::Plan => Answer::Plan(Box::new(self.plan.clone())),
+            Ask::Detail(name) => match self.detail(&name, now) {
+                Some(detail) => Answer::Detail(Box::new(detail)),
+                None => Answer::NoSuchRoute,
+            },
             Ask::Trigger(selector) => self.each(&selector, |route| route.force()),
             Ask::Rescan(selector, compare) => {
                 // What was accepted is done, also by another process if this one ends before.

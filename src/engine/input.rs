@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::detail::Detail;
 use super::status::Status;
 use super::{
     Commit, Hold, Job, Memory, Notice, Outcome, PathFailure, PathNote, RelPath, Stats, Survey,
@@ -84,6 +85,8 @@ pub enum Ask {
     Status,
     /// The plan that is carried out.
     Plan,
+    /// One route, looked at closely.
+    Detail(RouteName),
     /// Send now what is pending: windows, schedules and backoff are passed over once.
     Trigger(Selector),
     /// Compare with the target itself now.
@@ -140,6 +143,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// The plan that is carried out.
     Plan(Box<Plan>),
+    /// One route, looked at closely.
+    Detail(Box<Detail>),
     /// It is begun, for so many routes.
     Accepted(usize),
     /// Everything is on the targets.

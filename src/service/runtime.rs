@@ -123,6 +123,8 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             orders: orders.clone(),
             started: Instant::now(),
             watch_limit: options.limits.watches.or_else(host::user_watches),
+            reader: Arc::clone(&files.reader),
+            ledger: world.ledger(),
         });
         let _control = match &options.socket {
             Some(path) => {

@@ -21,6 +21,7 @@ use crate::engine::{
     Verdict, WatchId, WatchReport,
 };
 use crate::host;
+use crate::ledger::Ledger;
 use crate::plan::{RouteName, SourcePlan, Target};
 use crate::transfer::progress::{Cancel, Progress};
 use crate::transfer::{self, Context};
@@ -157,6 +158,11 @@ impl World {
     /// Where the control socket puts its questions.
     pub fn asker(&self) -> mpsc::Sender<Question> {
         self.asker.clone()
+    }
+
+    /// The ledger, to read what was sent.
+    pub fn ledger(&self) -> Ledger {
+        self.keeper.ledger()
     }
 
     /// The state directory.

@@ -10,11 +10,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::engine::status::Status;
 use crate::engine::{Answer, Ask, Selector};
+use crate::ledger::Ledger;
 use crate::service::drift::Drifts;
 use crate::service::generations::Generations;
 use crate::service::in_force::InForce;
 use crate::service::protocol::{Done, FORMAT_VERSION, Refusal, StatusAnswer, selector};
 use crate::service::question::Question;
+use crate::service::reading::Reader;
 use crate::service::reloader::{Order, Verdict, Wish};
 
 /// What the server knows of the service.
@@ -34,6 +36,10 @@ pub struct Facts {
     pub started: std::time::Instant,
     /// Watches that this user may have.
     pub watch_limit: Option<u64>,
+    /// Reads the files, for what they mean.
+    pub reader: Arc<dyn Reader>,
+    /// What was sent.
+    pub ledger: Ledger,
 }
 
 /// What a request can use. Each door has one, with room of its own.
