@@ -5,6 +5,7 @@
 //! | `server` | what every request can use: questions to the engine, orders, facts of the service; how a refusal looks |
 //! | `router` | which path is what, and of which class: a new request is one line there |
 //! | `api` | the requests of the JSON interface |
+//! | `page` | the status page |
 //! | `caller` | who asks and what he may: the classes *read* and *operate*, and what a browser must not be made to do |
 //! | `groups` | the groups of the process at a socket's other end |
 //! | `unix`, `tcp` | the two doors: binding them, and who comes in |
@@ -23,6 +24,7 @@ mod api;
 mod caller;
 mod connection;
 mod groups;
+mod page;
 mod patient;
 mod router;
 mod server;

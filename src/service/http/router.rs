@@ -6,11 +6,12 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 use super::server::{Server, refuse};
-use super::{api, caller};
+use super::{api, caller, page};
 
 /// Every request that is served. What is new gets its line in the table of its class.
 pub fn router(server: Server) -> Router {
     looking()
+        .merge(page::pages())
         .merge(operating().route_layer(from_fn(caller::operators)))
         .fallback(|| async { refuse(StatusCode::NOT_FOUND, "no such request") })
         .layer(from_fn(caller::admit))
