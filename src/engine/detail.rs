@@ -57,7 +57,12 @@ impl Engine {
             .map(|mark| (mark, "is being sent"))
             .chain(held.map(|mark| (mark, "is held with the rest")))
             .chain(route.pending.iter().map(|mark| (mark, "waits to be sent")))
-            .chain(route.filling.iter().map(|mark| (mark, "came into the filter")));
+            .chain(
+                route
+                    .filling
+                    .iter()
+                    .map(|mark| (mark, "came into the filter")),
+            );
         let pending = all
             .take(PENDING_MAX)
             .map(|((path, pending), why)| pending_path(path, *pending, why, now));
@@ -112,7 +117,10 @@ mod tests {
 
     #[test]
     fn marks_are_told_in_words() {
-        assert_eq!(what(Dirt::CONTENT | Dirt::ATTRIBUTES), "content, attributes");
+        assert_eq!(
+            what(Dirt::CONTENT | Dirt::ATTRIBUTES),
+            "content, attributes"
+        );
         assert_eq!(what(Dirt::GONE | Dirt::LISTING), "gone, names in it");
         assert_eq!(what(Dirt::SUBTREE | Dirt::FILL), "everything below");
         assert_eq!(what(Dirt::none()), "");

@@ -43,7 +43,10 @@ impl Filter {
         Filter {
             state: text("state"),
             find: text("find"),
-            page: text("page").and_then(|page| page.parse().ok()).unwrap_or(1).max(1),
+            page: text("page")
+                .and_then(|page| page.parse().ok())
+                .unwrap_or(1)
+                .max(1),
         }
     }
 
@@ -55,14 +58,26 @@ impl Filter {
     /// The routes that it shows, in their order.
     pub(super) fn choose<'a>(&self, routes: &'a [RouteStatus]) -> Shown<'a> {
         let matches = |route: &&RouteStatus| {
-            let state = self.state.as_deref().is_none_or(|state| route.state.word() == state);
-            state && self.find.as_deref().is_none_or(|find| route.route.contains(&find.to_lowercase()))
+            let state = self
+                .state
+                .as_deref()
+                .is_none_or(|state| route.state.word() == state);
+            state
+                && self
+                    .find
+                    .as_deref()
+                    .is_none_or(|find| route.route.contains(&find.to_lowercase()))
         };
         let matching: Vec<&RouteStatus> = routes.iter().filter(matches).collect();
         let pages = matching.len().div_ceil(ROWS_MAX).max(1);
         let before = (self.page.min(pages) - 1) * ROWS_MAX;
         Shown {
-            routes: matching.iter().skip(before).take(ROWS_MAX).copied().collect(),
+            routes: matching
+                .iter()
+                .skip(before)
+                .take(ROWS_MAX)
+                .copied()
+                .collect(),
             before,
             matching: matching.len(),
             pages,
@@ -89,10 +104,20 @@ impl Filter {
     /// Its address.
     pub(super) fn address(&self) -> String {
         let page = (self.page > 1).then(|| self.page.to_string());
-        let pairs = [("state", &self.state), ("find", &self.find), ("page", &page)];
-        let pairs = pairs.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", encoded(value.as_ref()?))));
+        let pairs = [
+            ("state", &self.state),
+            ("find", &self.find),
+            ("page", &page),
+        ];
+        let pairs = pairs
+            .into_iter()
+            .filter_map(|(key, value)| Some(format!("{key}={}", encoded(value.as_ref()?))));
         let query = pairs.collect::<Vec<_>>().join("&");
-        if query.is_empty() { "/".to_owned() } else { format!("/?{query}") }
+        if query.is_empty() {
+            "/".to_owned()
+        } else {
+            format!("/?{query}")
+        }
     }
 }
 
@@ -101,7 +126,9 @@ fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => out.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                out.push(char::from(byte))
+            }
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -115,13 +142,30 @@ mod tests {
     #[test]
     fn an_address_is_read_and_written() {
         let of = |pairs: &[(&str, &str)]| {
-            Filter::of(&pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+            Filter::of(
+                &pairs
+                    .iter()
+                    .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                    .collect(),
+            )
         };
         assert_eq!(of(&[]).address(), "/");
-        assert_eq!(of(&[("page", "x"), ("state", " "), ("other", "y")]).address(), "/");
+        assert_eq!(
+            of(&[("page", "x"), ("state", " "), ("other", "y")]).address(),
+            "/"
+        );
         let all = of(&[("state", "in sync"), ("find", "a&b=<ü>"), ("page", "3")]);
-        assert_eq!(all.address(), "/?state=in%20sync&find=a%26b%3D%3C%C3%BC%3E&page=3");
-        assert_eq!(all.with_state(None).address(), "/?find=a%26b%3D%3C%C3%BC%3E");
-        assert_eq!(of(&[("find", &"ü".repeat(500))]).find.unwrap().len(), WORDS_MAX);
+        assert_eq!(
+            all.address(),
+            "/?state=in%20sync&find=a%26b%3D%3C%C3%BC%3E&page=3"
+        );
+        assert_eq!(
+            all.with_state(None).address(),
+            "/?find=a%26b%3D%3C%C3%BC%3E"
+        );
+        assert_eq!(
+            of(&[("find", &"ü".repeat(500))]).find.unwrap().len(),
+            WORDS_MAX
+        );
     }
 }

@@ -101,9 +101,16 @@ impl Frame<'_> {
     fn facts(&self) -> Markup {
         let answer = self.answer;
         let in_force = &answer.in_force;
-        let started = jiff::SignedDuration::from_secs(i64::try_from(answer.uptime_seconds).unwrap_or(i64::MAX));
+        let started = jiff::SignedDuration::from_secs(
+            i64::try_from(answer.uptime_seconds).unwrap_or(i64::MAX),
+        );
         let started = self.clock.now.checked_sub(started).ok();
-        let watched: u64 = answer.status.sources.iter().map(|source| source.directories).sum();
+        let watched: u64 = answer
+            .status
+            .sources
+            .iter()
+            .map(|source| source.directories)
+            .sum();
         html! {
             dl.facts #facts {
                 div { dt { "Version" } dd { (answer.version) } }
@@ -132,7 +139,13 @@ impl Frame<'_> {
     }
 
     fn watches(&self, watched: u64) -> Markup {
-        let mut by: Vec<&str> = self.answer.status.sources.iter().filter_map(|source| source.mechanism.as_deref()).collect();
+        let mut by: Vec<&str> = self
+            .answer
+            .status
+            .sources
+            .iter()
+            .filter_map(|source| source.mechanism.as_deref())
+            .collect();
         by.sort_unstable();
         by.dedup();
         html! {
@@ -239,15 +252,36 @@ fn mark() -> Markup {
 fn symbols() -> Markup {
     let shapes: [(&str, Markup); 12] = [
         ("in-sync", html! { path.line d="M2 6.5 4.8 9.2 10 3.2" {} }),
-        ("held", html! { path.fill d="M3.8.8h4.4l3 3v4.4l-3 3H3.8l-3-3V3.8Z" {} path.cut d="M3.6 6h4.8" {} }),
+        (
+            "held",
+            html! { path.fill d="M3.8.8h4.4l3 3v4.4l-3 3H3.8l-3-3V3.8Z" {} path.cut d="M3.6 6h4.8" {} },
+        ),
         ("failing", html! { path.line d="M2.5 2.5l7 7m0-7-7 7" {} }),
-        ("waiting", html! { circle.line.dash cx="6" cy="6" r="4.4" {} }),
-        ("retrying", html! { path.line d="M10.2 6A4.2 4.2 0 1 1 8.6 2.7M8.8.6v2.4H6.4" {} }),
+        (
+            "waiting",
+            html! { circle.line.dash cx="6" cy="6" r="4.4" {} },
+        ),
+        (
+            "retrying",
+            html! { path.line d="M10.2 6A4.2 4.2 0 1 1 8.6 2.7M8.8.6v2.4H6.4" {} },
+        ),
         ("paused", html! { path.line d="M4 2.2v7.6M8 2.2v7.6" {} }),
-        ("starting", html! { circle.line cx="6" cy="6" r="4.4" {} path.fill d="M6 1.6a4.4 4.4 0 0 1 0 8.8Z" {} }),
-        ("sending", html! { path.line d="M1.5 6h8.6M6.8 2.6 10.2 6 6.8 9.4" {} }),
-        ("pending", html! { circle.fill cx="2" cy="6" r="1.3" {} circle.fill cx="6" cy="6" r="1.3" {} circle.fill cx="10" cy="6" r="1.3" {} }),
-        ("not-compared", html! { path.line d="M6 1.2 10.8 6 6 10.8 1.2 6Z" {} }),
+        (
+            "starting",
+            html! { circle.line cx="6" cy="6" r="4.4" {} path.fill d="M6 1.6a4.4 4.4 0 0 1 0 8.8Z" {} },
+        ),
+        (
+            "sending",
+            html! { path.line d="M1.5 6h8.6M6.8 2.6 10.2 6 6.8 9.4" {} },
+        ),
+        (
+            "pending",
+            html! { circle.fill cx="2" cy="6" r="1.3" {} circle.fill cx="6" cy="6" r="1.3" {} circle.fill cx="10" cy="6" r="1.3" {} },
+        ),
+        (
+            "not-compared",
+            html! { path.line d="M6 1.2 10.8 6 6 10.8 1.2 6Z" {} },
+        ),
         ("true", html! { path.line d="M2 6.5 4.8 9.2 10 3.2" {} }),
         ("false", html! { path.line d="M2.5 2.5l7 7m0-7-7 7" {} }),
     ];
@@ -277,14 +311,22 @@ fn first(text: &str, characters: usize) -> &str {
 
 /// `2 held, 1 failing`.
 pub(super) fn sum(counts: &[(String, u64)]) -> String {
-    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{} {word}", grouped(*count))).collect();
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(word, count)| format!("{} {word}", grouped(*count)))
+        .collect();
     parts.join(", ")
 }
 
 /// How it is, in one sentence.
 pub(super) fn verdict(counts: &[(String, u64)]) -> String {
     let total: u64 = counts.iter().map(|(_, count)| count).sum();
-    let calm = |word: &str| matches!(word, "in sync" | "sending" | "pending" | "starting" | "not compared");
+    let calm = |word: &str| {
+        matches!(
+            word,
+            "in sync" | "sending" | "pending" | "starting" | "not compared"
+        )
+    };
     match total {
         0 => "No routes: the manifests have no source for this host.".to_owned(),
         _ if counts.iter().all(|(word, _)| word == "in sync") => match total {
@@ -292,11 +334,23 @@ pub(super) fn verdict(counts: &[(String, u64)]) -> String {
             _ => format!("All {} routes are in sync.", grouped(total)),
         },
         _ => {
-            let wanting: u64 = counts.iter().filter(|(word, _)| !calm(word)).map(|(_, count)| count).sum();
+            let wanting: u64 = counts
+                .iter()
+                .filter(|(word, _)| !calm(word))
+                .map(|(_, count)| count)
+                .sum();
             match wanting {
-                0 => format!("Nothing wants you: {} of {}.", sum(counts), counted(total, "route")),
+                0 => format!(
+                    "Nothing wants you: {} of {}.",
+                    sum(counts),
+                    counted(total, "route")
+                ),
                 1 => format!("1 of {} wants you.", counted(total, "route")),
-                _ => format!("{} of {} want you.", grouped(wanting), counted(total, "route")),
+                _ => format!(
+                    "{} of {} want you.",
+                    grouped(wanting),
+                    counted(total, "route")
+                ),
             }
         }
     }

@@ -56,7 +56,9 @@ impl History {
         let mut steps = vec![Span::default(); count];
         for run in &self.runs {
             let step = run.at.as_second().div_euclid(STEP_SECONDS) - first;
-            let step = usize::try_from(step).ok().and_then(|step| steps.get_mut(step));
+            let step = usize::try_from(step)
+                .ok()
+                .and_then(|step| steps.get_mut(step));
             if let Some(step) = step {
                 step.add(run);
             }
@@ -74,7 +76,11 @@ impl History {
             }
             better = Some(run.at);
         }
-        if better.is_some() { Since::Ever } else { Since::Unknown }
+        if better.is_some() {
+            Since::Ever
+        } else {
+            Since::Unknown
+        }
     }
 }
 

@@ -47,7 +47,10 @@ pub(in crate::service::http) fn pages() -> Router<Server> {
         .route("/routes/{source}/{target}", get(one))
         .route("/manifest", get(manifest))
         .route("/assets/page.css", asset("text/css; charset=utf-8", STYLE))
-        .route("/assets/live.js", asset("text/javascript; charset=utf-8", SCRIPT))
+        .route(
+            "/assets/live.js",
+            asset("text/javascript; charset=utf-8", SCRIPT),
+        )
         .route("/assets/icon.svg", asset("image/svg+xml", ICON))
 }
 
@@ -79,7 +82,10 @@ async fn all(State(server): State<Server>, Query(query): Asked) -> Response {
         here: &filter.address(),
         live: live(&query),
     };
-    page(StatusCode::OK, frame.around(overview::overview(&answer, &filter, &clock)))
+    page(
+        StatusCode::OK,
+        frame.around(overview::overview(&answer, &filter, &clock)),
+    )
 }
 
 /// One route.
@@ -105,7 +111,10 @@ async fn one(
     let text = name.to_string();
     let status = &answer.status;
     let route = status.routes.iter().find(|route| route.route == text);
-    let source = status.sources.iter().find(|source| source.name == name.source.0);
+    let source = status
+        .sources
+        .iter()
+        .find(|source| source.name == name.source.0);
     let (Some(route), Some(source)) = (route, source) else {
         return no_such_page("The route was taken out just now.");
     };
@@ -182,7 +191,11 @@ async fn manifest(State(server): State<Server>, Query(query): Asked) -> Response
     let Ok(effective) = read.await else {
         return page(
             StatusCode::INTERNAL_SERVER_ERROR,
-            sorry("Manifest", "Reading the files ended in a fault of this program: please report it.", false),
+            sorry(
+                "Manifest",
+                "Reading the files ended in a fault of this program: please report it.",
+                false,
+            ),
         );
     };
     let clock = clock();
@@ -193,8 +206,14 @@ async fn manifest(State(server): State<Server>, Query(query): Asked) -> Response
         here: "/manifest",
         live: Live::Never,
     };
-    let number = query.get("page").and_then(|page| page.parse().ok()).unwrap_or(1);
-    page(StatusCode::OK, frame.around(files::files(&answer, &effective, number, &clock)))
+    let number = query
+        .get("page")
+        .and_then(|page| page.parse().ok())
+        .unwrap_or(1);
+    page(
+        StatusCode::OK,
+        frame.around(files::files(&answer, &effective, number, &clock)),
+    )
 }
 
 fn no_such_page(what: &str) -> Response {
@@ -213,8 +232,14 @@ fn instead(refused: Response) -> Response {
 
 fn page(status: StatusCode, markup: Markup) -> Response {
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(POLICY),
+        ),
     ];
     (status, headers, markup.into_string()).into_response()
 }

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::filter::{Filter, Shown};
-use super::frame::verdict;
-use super::words::{Clock, bytes, count, counted, none, route_name, route_path, slug, state, symbol};
+use super::frame::{ticked, verdict};
+use super::words::{
+    Clock, bytes, count, counted, none, route_name, route_path, slug, state, symbol,
+};
 use crate::engine::status::{RouteStatus, SourceStatus, State, span};
 use crate::plan::grouped;
 use crate::service::protocol::StatusAnswer;
@@ -46,7 +48,10 @@ pub(super) fn counts(routes: &[RouteStatus]) -> Vec<(String, u64)> {
     for route in routes {
         *counts.entry(route.state).or_default() += 1;
     }
-    counts.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect()
+    counts
+        .into_iter()
+        .map(|(state, count)| (state.word().to_owned(), count))
+        .collect()
 }
 
 /// The states that there are, each a link to its routes.
@@ -129,7 +134,7 @@ fn row(route: &RouteStatus, clock: &Clock) -> Markup {
             td.number role="cell" data-label="Pending" { (count(route.pending)) }
             td role="cell" data-label="Last good" { (clock.ago_text(route.last_good.as_deref())) }
             td role="cell" data-label="Next rescan" { (clock.at_text(route.next_rescan.as_deref())) }
-            td.why role="cell" { @if let Some(why) = &route.why { bdi { (why) } } }
+            td.why role="cell" { @if let Some(why) = &route.why { bdi { (ticked(why)) } } }
         }
     }
 }
@@ -192,7 +197,7 @@ fn source_row(source: &SourceStatus) -> Markup {
             td.number role="cell" data-label="Polled" { (count(source.unwatched + source.doubted)) }
             td.why role="cell" {
                 @match source.waiting.as_ref().or(source.mechanism_why.as_ref()) {
-                    Some(why) => bdi { (why) },
+                    Some(why) => bdi { (ticked(why)) },
                     None => (none()),
                 }
             }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::frame::ticked;
-use super::words::{Clock, bytes, count, milliseconds, state};
+use super::words::{Clock, bytes, count, milliseconds, none, state, symbol};
 use crate::engine::detail::PendingPath;
 use crate::engine::status::{HoldStatus, PathStatus, RouteStatus, span};
 use crate::ledger::Run;
@@ -12,14 +12,17 @@ use crate::plan::{Kind, Row, grouped};
 /// Failing paths that are shown; `status --paths` has more.
 const FAILING_MAX: usize = 100;
 /// Transfers that are shown.
-const TRANSFERS_MAX: usize = 50;
+const TRANSFERS_MAX: usize = 25;
 
 /// What waits for an operator, and what he may say.
 pub(super) fn hold(route: &str, hold: &HoldStatus, code: Option<&str>, clock: &Clock) -> Markup {
     let deletes = hold.reason == "deletes";
     // The other guards end by themselves when what they miss is there.
     let approvable = deletes || code == Some("lostMount");
-    let hidden = hold.count.unwrap_or(0).saturating_sub(hold.sample.len() as u64);
+    let hidden = hold
+        .count
+        .unwrap_or(0)
+        .saturating_sub(hold.sample.len() as u64);
     html! {
         section.panel aria-labelledby="hold-title" {
             h2 #hold-title { "Held" small { " since " (clock.ago_text(Some(&hold.since))) } }
@@ -30,7 +33,7 @@ pub(super) fn hold(route: &str, hold: &HoldStatus, code: Option<&str>, clock: &C
             }
             @if !hold.sample.is_empty() {
                 h3 { "What would be deleted" }
-                ul.paths {
+                ul.paths.many[hold.sample.len() > 8] {
                     @for path in &hold.sample { li { bdi { (path) } } }
                     @if hidden > 0 { li.more { "and " (grouped(hidden)) " more" } }
                 }
@@ -95,7 +98,10 @@ pub(super) fn pending(paths: &[PendingPath], route: &RouteStatus) -> Markup {
         return html! {};
     }
     // The failing ones are counted among them.
-    let all = route.pending.saturating_sub(route.failing_count).max(paths.len() as u64);
+    let all = route
+        .pending
+        .saturating_sub(route.failing_count)
+        .max(paths.len() as u64);
     let hidden = all - paths.len() as u64;
     html! {
         section aria-labelledby="pending-title" {
@@ -147,9 +153,9 @@ pub(super) fn transfers(runs: &[Run], clock: &Clock) -> Markup {
 
 fn transfer(run: &Run, clock: &Clock) -> Markup {
     let result = match run.result.as_str() {
-        "done" => html! { span.state.s-true { (super::words::symbol("true")) "done" } },
-        "partial" => html! { span.state.s-failing { (super::words::symbol("failing")) "partial" } },
-        "failed" => html! { span.state.s-failing { (super::words::symbol("failing")) "failed" } },
+        "done" => html! { span.state.s-true { (symbol("true")) "done" } },
+        "partial" => html! { span.state.s-failing { (symbol("failing")) "partial" } },
+        "failed" => html! { span.state.s-failing { (symbol("failing")) "failed" } },
         other => state(other),
     };
     html! {
@@ -157,11 +163,12 @@ fn transfer(run: &Run, clock: &Clock) -> Markup {
             th scope="row" role="rowheader" { (clock.ago(run.at)) }
             td role="cell" { (result) }
             td role="cell" data-label="Made for" { (run.trigger) }
-            td.number role="cell" data-label="Entries" { (count(run.stats.files)) }
-            td.number role="cell" data-label="Bytes" { (bytes(run.stats.bytes)) }
-            td.number role="cell" data-label="Deleted" { (count(run.stats.deleted)) }
+            @let told = matches!(run.result.as_str(), "done" | "partial");
+            td.number role="cell" data-label="Entries" { @if told { (count(run.stats.files)) } @else { (none()) } }
+            td.number role="cell" data-label="Bytes" { @if told { (bytes(run.stats.bytes)) } @else { (none()) } }
+            td.number role="cell" data-label="Deleted" { @if told { (count(run.stats.deleted)) } @else { (none()) } }
             td.number role="cell" data-label="Took" { (milliseconds(run.took_ms)) }
-            td.number role="cell" data-label="Lag" { (milliseconds(run.lag_ms)) }
+            td.number role="cell" data-label="Lag" { @if told { (milliseconds(run.lag_ms)) } @else { (none()) } }
             td.why role="cell" {
                 @if let Some(trouble) = &run.trouble { bdi { (trouble) } }
                 @if let Some(first) = run.failed.first() {
@@ -177,8 +184,15 @@ fn transfer(run: &Run, clock: &Clock) -> Markup {
 pub(super) fn planned(rows: &[Row], route: &RouteStatus, clock: &Clock) -> Markup {
     let commands = |row: &&Row| row.values.iter().any(|value| value.kind == Kind::Command);
     // What `plan` says of the next times counts from now; the service knows them.
-    let words = rows.iter().filter(|row| !commands(row) && row.key != "next");
-    let lines: Vec<&str> = rows.iter().filter(commands).flat_map(|row| &row.values).map(|value| value.text.as_str()).collect();
+    let words = rows
+        .iter()
+        .filter(|row| !commands(row) && row.key != "next");
+    let lines: Vec<&str> = rows
+        .iter()
+        .filter(commands)
+        .flat_map(|row| &row.values)
+        .map(|value| value.text.as_str())
+        .collect();
     html! {
         section aria-labelledby="plan-title" {
             h2 #plan-title { "Plan" }

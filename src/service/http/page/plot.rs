@@ -18,7 +18,9 @@ const LEAST: f64 = 2.0;
 /// Both plots, and the table with the same.
 pub(super) fn plots(history: &History, clock: &Clock) -> Markup {
     let (begin, steps) = history.steps(clock.now);
-    let all = steps.iter().fold(Span::default(), |all, step| all.with(step));
+    let all = steps
+        .iter()
+        .fold(Span::default(), |all, step| all.with(step));
     let most = steps.iter().map(|step| step.bytes).max().unwrap_or(0);
     let minutes = 60 / STEPS_AN_HOUR;
     let cut = history.begins.filter(|begins| *begins > begin);

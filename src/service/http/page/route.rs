@@ -52,7 +52,7 @@ pub(super) fn route(known: &Known<'_>, clock: &Clock) -> Markup {
                 div { dt { "From" } dd { bdi { (known.source.path) } } }
                 div { dt { "To" } dd { bdi { (route.target) } } }
             }
-            p.why #why { @if let Some(why) = &route.why { bdi { (why) } } @else { "Every change up to now is on the target." } }
+            p.why #why { @if let Some(why) = &route.why { bdi { (ticked(why)) } } @else { "Every change up to now is on the target." } }
             @if let Some((trigger, lasts)) = &known.detail.running {
                 p.quiet #running { "A transfer runs, for " (span(lasts.as_secs())) ": " (trigger) "." }
             }
@@ -69,16 +69,25 @@ pub(super) fn route(known: &Known<'_>, clock: &Clock) -> Markup {
 }
 
 fn before(now: Timestamp, age: Duration) -> Since {
-    let at = SignedDuration::try_from(age).ok().and_then(|age| now.checked_sub(age).ok());
+    let at = SignedDuration::try_from(age)
+        .ok()
+        .and_then(|age| now.checked_sub(age).ok());
     at.map_or(Since::Unknown, Since::At)
 }
 
 fn instant(text: Option<&str>) -> Since {
-    text.and_then(|text| text.parse().ok()).map_or(Since::Unknown, Since::At)
+    text.and_then(|text| text.parse().ok())
+        .map_or(Since::Unknown, Since::At)
 }
 
 fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
-    let Known { route, source, detail, history, .. } = *known;
+    let Known {
+        route,
+        source,
+        detail,
+        history,
+        ..
+    } = *known;
     let watched = Condition {
         name: "Source watched",
         holds: match (source.ready, &source.waiting) {
@@ -105,11 +114,16 @@ fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
     let delivered = Condition {
         name: "Everything delivered",
         holds: Some(route.lag_seconds.is_none() && route.pending == 0),
-        since: match route.lag_seconds.and_then(|lag| Duration::try_from_secs_f64(lag).ok()) {
+        since: match route
+            .lag_seconds
+            .and_then(|lag| Duration::try_from_secs_f64(lag).ok())
+        {
             Some(lag) => before(now, lag),
             None => instant(route.last_good.as_deref()),
         },
-        note: route.lag_seconds.map_or_else(String::new, |lag| format!("the oldest change is {} old", span(lag as u64))),
+        note: route.lag_seconds.map_or_else(String::new, |lag| {
+            format!("the oldest change is {} old", span(lag as u64))
+        }),
     };
     let not_held = Condition {
         name: "Nothing held",
@@ -118,10 +132,13 @@ fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
             Some(hold) => instant(Some(&hold.since)),
             None => history.good_since(|run| run.result == "held"),
         },
-        note: route.hold.as_ref().map_or_else(String::new, |hold| match hold.reason.as_str() {
-            "deletes" => "more would be deleted than may be without a word".into(),
-            guard => format!("the guard `{guard}` is not content"),
-        }),
+        note: route
+            .hold
+            .as_ref()
+            .map_or_else(String::new, |hold| match hold.reason.as_str() {
+                "deletes" => "more would be deleted than may be without a word".into(),
+                guard => format!("the guard `{guard}` is not content"),
+            }),
     };
     let oldest = route.failing.iter().map(|path| path.since.as_str()).min();
     let paths = Condition {

@@ -165,7 +165,12 @@ mod tests {
         ] {
             assert_eq!(bytes(number), text, "{number}");
         }
-        for (number, text) in [(0, "0 ms"), (999, "999 ms"), (1200, "1.2 s"), (840_000, "14m")] {
+        for (number, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1200, "1.2 s"),
+            (840_000, "14m"),
+        ] {
             assert_eq!(milliseconds(number), text);
         }
     }
@@ -176,12 +181,23 @@ mod tests {
             now: "2026-06-01T12:00:00Z".parse().unwrap(),
             zone: TimeZone::get("Europe/Berlin").unwrap(),
         };
-        let ago = clock.ago("2026-06-01T11:59:56Z".parse().unwrap()).into_string();
-        assert!(ago.contains(">4s ago<") && ago.contains("13:59:56 +02:00"), "{ago}");
+        let ago = clock
+            .ago("2026-06-01T11:59:56Z".parse().unwrap())
+            .into_string();
+        assert!(
+            ago.contains(">4s ago<") && ago.contains("13:59:56 +02:00"),
+            "{ago}"
+        );
         let ahead = clock.ago("2026-06-01T12:00:30Z".parse().unwrap());
         assert!(ahead.into_string().contains(">in 30s<"));
-        assert_eq!(clock.short("2026-06-01T23:00:00Z".parse().unwrap()), "01:00");
-        assert_eq!(clock.short("2026-06-09T23:00:00Z".parse().unwrap()), "2026-06-10 01:00");
+        assert_eq!(
+            clock.short("2026-06-01T23:00:00Z".parse().unwrap()),
+            "01:00"
+        );
+        assert_eq!(
+            clock.short("2026-06-09T23:00:00Z".parse().unwrap()),
+            "2026-06-10 01:00"
+        );
         assert!(clock.ago_text(None).into_string().contains("none"));
     }
 }
