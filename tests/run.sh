@@ -32,6 +32,8 @@ need_packages setfattr attr
 need_packages git git
 need_packages chattr e2fsprogs
 need_packages strace strace
+need_packages chromium chromium
+need_packages chromedriver chromium-driver
 echo "cargo $(cargo --version | cut -d' ' -f2), rsync $(rsync_version)"
 if [ "$(id -u)" != 0 ]; then
     echo "note: not root. Tests that change owners, mount something or start a daemon will fail."

@@ -2,6 +2,7 @@
 
 mod crowds;
 mod doors;
+mod page;
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
@@ -54,7 +55,29 @@ impl Web {
     }
 
     /// As [`Web::new`], with further keys of the target.
-    fn with(mut agent: Value, target: Value) -> Web {
+    fn with(agent: Value, target: Value) -> Web {
+        let web = Web::started(agent, target, &json!({}));
+        let mut web = web;
+        let settled = web.service.wait(PATIENCE);
+        assert!(settled, "{}", web.service.tail());
+        web
+    }
+
+    /// Started with further sources, in whatever state these are; further keys of the own target.
+    fn new_with(sources: &Value, target: Value) -> Web {
+        Web::started(json!({}), target, sources)
+    }
+
+    /// Whether a route comes to be in this state.
+    fn settles(&self, name: &str, state: &str) -> bool {
+        let found = wait_for(PATIENCE, || {
+            let route = super::route(&self.service, name)?;
+            (route["state"] == state).then_some(())
+        });
+        found.is_some()
+    }
+
+    fn started(mut agent: Value, target: Value, more: &Value) -> Web {
         let scratch = Scratch::new();
         // The socket is there for others too, where the agent file lets them in.
         for path in [scratch.path().to_owned(), scratch.dir("service")] {
@@ -63,7 +86,8 @@ impl Web {
         let (source, copy) = (scratch.dir("source"), scratch.dir("copy"));
         let mut to = local(&copy);
         super::extend(&mut to, &target);
-        let sources = json!({"site": site(&source, json!({"copy": to}))});
+        let mut sources = json!({"site": site(&source, json!({"copy": to}))});
+        super::extend(&mut sources, more);
         write(&source, "a", "a");
         let agent_file = scratch.path().join("agent.yaml");
         super::extend(
@@ -85,8 +109,6 @@ impl Web {
             at.parse().ok()
         });
         let address = served.unwrap_or_else(|| panic!("not served:\n{}", service.tail()));
-        let settled = service.wait(PATIENCE);
-        assert!(settled, "{}", service.tail());
         Web {
             service,
             address,
