@@ -34,6 +34,9 @@ need_packages chattr e2fsprogs
 need_packages strace strace
 need_packages chromium chromium
 need_packages chromedriver chromium-driver
+need_packages curl curl
+need_packages openssl openssl
+need_packages promtool prometheus
 echo "cargo $(cargo --version | cut -d' ' -f2), rsync $(rsync_version)"
 if [ "$(id -u)" != 0 ]; then
     echo "note: not root. Tests that change owners, mount something or start a daemon will fail."

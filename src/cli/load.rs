@@ -217,6 +217,8 @@ pub fn read_agent(
         watch_manifests: false,
         access: Access::default(),
         http: Http::default(),
+        metrics: None,
+        heartbeat: None,
     };
     let path = match named {
         Some(path) => Some(path),
@@ -275,6 +277,8 @@ fn take(agent: &mut Agent, written: manifest::Agent) {
     agent.watch_manifests = written.watch_manifests.is_some_and(|on| on.value);
     agent.access = written.access.unwrap_or_default();
     agent.http = written.http.unwrap_or_default();
+    agent.metrics = written.metrics;
+    agent.heartbeat = written.heartbeat;
     agent.rsync_path = written.rsync_path.map(|path| path.value);
     agent.watch = written
         .watch

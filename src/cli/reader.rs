@@ -69,6 +69,10 @@ impl Files {
                 "watchManifests",
                 now.watch_manifests != then.watch_manifests,
             ),
+            ("access", now.access != then.access),
+            ("http", now.http != then.http),
+            ("metrics", now.metrics != then.metrics),
+            ("heartbeat", now.heartbeat != then.heartbeat),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);
         changed

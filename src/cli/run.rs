@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -14,10 +15,12 @@ use super::load::{self, Loaded};
 use super::start;
 use super::status::thousands;
 use crate::engine::status::{RouteStatus, Status};
+use crate::manifest::Metrics;
 use crate::plan;
 use crate::service::http::TcpOptions;
 use crate::service::in_force::Origin;
 use crate::service::logs::{self, LogFormat};
+use crate::service::metrics::textfile::Textfile;
 use crate::service::once::{self, Result as Settled};
 use crate::service::protocol::FORMAT_VERSION;
 use crate::service::runtime::{self, Options};
@@ -162,7 +165,16 @@ fn options(args: &RunArgs, loaded: Loaded, http: Option<TcpOptions>) -> Options 
         socket: (!passing).then_some(socket),
         access: agent.access,
         http: http.filter(|_| !passing),
+        textfile: agent.metrics.map(textfile),
+        heartbeat: agent.heartbeat,
         rsync_path: agent.rsync_path,
+    }
+}
+
+fn textfile(metrics: Metrics) -> Textfile {
+    Textfile {
+        path: metrics.textfile.into(),
+        every: Duration::from_millis(metrics.every_ms),
     }
 }
 

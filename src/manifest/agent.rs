@@ -6,7 +6,7 @@ use super::document::labels;
 use super::fields::Fields;
 use super::reading::Reading;
 use super::yaml::Node;
-use super::{Agent, Limits, Mechanism, Spanned, name, paths, reach};
+use super::{Agent, Limits, Mechanism, Spanned, name, paths, reach, telling};
 use crate::diagnostic::Code;
 
 /// Each transfer is a process or a thread with its own memory.
@@ -33,6 +33,8 @@ pub(super) fn agent(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &No
         }),
         access: fields.read(reading, "access", reach::access),
         http: fields.read(reading, "http", reach::http),
+        metrics: fields.read(reading, "metrics", telling::metrics),
+        heartbeat: fields.read(reading, "heartbeat", telling::heartbeat),
     };
     fields.finish(
         reading,

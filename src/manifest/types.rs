@@ -447,6 +447,10 @@ pub struct Agent {
     pub access: Option<super::Access>,
     /// HTTP over TCP.
     pub http: Option<super::Http>,
+    /// Metrics in a file.
+    pub metrics: Option<super::Metrics>,
+    /// What somebody outside hears.
+    pub heartbeat: Option<super::Heartbeat>,
 }
 
 /// Bounds of the whole service.

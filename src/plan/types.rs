@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::filter::FilterSpec;
-use crate::manifest::{Access, Http, Mechanism};
+use crate::manifest::{Access, Heartbeat, Http, Mechanism, Metrics};
 use crate::schedule::{Schedule, Window};
 
 /// Everything that one host will do.
@@ -459,6 +459,10 @@ pub struct Agent {
     pub access: Access,
     /// HTTP over TCP.
     pub http: Http,
+    /// Metrics in a file.
+    pub metrics: Option<Metrics>,
+    /// What somebody outside hears.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// Bounds of the whole service.

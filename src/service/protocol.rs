@@ -1,4 +1,5 @@
-//! What goes over the control socket: HTTP/1.1 with JSON bodies, so that `curl --unix-socket` is a client too.
+//! What goes over the control socket and, where it is served, over TCP: HTTP/1.1 with JSON bodies, so that
+//! `curl --unix-socket` is a client too. `docs/http.md` says who may ask for what.
 //!
 //! | request | body | answer |
 //! | --- | --- | --- |

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::generations::{Generation, Generations};
 use super::in_force::{InForce, Origin, Standing};
+use super::metrics::Tally;
 use super::protocol::FORMAT_VERSION;
 use super::question::Question;
 use super::reading::{Diagnostics, Reader, Reading, Rejection};
@@ -93,6 +94,17 @@ pub enum Verdict {
     Rejected,
 }
 
+impl Verdict {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Applied => "applied",
+            Verdict::Unchanged => "unchanged",
+            Verdict::Rejected => "rejected",
+        }
+    }
+}
+
 /// Takes over.
 #[derive(Debug)]
 pub struct Reloader {
@@ -110,6 +122,8 @@ pub struct Reloader {
     pub host: String,
     /// Asks the engine.
     pub asker: mpsc::Sender<Question>,
+    /// Counts attempts.
+    pub tally: Tally,
 }
 
 /// What is about to be in force.
@@ -137,6 +151,7 @@ impl Reloader {
                 Ok(reloaded) => reloaded,
                 Err(rejection) => self.reject(by, rejection),
             };
+            self.tally.reload(reloaded.result.word());
             tell(by, &reloaded, began.elapsed());
             if let Some(answer) = answer {
                 // Who went away does not want it.

@@ -14,19 +14,20 @@ use super::drift::Drifts;
 use super::driver::{self, Shell};
 use super::files_watch;
 use super::generations::{Generation, Generations};
-use super::http::{self, Facts, Tcp, TcpOptions};
+use super::http::{self, Facts, Server, Tcp, TcpOptions};
 use super::in_force::{InForce, Origin, Standing};
 use super::keeper::Keeper;
+use super::metrics::textfile::Textfile;
 use super::reading::Reader;
 use super::reloader::{Order, Reloader};
 use super::signals::Signals;
 use super::state::StateDir;
 use super::world::{World, WorldParts};
-use super::{Failure, orphans};
+use super::{Failure, heartbeat, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
 use crate::host;
 use crate::ledger::{Ledger, Opened};
-use crate::manifest::{Access, Mechanism};
+use crate::manifest::{Access, Heartbeat, Mechanism};
 use crate::plan::{self, Compare, Limits, Plan, Target};
 use crate::transfer::{Context, Rsync, RsyncBinary};
 
@@ -49,6 +50,10 @@ pub struct Options {
     pub access: Access,
     /// HTTP over TCP; `None`: none.
     pub http: Option<TcpOptions>,
+    /// Metrics in a file.
+    pub textfile: Option<Textfile>,
+    /// What somebody outside hears.
+    pub heartbeat: Option<Heartbeat>,
     /// rsync's absolute path, where the agent file names one.
     pub rsync_path: Option<String>,
 }
@@ -70,6 +75,9 @@ pub struct Files {
 
 /// Orders that wait to be carried out: each of them reads what there is then.
 const ORDERS_MAX: usize = 16;
+
+/// The textfile and the heartbeat each have one at a time.
+const OWN_QUESTIONS: usize = 4;
 
 /// A service's passes say how far they are in its log, so seldom…
 const SHOW_EVERY: Duration = Duration::from_secs(5);
@@ -112,6 +120,7 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             limits: options.limits,
             host: options.host.clone(),
             asker: world.asker(),
+            tally: world.tally(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(reloader.run(taken));
@@ -125,6 +134,7 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             watch_limit: options.limits.watches.or_else(host::user_watches),
             reader: Arc::clone(&files.reader),
             ledger: world.ledger(),
+            tally: world.tally(),
         });
         let _control = match &options.socket {
             Some(path) => {
@@ -136,7 +146,17 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         let _tcp = options
             .http
             .clone()
-            .map(|http| Tcp::serve(http, world.asker(), facts));
+            .map(|http| Tcp::serve(http, world.asker(), Arc::clone(&facts)));
+        // What the service tells by itself asks at a desk of its own.
+        let own = Server::new(world.asker(), facts, OWN_QUESTIONS);
+        let textfile = options
+            .textfile
+            .clone()
+            .map(|textfile| textfile.write(own.clone()));
+        let _heartbeat = options
+            .heartbeat
+            .clone()
+            .map(|settings| heartbeat::beat(settings, own, world.tally()));
         if files.watch {
             tasks.spawn(files_watch::watch(files.reader, orders));
         }
@@ -152,6 +172,9 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         send(&mut engine, &mut world, Input::Reload(reload));
         driver::drive(&mut engine, &mut world, |_, world| show(world)).await;
         tasks.abort_all();
+        if let Some(textfile) = textfile {
+            textfile.end().await;
+        }
         world.close().await;
         tracing::info!("ended");
         Ok(())

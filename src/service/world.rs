@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -13,6 +14,7 @@ use super::clock::Clock;
 use super::driver::Shell;
 use super::keeper::Keeper;
 use super::logs::Log;
+use super::metrics::Tally;
 use super::question::Question;
 use super::signals::Signals;
 use super::state::StateDir;
@@ -90,6 +92,7 @@ pub struct World {
     signals: Signals,
     watched: bool,
     show_every: Duration,
+    tally: Tally,
 }
 
 /// What a world is made of.
@@ -152,6 +155,7 @@ impl World {
             signals: parts.signals,
             watched: parts.watched,
             show_every: parts.show_every,
+            tally: Tally::default(),
         }
     }
 
@@ -163,6 +167,11 @@ impl World {
     /// The ledger, to read what was sent.
     pub fn ledger(&self) -> Ledger {
         self.keeper.ledger()
+    }
+
+    /// What is counted.
+    pub fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     /// The state directory.
@@ -232,7 +241,13 @@ impl World {
             });
             return;
         }
-        let sink = move |notice: Notice| sender.blocking_send(Input::Watch(id, notice)).is_ok();
+        let events = self.tally.events(&source.name);
+        let sink = move |notice: Notice| {
+            if let Notice::Changed(marks) = &notice {
+                events.fetch_add(marks.len() as u64, Ordering::Relaxed);
+            }
+            sender.blocking_send(Input::Watch(id, notice)).is_ok()
+        };
         let options = WatchOptions {
             cookies: self.state.cookies(&source.name, id),
             watch_limit: self.watch_limit,
@@ -374,7 +389,9 @@ impl Shell for World {
             Effect::DisownRoute(route) => self.keeper.disown_route(route, self.sender.clone()),
             Effect::Tell(event) => {
                 self.log.tell(&event);
-                self.keeper.book(&event, self.clock.now().wall);
+                let now = self.clock.now().wall;
+                self.tally.book(&event, now);
+                self.keeper.book(&event, now);
             }
             Effect::Drained => self.ending = Ending::Over,
         }

@@ -6,6 +6,7 @@
 //! | `router` | which path is what, and of which class: a new request is one line there |
 //! | `api` | the requests of the JSON interface |
 //! | `page` | the status page |
+//! | `health`, `scrape` | `/-/healthy`, `/-/ready`, `/-/insync`, and `/metrics` |
 //! | `caller` | who asks and what he may: the classes *read* and *operate*, and what a browser must not be made to do |
 //! | `groups` | the groups of the process at a socket's other end |
 //! | `unix`, `tcp` | the two doors: binding them, and who comes in |
@@ -24,9 +25,11 @@ mod api;
 mod caller;
 mod connection;
 mod groups;
+mod health;
 mod page;
 mod patient;
 mod router;
+mod scrape;
 mod server;
 mod tcp;
 mod unix;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// From the first byte that finds no room until all that was handed over has left.
-const UNREAD_MAX: Duration = Duration::from_secs(60);
+const UNREAD_MAX: Duration = Duration::from_secs(30);
 
 /// The stream, with how long it has been unread.
 #[derive(Debug)]

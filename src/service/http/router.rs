@@ -6,7 +6,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 use super::server::{Server, refuse};
-use super::{api, caller, page};
+use super::{api, caller, health, page, scrape};
 
 /// Every request that is served. What is new gets its line in the table of its class.
 pub fn router(server: Server) -> Router {
@@ -25,6 +25,10 @@ fn looking() -> Router<Server> {
         .route("/v1/plan", get(api::plan))
         .route("/v1/generations", get(api::generations))
         .route("/v1/wait", post(api::wait))
+        .route("/-/healthy", get(health::healthy))
+        .route("/-/ready", get(health::ready))
+        .route("/-/insync", get(health::in_sync))
+        .route("/metrics", get(scrape::metrics))
 }
 
 /// *Operate*: whatever changes what the service does.

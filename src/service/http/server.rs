@@ -14,6 +14,7 @@ use crate::ledger::Ledger;
 use crate::service::drift::Drifts;
 use crate::service::generations::Generations;
 use crate::service::in_force::InForce;
+use crate::service::metrics::Tally;
 use crate::service::protocol::{Done, FORMAT_VERSION, Refusal, StatusAnswer, selector};
 use crate::service::question::Question;
 use crate::service::reading::Reader;
@@ -40,6 +41,8 @@ pub struct Facts {
     pub reader: Arc<dyn Reader>,
     /// What was sent.
     pub ledger: Ledger,
+    /// What was counted.
+    pub tally: Tally,
 }
 
 /// What a request can use. Each door has one, with room of its own.
@@ -48,6 +51,7 @@ pub struct Server {
     questions: mpsc::Sender<Question>,
     facts: Arc<Facts>,
     room: Arc<Semaphore>,
+    long: Arc<Semaphore>,
 }
 
 impl Server {
@@ -57,6 +61,7 @@ impl Server {
             questions,
             facts,
             room: Arc::new(Semaphore::new(requests)),
+            long: Arc::new(Semaphore::new((requests / 2).max(1))),
         }
     }
 
@@ -65,7 +70,16 @@ impl Server {
         &self.facts
     }
 
+    /// A place among those that stay for long, as waits and streams do, until it is dropped: they never take more than half of a
+    /// door's places, so that a scrape or a probe beside them is answered.
+    #[allow(clippy::result_large_err)] // an answer, made once a request
+    pub fn stay(&self) -> Result<OwnedSemaphorePermit, Response> {
+        let long = Arc::clone(&self.long);
+        long.try_acquire_owned().map_err(|_| crowded())
+    }
+
     /// A place among the requests under way, until it is dropped.
+    #[allow(clippy::result_large_err)] // as above
     pub fn enter(&self) -> Result<OwnedSemaphorePermit, Response> {
         let room = Arc::clone(&self.room);
         room.try_acquire_owned().map_err(|_| crowded())
@@ -121,9 +135,14 @@ impl Server {
 
     /// The whole picture, as `status` has it.
     pub async fn status(&self) -> Result<StatusAnswer, Response> {
-        let status = self.picture().await?;
+        let picture = self.picture().await?;
+        Ok(self.around(picture).await)
+    }
+
+    /// A picture, with what surrounds the engine.
+    pub async fn around(&self, status: Status) -> StatusAnswer {
         let facts = self.facts();
-        Ok(StatusAnswer {
+        StatusAnswer {
             format_version: FORMAT_VERSION,
             host: facts.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -132,7 +151,7 @@ impl Server {
             drift: facts.drifts.look().await,
             watch_limit: facts.watch_limit,
             status,
-        })
+        }
     }
 
     /// Has the engine begin something, and says for how many routes.

@@ -123,6 +123,18 @@ fn who_waits_over_tcp_in_masses_shuts_neither_the_socket_nor_himself_out_for_eve
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let answer = exchange(&mut socket, "GET", "/v1/status", &[("host", "x")], "");
     assert_eq!(answer.status, 200, "{answer:?}");
+    // The door is half full of waits at the most.
+    let probed = wait_for(PATIENCE, || {
+        let mut stream = TcpStream::connect(web.address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let request =
+            format!("GET /-/healthy HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.starts_with("HTTP/1.1 200").then_some(())
+    });
+    assert!(probed.is_some(), "{}", web.service.tail());
     drop(waiting);
     let again = wait_for(PATIENCE, || {
         let mut stream = TcpStream::connect(web.address).ok()?;
@@ -137,4 +149,35 @@ fn who_waits_over_tcp_in_masses_shuts_neither_the_socket_nor_himself_out_for_eve
     assert!(again.is_some(), "{}", web.service.tail());
     assert_eq!(web.service.call(&["trigger"]).code, 0);
     assert!(web.service.wait(PATIENCE));
+}
+
+#[test]
+fn who_asks_and_does_not_read_is_given_up() {
+    let mut web = Web::new(json!({}));
+    let host = web.address.to_string();
+    let request = format!("GET /metrics HTTP/1.1\r\nhost: {host}\r\n\r\n").repeat(2000);
+    // As many as the door has places, each with more to read than any buffer takes.
+    let deaf: Vec<TcpStream> = (0..64)
+        .map(|_| {
+            let mut stream = web.connect();
+            stream.set_nonblocking(true).unwrap();
+            let _ = stream.write(request.as_bytes());
+            stream
+        })
+        .collect();
+    assert!(web.service.status().is_some(), "the socket is another door");
+    write(&web.source, "a", "meanwhile");
+    assert!(web.service.wait(PATIENCE), "{}", web.service.tail());
+    let again = wait_for(PATIENCE, || {
+        let mut stream = TcpStream::connect(web.address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let request =
+            format!("GET /-/healthy HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.starts_with("HTTP/1.1 200").then_some(())
+    });
+    assert!(again.is_some(), "{}", web.service.tail());
+    drop(deaf);
 }

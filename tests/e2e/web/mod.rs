@@ -1,20 +1,25 @@
 //! The HTTP interface, as browsers, scrapers and hostile neighbours speak to it.
 
+mod beats;
 mod crowds;
 mod doors;
+mod listener;
+mod measures;
 mod page;
+mod papers;
 
 use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::{PATIENCE, local, site, write};
 use crate::rig::service::{Heliostat, manifest};
 use crate::rig::{Scratch, wait_for};
+use listener::Listener;
 
 /// A service with one route, `site/copy`, to a local directory, which serves HTTP over TCP.
 struct Web {
@@ -56,16 +61,25 @@ impl Web {
 
     /// As [`Web::new`], with further keys of the target.
     fn with(agent: Value, target: Value) -> Web {
-        let web = Web::started(agent, target, &json!({}));
-        let mut web = web;
+        let mut web = Web::whole(agent, |source, copy| {
+            let mut to = local(copy);
+            super::extend(&mut to, &target);
+            json!({"site": site(source, json!({"copy": to}))})
+        });
         let settled = web.service.wait(PATIENCE);
         assert!(settled, "{}", web.service.tail());
         web
     }
 
     /// Started with further sources, in whatever state these are; further keys of the own target.
-    fn new_with(sources: &Value, target: Value) -> Web {
-        Web::started(json!({}), target, sources)
+    fn with_more(more: &Value, target: Value) -> Web {
+        Web::whole(json!({}), |source, copy| {
+            let mut to = local(copy);
+            super::extend(&mut to, &target);
+            let mut sources = json!({"site": site(source, json!({"copy": to}))});
+            super::extend(&mut sources, more);
+            sources
+        })
     }
 
     /// Whether a route comes to be in this state.
@@ -77,17 +91,24 @@ impl Web {
         found.is_some()
     }
 
-    fn started(mut agent: Value, target: Value, more: &Value) -> Web {
+    /// Started; `sources` are made for a source and a target.
+    fn whole(agent: Value, sources: impl FnOnce(&Path, &Path) -> Value) -> Web {
+        Web::surrounded(agent, &[], sources)
+    }
+
+    /// As [`Web::whole`], with these variables.
+    fn surrounded(
+        mut agent: Value,
+        env: &[(&str, &Path)],
+        sources: impl FnOnce(&Path, &Path) -> Value,
+    ) -> Web {
         let scratch = Scratch::new();
         // The socket is there for others too, where the agent file lets them in.
         for path in [scratch.path().to_owned(), scratch.dir("service")] {
             fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
         }
         let (source, copy) = (scratch.dir("source"), scratch.dir("copy"));
-        let mut to = local(&copy);
-        super::extend(&mut to, &target);
-        let mut sources = json!({"site": site(&source, json!({"copy": to}))});
-        super::extend(&mut sources, more);
+        let sources = sources(&source, &copy);
         write(&source, "a", "a");
         let agent_file = scratch.path().join("agent.yaml");
         super::extend(
@@ -101,6 +122,9 @@ impl Web {
         let mut service = Heliostat::new(&scratch.dir("service"), &manifest(&sources))
             .arg("--agent")
             .arg(agent_file);
+        for (name, value) in env {
+            service = service.env(name, value);
+        }
         service.start();
         let served = wait_for(PATIENCE, || {
             let log = service.log();

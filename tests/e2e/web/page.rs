@@ -103,7 +103,7 @@ fn many_states() -> (Web, Scratch) {
             "away": {"url": "rsync://nobody@127.0.0.1:1/module/path", "windows": [{"deny": "03:00-03:01"}]},
         })),
     });
-    let web = Web::new_with(&sources, json!({"delete": "propagate", "maxDelete": 1}));
+    let web = Web::with_more(&sources, json!({"delete": "propagate", "maxDelete": 1}));
     for name in HOSTILE {
         fs::write(web.source.join(OsStr::from_bytes(name)), "x").unwrap();
     }

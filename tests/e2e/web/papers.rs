@@ -1,0 +1,235 @@
+//! What is written about the HTTP interface and the metrics: rules, dashboard, runbook, reference and examples, each held
+//! against the program.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use heliostat::service::metrics::table::{self, METRICS};
+use serde_json::json;
+
+use super::*;
+
+const ROUTER: &str = include_str!("../../../src/service/http/router.rs");
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// The rules, as YAML says them: name, expression, annotations.
+fn alerts() -> Vec<(String, String, Value)> {
+    let rules: Value =
+        serde_yaml::from_str(&page("examples/prometheus/heliostat.rules.yml")).unwrap();
+    let rules = rules["groups"][0]["rules"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    rules
+        .iter()
+        .map(|rule| {
+            (
+                text(&rule["alert"]),
+                text(&rule["expr"]),
+                rule["annotations"].clone(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn prometheus_takes_the_rules_and_every_alert_is_tried() {
+    for args in [
+        ["check", "rules", "heliostat.rules.yml"],
+        ["test", "rules", "heliostat.rules.test.yml"],
+    ] {
+        let output = Command::new("promtool")
+            .args(args)
+            .current_dir(root().join("examples/prometheus"))
+            .output()
+            .expect("promtool is there: tests/run.sh installs it");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{args:?}: {said}");
+    }
+    let tests: Value =
+        serde_yaml::from_str(&page("examples/prometheus/heliostat.rules.test.yml")).unwrap();
+    let tried = |alert: &str, fires: bool| {
+        let tests = tests["tests"].as_array().unwrap().iter();
+        let tries = tests.flat_map(|test| test["alert_rule_test"].as_array().unwrap());
+        tries.into_iter().any(|one| {
+            one["alertname"] == *alert && fires != one["exp_alerts"].as_array().unwrap().is_empty()
+        })
+    };
+    for (alert, ..) in alerts() {
+        assert!(tried(&alert, true), "{alert} is not seen to fire");
+        assert!(tried(&alert, false), "{alert} is not seen to be silent");
+    }
+}
+
+#[test]
+fn every_alert_has_its_page_in_the_runbook_and_every_page_its_alert() {
+    let runbook = page("docs/runbook.md");
+    let pages: BTreeSet<&str> = runbook
+        .lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .collect();
+    let alerts = alerts();
+    let named: BTreeSet<&str> = alerts.iter().map(|(alert, ..)| alert.as_str()).collect();
+    assert_eq!(pages, named);
+    for (alert, _, annotations) in &alerts {
+        let anchor = format!("docs/runbook.md#{}", alert.to_lowercase());
+        assert_eq!(annotations["runbook"], anchor);
+        let body = runbook.split(&format!("## {alert}\n")).nth(1).unwrap();
+        let body = body.split("\n## ").next().unwrap();
+        for part in ["**Means.**", "**Look.**", "**Do.**"] {
+            assert!(body.contains(part), "{alert} has no {part}");
+        }
+    }
+}
+
+/// Words of an expression that could be metrics of this program's.
+fn metrics_in(expression: &str) -> BTreeSet<String> {
+    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+    let words = expression.split(word);
+    words
+        .filter(|word| word.starts_with("heliostat_") || word.starts_with("process_"))
+        .map(|word| {
+            let bare = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|end| word.strip_suffix(end));
+            bare.unwrap_or(word).to_owned()
+        })
+        .collect()
+}
+
+#[test]
+fn rules_and_dashboard_name_metrics_that_there_are() {
+    // That each of the table is in the service's output is `measures`' to show.
+    let there: BTreeSet<String> = METRICS.iter().map(|metric| metric.full_name()).collect();
+    let rules: String = alerts()
+        .into_iter()
+        .map(|(_, expression, _)| expression + "\n")
+        .collect();
+    let dashboard = page("examples/prometheus/dashboard.json");
+    let parsed: Value = serde_json::from_str(&dashboard).unwrap();
+    for (what, text) in [("rules", &rules), ("dashboard", &dashboard)] {
+        let named = metrics_in(text);
+        assert!(named.len() > 10, "{what}: {named:?}");
+        let unknown: Vec<_> = named.difference(&there).collect();
+        assert!(unknown.is_empty(), "{what}: {unknown:?}");
+    }
+    // Panels neither share a place nor a number.
+    let mut places = BTreeSet::new();
+    let mut queries = 0;
+    for panel in parsed["panels"].as_array().unwrap() {
+        assert!(places.insert(panel["gridPos"].to_string()), "{panel}");
+        assert!(places.insert(panel["id"].to_string()), "{panel}");
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            queries += 1;
+            let query = target["expr"].as_str().unwrap();
+            let plain = query.replace("$__rate_interval", "5m");
+            let rule =
+                json!({"groups": [{"name": "a", "rules": [{"record": "a:b", "expr": plain}]}]});
+            let scratch = Scratch::new();
+            let file = scratch.path().join("rule.yml");
+            fs::write(&file, rule.to_string()).unwrap();
+            let output = Command::new("promtool")
+                .args(["check", "rules"])
+                .arg(file)
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{query}: {output:?}");
+        }
+    }
+    assert!(queries > 20);
+}
+
+#[test]
+fn the_reference_of_metrics_is_the_table() {
+    let path = root().join("docs/metrics.md");
+    let text = page("docs/metrics.md");
+    let head = "| --- | --- | --- | --- |\n";
+    let at = text.find(head).unwrap() + head.len();
+    let wanted = format!("{}{}", &text[..at], table::reference());
+    if std::env::var_os("HELIOSTAT_UPDATE").is_some() {
+        fs::write(path, wanted).unwrap();
+    } else {
+        assert_eq!(text, wanted, "written anew with HELIOSTAT_UPDATE=1");
+    }
+    for metric in METRICS {
+        let base = metric.name.starts_with("heliostat_") || metric.name.starts_with("process_");
+        assert!(base && metric.help.ends_with('.'), "{metric:?}");
+        let unit = ["_milliseconds", "_ms", "_kb", "_mib", "_percent"];
+        assert!(
+            !unit.iter().any(|unit| metric.name.ends_with(unit)),
+            "{metric:?}"
+        );
+        let bounded = ["path", "file", "message", "url", "why"];
+        assert!(
+            !metric.labels.iter().any(|label| bounded.contains(label)),
+            "{metric:?}"
+        );
+    }
+}
+
+#[test]
+fn the_page_about_http_names_every_request_and_no_other() {
+    let page = page("docs/http.md");
+    let served: BTreeSet<&str> = ROUTER
+        .split(".route(\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let row = |line: &str| {
+        let cell = line.strip_prefix("| `")?;
+        let (method, rest) = cell.split_once(' ')?;
+        let path = rest.split('`').next()?;
+        matches!(method, "GET" | "POST").then(|| path.to_owned())
+    };
+    let named: BTreeSet<String> = page.lines().filter_map(row).collect();
+    let served: BTreeSet<String> = served.into_iter().map(str::to_owned).collect();
+    assert!(served.len() > 10);
+    assert_eq!(named, served);
+}
+
+#[test]
+fn the_commands_of_the_page_about_http_work() {
+    let web = Web::new(json!({}));
+    let socket = web.service.socket().display().to_string();
+    let page = page("docs/http.md");
+    let commands = page.lines().filter(|line| line.starts_with("curl "));
+    let mut count = 0;
+    for command in commands {
+        count += 1;
+        let here = command
+            .replace("/run/heliostat/control.sock", &socket)
+            .replace("localhost:9099", &web.address.to_string());
+        assert_ne!(command, here);
+        let output = Command::new("sh").args(["-c", &here]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{command}: {said}");
+        assert!(!output.stdout.is_empty(), "{command}");
+    }
+    assert!(count >= 10, "{count}");
+}
+
+#[test]
+fn the_agent_files_of_the_pages_are_taken() {
+    for page_name in ["docs/http.md", "docs/metrics.md"] {
+        let text = page(page_name);
+        let blocks: Vec<&str> = text.split("```yaml\n").skip(1).collect();
+        assert!(!blocks.is_empty(), "{page_name}");
+        for block in blocks {
+            let text = block.split("```").next().unwrap();
+            let file = heliostat::manifest::SourceFile {
+                name: page_name.into(),
+                text: text.into(),
+            };
+            let (agent, problems) = heliostat::manifest::load_agent(&file);
+            assert!(
+                agent.is_some() && problems.is_empty(),
+                "{text}: {problems:?}"
+            );
+        }
+    }
+}
