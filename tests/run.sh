@@ -32,6 +32,8 @@ need_packages setfattr attr
 need_packages git git
 need_packages chattr e2fsprogs
 need_packages strace strace
+need_packages chromium chromium
+need_packages chromedriver chromium-driver
 need_packages curl curl
 need_packages openssl openssl
 need_packages promtool prometheus

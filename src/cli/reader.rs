@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::files;
-use super::load::{self, Compiled};
+use super::load::{self, Compiled, Parsed};
+use super::render;
 use crate::diagnostic::{Severity, json as document, terminal};
 use crate::host;
-use crate::plan::{Agent, HostFacts};
-use crate::service::reading::{Diagnostics, Glance, Reader, Reading, Rejection};
+use crate::plan::{self, Agent, HostFacts};
+use crate::service::reading::{Diagnostics, Effective, Glance, Reader, Reading, Rejection};
 
 /// A work tree that is flipped while it is read is read again; one that flips all the time has no revision.
 const TRIES: usize = 3;
@@ -119,26 +120,7 @@ impl Reader for Files {
         let (compiled, revision) = self.compile(&agent)?;
         let diagnostics = diagnostics(&compiled);
         let Some(plan) = compiled.plan else {
-            let mut errors = compiled
-                .diagnostics
-                .iter()
-                .filter(|diagnostic| diagnostic.severity == Severity::Error);
-            let first = errors.next().map(|first| {
-                let at = first.place().map(|label| {
-                    let at = compiled.position(label);
-                    format!("{at}: ")
-                });
-                format!("{}{}", at.unwrap_or_default(), first.message)
-            });
-            let first = first.unwrap_or_else(|| "nothing could be read".into());
-            let reason = match errors.count() {
-                0 => first,
-                more => format!("{first} (and {more} more)"),
-            };
-            return Err(Rejection {
-                reason,
-                diagnostics,
-            });
+            return Err(broken(&compiled));
         };
         Ok(Reading {
             plan,
@@ -146,6 +128,28 @@ impl Reader for Files {
             revision,
             diagnostics,
             notes: self.notes(&agent),
+        })
+    }
+
+    fn effective(&self) -> Result<Effective, Rejection> {
+        let agent = self.agent()?;
+        let facts = HostFacts {
+            name: self.host.clone(),
+            labels: agent.labels.clone(),
+        };
+        let parsed = Parsed::read(&load::manifest_paths(&self.named, &agent));
+        let compiled = parsed.compile(&facts);
+        let Some(plan) = &compiled.plan else {
+            return Err(broken(&compiled));
+        };
+        let texts = load::drawn(parsed.files(), &[]);
+        let lines = render::lines(&parsed.manifests, &texts);
+        Ok(Effective {
+            digest: plan::digest(plan),
+            lines: lines.map_err(|error| Rejection {
+                reason: format!("the manifests cannot be written out: {error}"),
+                diagnostics: diagnostics(&compiled),
+            })?,
         })
     }
 
@@ -165,6 +169,29 @@ impl Reader for Files {
             }
         }
         look.glance()
+    }
+}
+
+/// Why there is no plan.
+fn broken(compiled: &Compiled) -> Rejection {
+    let mut errors = compiled
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let first = errors.next().map(|first| {
+        let at = first.place().map(|label| {
+            let at = compiled.position(label);
+            format!("{at}: ")
+        });
+        format!("{}{}", at.unwrap_or_default(), first.message)
+    });
+    let first = first.unwrap_or_else(|| "nothing could be read".into());
+    Rejection {
+        reason: match errors.count() {
+            0 => first,
+            more => format!("{first} (and {more} more)"),
+        },
+        diagnostics: diagnostics(compiled),
     }
 }
 

@@ -146,7 +146,7 @@ impl Engine {
         // The directory itself: the same one by another way holds what it held.
         let another = before.is_some_and(|before| before.0.last() != report.root.0.last());
         let key = rows_key(&source.plan, &report.root);
-        source.ready(report.clone());
+        source.ready(report.clone(), now.wall);
         effects.push(Effect::Tell(Event::Ready(name.clone(), report)));
         let unsettled = source.census.unsettled();
         source.census.stands(now);

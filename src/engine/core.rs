@@ -199,7 +199,7 @@ impl Engine {
                 effects.push(Effect::Tell(Event::Lost(name.clone(), reason)))
             }
             Notice::Waiting { reason } => {
-                if source.waiting(&reason) {
+                if source.waiting(&reason, now.wall) {
                     effects.push(Effect::Tell(Event::Waiting(name.clone(), reason)));
                 }
                 self.break_survey(&name, now, effects);
@@ -270,6 +270,10 @@ impl Engine {
                 return self.pause(now, request, (&selector, wish), effects);
             }
             Ask::Resume(selector, by) => return self.resume(request, &selector, &by, effects),
+            Ask::Detail(name) => match self.detail(&name, now) {
+                Some(detail) => Answer::Detail(Box::new(detail)),
+                None => Answer::NoSuchRoute,
+            },
             Ask::Rescan(selector, compare) => {
                 // What was accepted is done, also by another process if this one ends before.
                 for (name, source) in &mut self.sources {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::detail::Detail;
 use super::status::Status;
 use super::{
     Commit, Hold, Job, Memory, Notice, Outcome, PathFailure, PathNote, Pause, PauseWish, RelPath,
@@ -104,6 +105,8 @@ pub enum Ask {
     Pause(Selector, PauseWish),
     /// End these pauses; by whom.
     Resume(Selector, String),
+    /// One route, looked at closely.
+    Detail(RouteName),
     /// Send now what is pending: windows, schedules and backoff are passed over once.
     Trigger(Selector),
     /// Compare with the target itself now.
@@ -168,6 +171,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// The plan that is carried out.
     Plan(Box<Plan>),
+    /// One route, looked at closely.
+    Detail(Box<Detail>),
     /// It is begun, for so many routes.
     Accepted(usize),
     /// It is begun for so many routes; these of them are paused, and do it afterwards.

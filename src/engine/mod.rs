@@ -18,6 +18,7 @@ mod census;
 mod change_set;
 mod checkpoint;
 mod core;
+pub mod detail;
 mod dirt;
 mod failing;
 mod filling;

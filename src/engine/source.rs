@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::census::Census;
 use super::{RelPath, SourceMemory, WatchId, WatchReport};
 use crate::plan::SourcePlan;
@@ -18,6 +20,8 @@ pub struct Source {
     pub report: Option<WatchReport>,
     /// Why the root is not watched now, if it is not.
     pub waiting: Option<String>,
+    /// Since when it is watched, or is not there.
+    pub since: Option<Timestamp>,
     /// The barrier behind which the watch sees by the new filter, if it does not yet.
     pub rescoping: Option<u64>,
     /// The ledger still says something of another root; nothing is sent before that is taken back.
@@ -38,6 +42,7 @@ impl Source {
             watch,
             report: None,
             waiting: None,
+            since: None,
             rescoping: None,
             disowning: false,
             claimed: memory.rows.is_some(),
@@ -52,13 +57,19 @@ impl Source {
     }
 
     /// The watch stands.
-    pub fn ready(&mut self, report: WatchReport) {
+    pub fn ready(&mut self, report: WatchReport, at: Timestamp) {
+        if self.report.is_none() || self.waiting.is_some() {
+            self.since = Some(at);
+        }
         self.report = Some(report);
         self.waiting = None;
     }
 
     /// The root is not there; true if that is news.
-    pub fn waiting(&mut self, reason: &str) -> bool {
+    pub fn waiting(&mut self, reason: &str, at: Timestamp) -> bool {
+        if self.waiting.is_none() {
+            self.since = Some(at);
+        }
         let news = self.waiting.as_deref() != Some(reason);
         self.waiting = Some(reason.to_owned());
         news

@@ -18,7 +18,7 @@ pub use compile::{Compiled, HostFacts, check, compile, review};
 pub use diff::{
     Change, Class, DeleteRisk, Look, PlanDiff, RouteDiff, SourceDiff, What as ChangedTo, diff,
 };
-pub use explain::{Explain, NextTime, What, jitter_key, next_times};
+pub use explain::{Explain, Kind, NextTime, Row, Value, What, grouped, jitter_key, next_times};
 pub use review::{Measured, Review, Tally, Watched, listed};
 pub use standing::{digest, route_key, source_key};
 pub use types::*;

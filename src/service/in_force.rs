@@ -57,7 +57,13 @@ pub struct Rejected {
     pub by: String,
     /// One line.
     pub reason: String,
+    /// All that is wrong, for people; bounded. The status page shows it; who asked for the reload has it already.
+    #[serde(skip)]
+    pub report: String,
 }
+
+/// A longer report is cut: its first errors are those that are mended first.
+const REPORT_MAX: usize = 64 << 10;
 
 impl InForce {
     /// This is in force.
@@ -76,11 +82,12 @@ impl InForce {
     }
 
     /// An attempt was rejected.
-    pub fn reject(&self, by: &str, reason: &str) {
+    pub fn reject(&self, by: &str, reason: &str, report: &str) {
         self.lock().rejected = Some(Rejected {
             at: Timestamp::now().to_string(),
             by: by.to_owned(),
             reason: reason.to_owned(),
+            report: report[..report.floor_char_boundary(REPORT_MAX)].to_owned(),
         });
     }
 

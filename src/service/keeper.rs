@@ -44,6 +44,11 @@ impl Keeper {
         }
     }
 
+    /// The ledger, to read in.
+    pub fn ledger(&self) -> Ledger {
+        self.ledger.clone()
+    }
+
     /// Begins a survey; its end is an input.
     pub fn survey(&mut self, survey: Survey, inputs: mpsc::Sender<Input>) {
         let stop = Arc::new(AtomicBool::new(false));

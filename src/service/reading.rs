@@ -14,6 +14,9 @@ pub trait Reader: Debug + Send + Sync {
     /// Reads and compiles everything, or says what is wrong. Blocks.
     fn read(&self) -> Result<Reading, Rejection>;
 
+    /// What the files mean: every manifest with its defaults written out, and where each value comes from. Blocks.
+    fn effective(&self) -> Result<Effective, Rejection>;
+
     /// What the files look like from outside: another one wherever another reading may come of it. Blocks.
     fn glance(&self) -> Glance;
 }
@@ -31,6 +34,24 @@ pub struct Reading {
     pub diagnostics: Diagnostics,
     /// What of the host's settings takes effect with the next start only.
     pub notes: Vec<String>,
+}
+
+/// What files mean, for people.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// Of the plan that they make for this host.
+    pub digest: String,
+    /// YAML, line by line.
+    pub lines: Vec<Line>,
+}
+
+/// A line of an effective manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The line, without its end.
+    pub text: String,
+    /// Where its value comes from: `FILE:LINE`, or `default`; `None`: nothing is to be said of it.
+    pub origin: Option<String>,
 }
 
 /// Why nothing was taken over.

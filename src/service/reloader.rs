@@ -329,7 +329,7 @@ impl Reloader {
             reason,
             diagnostics,
         } = rejection;
-        self.in_force.reject(by, &reason);
+        self.in_force.reject(by, &reason, &diagnostics.report);
         let standing = self.in_force.get();
         Reloaded {
             format_version: FORMAT_VERSION,

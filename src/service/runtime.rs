@@ -133,6 +133,8 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             orders: orders.clone(),
             started: Instant::now(),
             watch_limit: options.limits.watches.or_else(host::user_watches),
+            reader: Arc::clone(&files.reader),
+            ledger: world.ledger(),
             tally: world.tally(),
             ledger: world.ledger().clone(),
             tap: world.tap().clone(),

@@ -172,6 +172,11 @@ impl World {
         self.asker.clone()
     }
 
+    /// The ledger, to read what was sent.
+    pub fn ledger(&self) -> Ledger {
+        self.keeper.ledger()
+    }
+
     /// What is counted.
     pub fn tally(&self) -> Tally {
         self.tally.clone()

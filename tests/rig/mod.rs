@@ -4,6 +4,7 @@
 //! speaks manifest, command line and exit status. File names are bytes.
 #![allow(clippy::unwrap_used)] // in tests the panic is the message, in their functions too
 
+pub mod browser;
 pub mod churn;
 pub mod mount;
 pub mod ordinary;

@@ -19,6 +19,7 @@ use super::load::{check, drawn};
 use super::{exit, files};
 use crate::diagnostic::{self, Report, Severity, Sources};
 use crate::manifest::{Manifest, wire};
+use crate::service::reading::Line;
 
 /// Prints the effective manifest with its defaults.
 #[derive(Args, Clone, Debug, Default)]
@@ -42,6 +43,30 @@ pub(super) fn meaning(manifest: &Manifest) -> wire::Manifest {
         path: Vec::new(),
     };
     effective(manifest, &mut origins)
+}
+
+/// The effective manifests, line by line, each line with where its value comes from.
+pub(super) fn lines(
+    manifests: &[Manifest],
+    sources: &Sources,
+) -> Result<Vec<Line>, serde_yaml::Error> {
+    let mut lines = Vec::new();
+    for (index, manifest) in manifests.iter().enumerate() {
+        if index > 0 {
+            lines.push(Line {
+                text: "---".to_owned(),
+                origin: None,
+            });
+        }
+        let mut origins = Origins {
+            sources,
+            of: BTreeMap::new(),
+            path: Vec::new(),
+        };
+        let yaml = serde_yaml::to_string(&effective(manifest, &mut origins))?;
+        lines.extend(origins.beside(&yaml));
+    }
+    Ok(lines)
 }
 
 /// Runs the command; the result is its exit code.
@@ -68,25 +93,21 @@ pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::R
     if report.count(Severity::Error) > 0 {
         return Ok(exit::NEGATIVE);
     }
+    let lines = match lines(&manifests, &sources) {
+        Ok(lines) => lines,
+        Err(error) => {
+            writeln!(err, "error: cannot write the manifest: {error}")?;
+            return Ok(exit::USAGE);
+        }
+    };
     let mut text = String::new();
-    for (index, manifest) in manifests.iter().enumerate() {
-        if index > 0 {
-            text.push_str("---\n");
+    for line in lines {
+        text.push_str(&line.text);
+        if let Some(origin) = line.origin.filter(|_| args.origin) {
+            text.push_str("  # ");
+            text.push_str(&origin);
         }
-        let mut origins = Origins {
-            sources: &sources,
-            of: BTreeMap::new(),
-            path: Vec::new(),
-        };
-        let effective = effective(manifest, &mut origins);
-        match serde_yaml::to_string(&effective) {
-            Ok(yaml) if args.origin => text.push_str(&origins.beside(&yaml)),
-            Ok(yaml) => text.push_str(&yaml),
-            Err(error) => {
-                writeln!(err, "error: cannot write the manifest: {error}")?;
-                return Ok(exit::USAGE);
-            }
-        }
+        text.push('\n');
     }
     out.write_all(text.as_bytes())?;
     Ok(exit::GOOD)

@@ -1,9 +1,10 @@
-//! Where each value of an effective manifest comes from, and the YAML with that beside it.
+//! Where each value of an effective manifest comes from, and the lines of the YAML with that.
 
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Place, Sources};
 use crate::manifest::Spanned;
+use crate::service::reading::Line;
 
 /// Where each key's value comes from, by the key's path.
 pub(super) struct Origins<'a> {
@@ -64,16 +65,16 @@ impl Origins<'_> {
         filled
     }
 
-    /// The YAML with a comment at each line of a key whose origin is known, and of an item that comes from elsewhere than
+    /// The YAML's lines, each with its origin: at each line of a key whose origin is known, and of an item that comes from elsewhere than
     /// its list begins. Relies on what serde_yaml writes: block style, two blanks a level, one key or item a line.
-    pub(super) fn beside(&self, yaml: &str) -> String {
-        let mut out = String::new();
+    pub(super) fn beside(&self, yaml: &str) -> Vec<Line> {
+        let mut out = Vec::new();
         let mut path: Vec<(usize, String)> = Vec::new();
         let mut nth = 0;
         for line in yaml.lines() {
             let content = line.trim_start();
             let indent = line.len() - content.len();
-            out.push_str(line);
+            let mut origin = None;
             if let Some((key, _)) = content
                 .split_once(':')
                 .filter(|_| !content.starts_with("- "))
@@ -82,19 +83,18 @@ impl Origins<'_> {
                 path.push((indent, key.trim_matches(['"', '\'']).to_owned()));
                 nth = 0;
                 let keys: Vec<String> = path.iter().map(|(_, key)| key.clone()).collect();
-                if let Some(origin) = self.of.get(&keys) {
-                    out.push_str(&format!("  # {origin}"));
-                }
+                origin = self.of.get(&keys);
             } else if content.starts_with("- ") {
                 let mut keys: Vec<String> = path.iter().map(|(_, key)| key.clone()).collect();
                 let list = self.of.get(&keys);
                 keys.push(nth.to_string());
                 nth += 1;
-                if let Some(origin) = self.of.get(&keys).filter(|origin| Some(*origin) != list) {
-                    out.push_str(&format!("  # {origin}"));
-                }
+                origin = self.of.get(&keys).filter(|origin| Some(*origin) != list);
             }
-            out.push('\n');
+            out.push(Line {
+                text: line.to_owned(),
+                origin: origin.cloned(),
+            });
         }
         out
     }

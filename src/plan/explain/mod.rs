@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub(super) use self::render::{code, plain};
+pub use self::sheet::{Kind, Row, Value};
+pub use self::words::grouped;
 
 use super::{Plan, RouteName, RoutePlan, SourcePlan, Sync};
 use crate::schedule::{self, Schedule};
@@ -32,6 +34,13 @@ pub struct Explain<'a> {
 }
 
 impl Explain<'_> {
+    /// What there is to say of one route, key by key, without those of which there is nothing.
+    pub fn route(&self, source: &SourcePlan, route: &RoutePlan) -> Vec<Row> {
+        let mut rows = sheet::route_sheet(self, source, route).rows;
+        rows.retain(|row| !row.values.is_empty());
+        rows
+    }
+
     /// Aligned text.
     pub fn human(&self) -> String {
         render::human(&sheet::head(self), &sheet::sheets(self))

@@ -14,21 +14,28 @@ pub(super) struct Sheet {
 }
 
 /// A key with its values, one a line.
-pub(super) struct Row {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// What it says something of.
     pub key: &'static str,
+    /// What it says, one a line.
     pub values: Vec<Value>,
 }
 
 /// A value, and where it was written.
-pub(super) struct Value {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// The words, the pattern or the command.
     pub text: String,
+    /// Where it was written.
     pub note: Option<String>,
+    /// What it is.
     pub kind: Kind,
 }
 
 /// What a value is, for layouts that tell them apart.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
     /// Prose; names in backticks.
     Words,
     /// As it was written in a manifest.
@@ -85,7 +92,7 @@ fn source_sheet(explain: &Explain<'_>, source: &SourcePlan) -> Sheet {
     }
 }
 
-fn route_sheet(explain: &Explain<'_>, source: &SourcePlan, route: &RoutePlan) -> Sheet {
+pub(super) fn route_sheet(explain: &Explain<'_>, source: &SourcePlan, route: &RoutePlan) -> Sheet {
     // The route's excludes are the source's, and then its own.
     let own_excludes = route
         .filter

@@ -193,7 +193,7 @@ pub(in crate::plan) fn budget(budget: DeleteBudget) -> String {
 }
 
 /// `12,345`.
-pub(in crate::plan) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (nth, digit) in digits.chars().enumerate() {

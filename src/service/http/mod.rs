@@ -5,6 +5,7 @@
 //! | `server` | what every request can use: questions to the engine, orders, facts of the service; how a refusal looks |
 //! | `router` | which path is what, and of which class: a new request is one line there |
 //! | `api` | the requests of the JSON interface |
+//! | `page` | the status page |
 //! | `health`, `scrape` | `/-/healthy`, `/-/ready`, `/-/insync`, and `/metrics` |
 //! | `caller` | who asks and what he may: the classes *read* and *operate*, and what a browser must not be made to do |
 //! | `groups` | the groups of the process at a socket's other end |
@@ -25,6 +26,7 @@ mod caller;
 mod connection;
 mod groups;
 mod health;
+mod page;
 mod patient;
 mod router;
 mod scrape;

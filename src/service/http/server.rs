@@ -19,6 +19,7 @@ use crate::service::metrics::Tally;
 use crate::service::naming;
 use crate::service::protocol::{Done, FORMAT_VERSION, Refusal, StatusAnswer, selector};
 use crate::service::question::Question;
+use crate::service::reading::Reader;
 use crate::service::reloader::{Order, Verdict, Wish};
 use crate::service::tap::Tap;
 
@@ -39,10 +40,12 @@ pub struct Facts {
     pub started: std::time::Instant,
     /// Watches that this user may have.
     pub watch_limit: Option<u64>,
-    /// What was counted.
-    pub tally: Tally,
+    /// Reads the files, for what they mean.
+    pub reader: Arc<dyn Reader>,
     /// What was sent.
     pub ledger: Ledger,
+    /// What was counted.
+    pub tally: Tally,
     /// What happens.
     pub tap: Tap,
 }

@@ -49,7 +49,13 @@ fn over_tcp_one_looks_and_does_not_act() {
         let error = answer.json()["error"].to_string();
         assert!(error.contains("operate: true"), "{path}: {error}");
     }
-    assert_eq!(web.get("/").status, 404);
+    assert_eq!(web.get("/v1/nothing").status, 404);
+    for path in ["/", "/routes/site/copy", "/manifest", "/assets/page.css"] {
+        assert_eq!(web.get(path).status, 200, "{path}");
+        assert_eq!(web.ask("POST", path, &[JSON], "{}").status, 405, "{path}");
+        let rebound = web.ask("GET", path, &[("host", "evil.example")], "");
+        assert_eq!(rebound.status, 421, "{path}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod crowds;
 mod doors;
 mod listener;
 mod measures;
+mod page;
 mod papers;
 
 use std::fs::{self, Permissions};
@@ -68,6 +69,26 @@ impl Web {
         let settled = web.service.wait(PATIENCE);
         assert!(settled, "{}", web.service.tail());
         web
+    }
+
+    /// Started with further sources, in whatever state these are; further keys of the own target.
+    fn with_more(more: &Value, target: Value) -> Web {
+        Web::whole(json!({}), |source, copy| {
+            let mut to = local(copy);
+            super::extend(&mut to, &target);
+            let mut sources = json!({"site": site(source, json!({"copy": to}))});
+            super::extend(&mut sources, more);
+            sources
+        })
+    }
+
+    /// Whether a route comes to be in this state.
+    fn settles(&self, name: &str, state: &str) -> bool {
+        let found = wait_for(PATIENCE, || {
+            let route = super::route(&self.service, name)?;
+            (route["state"] == state).then_some(())
+        });
+        found.is_some()
     }
 
     /// Started; `sources` are made for a source and a target.
