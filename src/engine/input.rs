@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::status::Status;
 use super::{
-    Commit, Hold, Job, Memory, Notice, Outcome, PathFailure, PathNote, RelPath, Stats, Survey,
+    Commit, Hold, HookJob, Hooked, Job, Memory, Notice, Outcome, PathFailure, PathNote, RelPath, Stats, Survey,
     SurveyId, Surveyed, TransferId, Trouble, WatchId, WatchReport,
 };
-use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName};
+use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName, When};
 
 /// What happens to the engine.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub enum Input {
     Watch(WatchId, Notice),
     /// A transfer ended.
     Finished(TransferId, Outcome),
+    /// A hook ended.
+    Hooked(TransferId, Hooked),
     /// A survey ended.
     Surveyed(SurveyId, Surveyed),
     /// The ledger has taken back what it said of this source: see [`Effect::Disown`].
@@ -111,6 +113,10 @@ pub enum Effect {
     Start(Box<Job>),
     /// End it soon; its outcome still comes.
     Cancel(TransferId),
+    /// Run a hook; its end is an input.
+    Hook(Box<HookJob>),
+    /// Keep for the next start: nothing is owed to the route's `after` hook. Until a job that [owes](Job::owes).
+    Settle(RouteName),
     /// Tell who asked.
     Answer(RequestId, Answer),
     /// Keep for the next start: the mount points that were seen below the source's root.
@@ -221,6 +227,19 @@ pub enum Event {
     Released(RouteName),
     /// A failure is over.
     Recovered(RouteName),
+    /// A hook ended.
+    Hooked {
+        /// Of which route.
+        route: RouteName,
+        /// Which.
+        when: When,
+        /// Why the transfer was made: see [`Sent::trigger`].
+        trigger: &'static str,
+        /// How.
+        hooked: Hooked,
+        /// Until it is run again for the same.
+        wait: Option<Duration>,
+    },
     /// Worth saying.
     Note(RouteName, PathNote),
 }

@@ -5,7 +5,7 @@
 //! another signature, so that a survey finds it: an old checkpoint costs work. What came and went since, or was moved away and
 //! back, is told by its marks or not at all: `docs/guarantee.md` says what that leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -19,6 +19,8 @@ pub struct Memory {
     pub sources: BTreeMap<SourceName, SourceMemory>,
     /// Of the routes.
     pub routes: BTreeMap<RouteName, RouteMemory>,
+    /// Routes to whose `after` hook nothing is owed.
+    pub settled_hooks: BTreeSet<RouteName>,
 }
 
 /// What is remembered of a source.

@@ -197,6 +197,22 @@ fn state_of(
                 report.unwatched
             )
         });
+    if let Some(failing) = &route.hooking.failing {
+        let next = match route.hooking.running.is_some() {
+            true => "now".to_owned(),
+            false => format!("in {}", seconds(failing.next)),
+        };
+        let why = format!(
+            "hook failing: {}; try {} {next}",
+            failing.reason,
+            failing.tries + 1
+        );
+        return (State::Failing, Some("hook".to_owned()), Some(why));
+    }
+    if route.hooking.running.is_some() {
+        let why = "the `after` hook runs".to_owned();
+        return (State::Sending, None, Some(why));
+    }
     if let Some(running) = &route.running {
         let state = if running
             .load
@@ -220,13 +236,18 @@ fn state_of(
         let why = "the source is compared with what is known of it".to_owned();
         return (State::Starting, None, Some(why));
     }
-    if route.oldest().is_some() {
+    if route.oldest().is_some() || route.hooking.owed.is_some() {
         return (State::Pending, None, Some(pending_reason(route, now)));
     }
-    if !route.compared {
-        return (State::NotCompared, None, partly);
+    let state = match route.compared {
+        true => State::InSync,
+        false => State::NotCompared,
+    };
+    if let Some((when, reason, at)) = &route.hooking.warned {
+        let why = format!("the `{}` hook failed at {at}: {reason}", when.word());
+        return (state, Some("hook".to_owned()), Some(why));
     }
-    (State::InSync, None, partly)
+    (state, None, partly)
 }
 
 fn pending_reason(route: &Route, now: Now) -> String {
@@ -243,6 +264,9 @@ fn pending_reason(route: &Route, now: Now) -> String {
     }
     if route.parked.is_some_and(|parked| parked.asked) {
         return "what changed while it could not be sent is looked up".to_owned();
+    }
+    if route.hooking.owed.is_some() && route.pending_len() == 0 && route.pass.is_none() {
+        return "the `after` hook is still to run".to_owned();
     }
     if route.rescoping.is_some() {
         return "what came into its filter is looked up".to_owned();

@@ -35,6 +35,7 @@ mod yaml_error;
 
 pub use allowed::allowed;
 pub use document::API_VERSION;
+pub use hooks::{Hook, Hooks, OnError};
 pub use keys::{Key, keys, keys_named};
 pub use mend::quoted;
 pub use reading::nearest;

@@ -12,7 +12,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::engine::{Event, Hold, Sent};
+use crate::engine::{Event, Hold, Hooked, Sent};
+use crate::plan::{RouteName, When};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -156,12 +157,38 @@ impl Log {
                 }
             },
             Event::Released(route) => tracing::info!(%route, "no longer held"),
+            Event::Hooked {
+                route,
+                when,
+                trigger,
+                hooked,
+                wait,
+            } => self.tell_hook(route, *when, trigger, hooked, *wait),
             Event::Recovered(route) => tracing::info!(%route, "works again"),
             Event::Note(route, note) => {
                 if let Some(again) = self.repeats(format!("{route} {} {}", note.path, note.text)) {
                     tracing::info!(%route, again, "{}: {}", note.path, note.text);
                 }
             }
+        }
+    }
+
+    fn tell_hook(
+        &mut self,
+        route: &RouteName,
+        when: When,
+        trigger: &str,
+        hooked: &Hooked,
+        wait: Option<Duration>,
+    ) {
+        let (hook, took) = (when.word(), span(hooked.took));
+        let Some(reason) = &hooked.failure else {
+            tracing::info!(%route, hook, trigger, took, "hook done");
+            return;
+        };
+        if let Some(again) = self.repeats(format!("{route} {hook} {reason}")) {
+            let next = wait.map(span);
+            tracing::warn!(%route, hook, trigger, took, next, again, "hook failed: {reason}");
         }
     }
 

@@ -24,6 +24,7 @@ pub mod protocol;
 pub mod reading;
 pub mod reloader;
 pub mod runtime;
+pub mod settled;
 pub mod signals;
 pub mod state;
 pub mod world;

@@ -19,6 +19,7 @@ use super::in_force::{InForce, Origin, Standing};
 use super::keeper::Keeper;
 use super::reading::Reader;
 use super::reloader::{Order, Reloader};
+use super::settled::Settled;
 use super::signals::Signals;
 use super::state::StateDir;
 use super::world::{World, WorldParts};
@@ -28,7 +29,7 @@ use crate::host;
 use crate::ledger::{Ledger, Opened};
 use crate::manifest::Mechanism;
 use crate::plan::{self, Compare, Limits, Plan, Target};
-use crate::transfer::{Context, Rsync, RsyncBinary};
+use crate::transfer::{Context, Rsync, RsyncBinary, hook};
 
 /// What `run` needs to know.
 #[derive(Debug)]
@@ -234,9 +235,11 @@ pub async fn open(
         // A single run compares with the targets themselves; only the guards' memory counts.
         memory.routes.clear();
     }
+    memory.settled_hooks = Settled::of(state.path()).load();
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let mut context = context(options, state.run_dir(), state.owner_tag()).await?;
     context.orphans = ended.left;
+    hook::sweep(&context);
     if !watched {
         // A single run has no next change, and would only wait for the sessions' end.
         context.sessions.close().await;
@@ -318,5 +321,6 @@ pub async fn context(
         owner_tag,
         orphans: Vec::new(),
         sessions: Default::default(),
+        file_lines: None,
     })
 }

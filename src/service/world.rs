@@ -15,15 +15,16 @@ use super::driver::Shell;
 use super::keeper::Keeper;
 use super::logs::Log;
 use super::signals::Signals;
+use super::settled::Settled;
 use super::state::StateDir;
 use crate::engine::{
-    Answer, Effect, Input, Job, Memory, Notice, Now, Outcome, RequestId, TransferId, Trouble,
+    Answer, Effect, HookJob, Hooked, Input, Job, Memory, Notice, Now, Outcome, RequestId, TransferId, Trouble,
     Verdict, WatchId, WatchReport,
 };
 use crate::host;
 use crate::plan::{RouteName, SourcePlan, Target};
 use crate::transfer::progress::{Cancel, Progress};
-use crate::transfer::{self, Context};
+use crate::transfer::{self, Context, hook};
 use crate::watch::{self, Mechanism, Surroundings, WatchHandle, WatchOptions};
 
 /// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
@@ -82,6 +83,8 @@ pub struct World {
     last_request: u64,
     watches: HashMap<WatchId, WatchHandle>,
     transfers: HashMap<TransferId, Transfer>,
+    hooks: HashMap<TransferId, Cancel>,
+    settled: Settled,
     memory: Memory,
     keeper: Keeper,
     ending: Ending,
@@ -124,6 +127,8 @@ impl World {
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         World {
+            hooks: HashMap::new(),
+            settled: Settled::of(parts.state.path()),
             clock: parts.clock,
             alarm: parts.alarm,
             state: parts.state,
@@ -249,10 +254,14 @@ impl World {
         };
         self.transfers.insert(job.id, transfer);
         let (sender, context, id) = (self.sender.clone(), Arc::clone(&self.context), job.id);
+        let owes = job.owes.then(|| self.settled.clone());
         if matches!(job.route.target, Target::Local { .. }) {
             // On one thread from its beginning to its end: passing a small change on costs as much as copying it.
             tokio::task::spawn_blocking(move || {
-                let run = AssertUnwindSafe(|| transfer::run_here(job, &cancel, &progress));
+                let run = AssertUnwindSafe(|| {
+                    owe(owes, &job.route.name);
+                    transfer::run_here(job, &context, &cancel, &progress)
+                });
                 let outcome = std::panic::catch_unwind(run);
                 let outcome = outcome.unwrap_or_else(|_| broke_off("it ended in a fault"));
                 // Nobody hears it only when the service is over.
@@ -263,7 +272,14 @@ impl World {
         tokio::spawn(async move {
             let task =
                 tokio::spawn(
-                    async move { transfer::run(&job, &context, &cancel, &progress).await },
+                    async move {
+                        if owes.is_some() {
+                            let route = job.route.name.clone();
+                            // A fault in it has been said.
+                            let _ = tokio::task::spawn_blocking(move || owe(owes, &route)).await;
+                        }
+                        transfer::run(&job, &context, &cancel, &progress).await
+                    },
                 );
             let outcome = task
                 .await
@@ -273,7 +289,23 @@ impl World {
         });
     }
 
+    fn hook(&mut self, job: HookJob) {
+        let (id, cancel) = (job.id, Cancel::new());
+        self.hooks.insert(id, cancel.clone());
+        let (sender, context) = (self.sender.clone(), Arc::clone(&self.context));
+        tokio::spawn(async move {
+            let task = tokio::spawn(async move { hook::run(job, &context, &cancel).await });
+            let hooked = task.await.unwrap_or_else(|error| Hooked {
+                took: Duration::ZERO,
+                failure: Some(format!("it broke off: {error}; please report it")),
+            });
+            // Nobody hears it only when the service is over.
+            let _ = sender.send(Input::Hooked(id, hooked)).await;
+        });
+    }
+
     fn cancel_all(&mut self) {
+        self.hooks.values().for_each(Cancel::cancel);
         for transfer in self.transfers.values() {
             transfer.cancel.cancel();
         }
@@ -311,6 +343,16 @@ impl World {
             .0;
         self.answers.remove(&id);
         Some(id)
+    }
+}
+
+/// Before a transfer: that nothing is owed to its route's hook does not hold any more.
+fn owe(settled: Option<Settled>, route: &RouteName) {
+    if let Some(Err(error)) = settled.map(|settled| settled.owe(route)) {
+        tracing::warn!(
+            %route,
+            "cannot keep that its `after` hook is still to run: {error}; if heliostat is killed before that, it is not run"
+        );
     }
 }
 
@@ -352,6 +394,13 @@ impl Shell for World {
             Effect::Cancel(id) => {
                 if let Some(transfer) = self.transfers.get(&id) {
                     transfer.cancel.cancel();
+                }
+            }
+            Effect::Hook(job) => self.hook(*job),
+            Effect::Settle(route) => {
+                if let Err(error) = self.settled.settle(&route) {
+                    // The next start runs the hook once more.
+                    tracing::debug!(%route, "cannot keep that its hook is done: {error}");
                 }
             }
             Effect::Answer(id, answer) => {
@@ -401,6 +450,9 @@ impl Shell for World {
                 }
                 Some(question) = self.questions.recv() => return Some(self.question(question)),
                 Some(input) = self.inputs.recv() => {
+                    if let Input::Hooked(id, _) = &input {
+                        self.hooks.remove(id);
+                    }
                     if let Input::Finished(id, _) = &input
                         && self.transfers.remove(id).is_some_and(|ended| ended.pass)
                     {

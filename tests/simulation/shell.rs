@@ -71,6 +71,7 @@ impl Shell for World {
                     transfer.cancelled = true;
                 }
             }
+            Effect::Hook(_) | Effect::Settle(_) => unreachable!("no route of a script has hooks"),
             Effect::Answer(id, answer) => self.answered(id, &answer),
             Effect::Remember(source, mounts) => self.shelf.remember(source, mounts),
             Effect::Survey(survey) => self.survey(survey),
