@@ -129,7 +129,10 @@ mod tests {
         let mut other = Changed::default();
         other.add(&path(2, 1));
         changed.join(other);
-        assert_eq!((changed.paths().len(), changed.known()), (2, Known::Unknown));
+        assert_eq!(
+            (changed.paths().len(), changed.known()),
+            (2, Known::Unknown)
+        );
         changed.take_out(&path(1, 1));
         assert_eq!(changed.paths().next(), Some(&path(2, 1)));
         assert!(!Changed::unknown().is_nothing());

@@ -135,7 +135,8 @@ impl Route {
         let changed = std::mem::take(&mut outcome.changed);
         // Who was told of a beginning is told of the end.
         let begun = before.is_some_and(|hooked| hooked.failure.is_none());
-        let some = outcome.stats.files + outcome.stats.deleted > 0 || !changed.is_nothing();
+        // Not the count of entries: in it is each directory whose time follows what happened in it.
+        let some = outcome.stats.deleted > 0 || !changed.is_nothing();
         if !begun && !some {
             // One that did not come to its end may have written what it did not tell.
             if outcome.verdict == Verdict::Done {
@@ -211,9 +212,8 @@ impl Route {
         if new.after.is_none() {
             self.hooking.owed = None;
         }
-        let idle = self.hooking.owed.is_none()
-            && self.hooking.running.is_none()
-            && self.running.is_none();
+        let idle =
+            self.hooking.owed.is_none() && self.hooking.running.is_none() && self.running.is_none();
         if new.after_must_succeed() && !old.after_must_succeed() {
             self.hooking.settled = idle;
             if idle {
@@ -306,7 +306,12 @@ impl Route {
         let mut wait = None;
         match &hooked.failure {
             None => {
-                if self.hooking.warned.as_ref().is_some_and(|(of, ..)| *of == when) {
+                if self
+                    .hooking
+                    .warned
+                    .as_ref()
+                    .is_some_and(|(of, ..)| *of == when)
+                {
                     self.hooking.warned = None;
                 }
                 if when == When::After {
@@ -316,7 +321,12 @@ impl Route {
             // The transfer's own failure says it.
             Some(_) if heeded && when == When::Before => {}
             Some(reason) if heeded => {
-                let tries = self.hooking.failing.as_ref().map_or(0, |failing| failing.tries) + 1;
+                let tries = self
+                    .hooking
+                    .failing
+                    .as_ref()
+                    .map_or(0, |failing| failing.tries)
+                    + 1;
                 let key = format!("{} hook", self.plan.name);
                 let delay = backoff::delay(self.plan.retry, tries, false, &key);
                 wait = Some(delay);
@@ -370,7 +380,11 @@ impl Engine {
                 stats: owed.stats,
                 failed: owed.failed,
                 changed: owed.changed.clone(),
-                tries: route.hooking.failing.as_ref().map_or(0, |failing| failing.tries),
+                tries: route
+                    .hooking
+                    .failing
+                    .as_ref()
+                    .map_or(0, |failing| failing.tries),
             };
             route.hooking.running = Some((id, owed));
             self.hooks.insert(id, name);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::status::Status;
 use super::{
-    Commit, Hold, HookJob, Hooked, Job, Memory, Notice, Outcome, PathFailure, PathNote, RelPath, Stats, Survey,
-    SurveyId, Surveyed, TransferId, Trouble, WatchId, WatchReport,
+    Commit, Hold, HookJob, Hooked, Job, Memory, Notice, Outcome, PathFailure, PathNote, RelPath,
+    Stats, Survey, SurveyId, Surveyed, TransferId, Trouble, WatchId, WatchReport,
 };
 use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName, When};
 

@@ -125,6 +125,7 @@ fn command(reading: &mut Reading<'_>, node: &Node) -> Option<Vec<Spanned<String>
         return None;
     }
     // One that cannot be read has been said, and what is left is another command.
-    let whole = matches!(&node.kind, super::yaml::Kind::Sequence(items) if items.len() == run.len());
+    let whole =
+        matches!(&node.kind, super::yaml::Kind::Sequence(items) if items.len() == run.len());
     whole.then_some(run)
 }

@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use super::wire_rules;
 use super::wire_values::*;
-use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, Durability, OnError, OnStart, Warm};
+use super::{
+    API_VERSION, Attribute, Compare, Compress, DeletePolicy, Durability, OnError, OnStart, Warm,
+};
 
 /// A heliostat manifest: directories, and the targets that each is kept reflected on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

@@ -14,12 +14,12 @@ use super::control::Question;
 use super::driver::Shell;
 use super::keeper::Keeper;
 use super::logs::Log;
-use super::signals::Signals;
 use super::settled::Settled;
+use super::signals::Signals;
 use super::state::StateDir;
 use crate::engine::{
-    Answer, Effect, HookJob, Hooked, Input, Job, Memory, Notice, Now, Outcome, RequestId, TransferId, Trouble,
-    Verdict, WatchId, WatchReport,
+    Answer, Effect, HookJob, Hooked, Input, Job, Memory, Notice, Now, Outcome, RequestId,
+    TransferId, Trouble, Verdict, WatchId, WatchReport,
 };
 use crate::host;
 use crate::plan::{RouteName, SourcePlan, Target};
@@ -270,17 +270,14 @@ impl World {
             return;
         }
         tokio::spawn(async move {
-            let task =
-                tokio::spawn(
-                    async move {
-                        if owes.is_some() {
-                            let route = job.route.name.clone();
-                            // A fault in it has been said.
-                            let _ = tokio::task::spawn_blocking(move || owe(owes, &route)).await;
-                        }
-                        transfer::run(&job, &context, &cancel, &progress).await
-                    },
-                );
+            let task = tokio::spawn(async move {
+                if owes.is_some() {
+                    let route = job.route.name.clone();
+                    // A fault in it has been said.
+                    let _ = tokio::task::spawn_blocking(move || owe(owes, &route)).await;
+                }
+                transfer::run(&job, &context, &cancel, &progress).await
+            });
             let outcome = task
                 .await
                 .unwrap_or_else(|error| broke_off(&error.to_string()));

@@ -123,7 +123,14 @@ fn here(
     progress: &Progress,
 ) -> Outcome {
     let (facts, prepared) = match prepare(job) {
-        (facts, Ok(prepared)) => (facts, Prepared { tally, gate, ..prepared }),
+        (facts, Ok(prepared)) => (
+            facts,
+            Prepared {
+                tally,
+                gate,
+                ..prepared
+            },
+        ),
         // Without the mounts: what a guard misses must not be forgotten.
         (_, Err(verdict)) => return Outcome::bare(verdict),
     };
@@ -164,7 +171,14 @@ pub async fn run(
     {
         Ok((facts, Ok(prepared))) => {
             let (tally, gate) = (tally.clone(), gate.clone());
-            (facts, Prepared { tally, gate, ..prepared })
+            (
+                facts,
+                Prepared {
+                    tally,
+                    gate,
+                    ..prepared
+                },
+            )
         }
         // Without the mounts: what a guard misses must not be forgotten.
         Ok((_, Err(verdict))) => return Outcome::bare(verdict),

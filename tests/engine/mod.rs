@@ -22,16 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heliostat::engine::{
-    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Hooked, Input, Mark, Memory,
-    Notice, Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, RouteMemory, Selector,
-    Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble, Verdict, WatchId,
-    WatchReport, Work,
+    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Hooked, Input, Mark,
+    Memory, Notice, Now, Outcome, PathFailure, RelPath, Reload, RequestId, RootId, RouteMemory,
+    Selector, Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble, Verdict,
+    WatchId, WatchReport, Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
     Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, Durability, EventSet,
-    Hook, Limits, OnError, OnStart, Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName,
-    SourcePlan, Sync, Target, TargetName, route_key, source_key,
+    Hook, Limits, OnError, OnStart, Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard,
+    SourceName, SourcePlan, Sync, Target, TargetName, route_key, source_key,
 };
 use heliostat::schedule::{Schedule, Window, WindowRule};
 
@@ -687,7 +687,10 @@ impl World {
                 }
                 Effect::Hook(job) => {
                     let route = job.route.name.to_string();
-                    assert!(!self.running.contains_key(&route), "a hook beside a transfer");
+                    assert!(
+                        !self.running.contains_key(&route),
+                        "a hook beside a transfer"
+                    );
                     let before = self.hooks.insert(route, job.id);
                     assert!(before.is_none(), "two hooks at once for {}", job.route.name);
                 }

@@ -6,9 +6,9 @@ use super::origins::Origins;
 use crate::manifest::wire::{self, Rescan, RescanTimes, SyncTimes};
 use crate::manifest::wire_values::{self as values, Event, Live, Never};
 use crate::manifest::{
-    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, Durability, EventName,
-    Hook, Hooks, Manifest, MaxDelete, OnError, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync, Target,
-    UrlParts, Warm, Window, defaults, name, unit,
+    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, Durability, EventName, Hook,
+    Hooks, Manifest, MaxDelete, OnError, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync,
+    Target, UrlParts, Warm, Window, defaults, name, unit,
 };
 
 /// The manifest as it is meant.
@@ -256,7 +256,11 @@ fn hooks(hooks: &Hooks, origins: &mut Origins<'_>) -> Option<wire::Hooks> {
                 let timeout = hook.timeout_ms.as_ref();
                 wire::Hook {
                     run: run.map(|word| values::Text(word.value.clone())).collect(),
-                    timeout: Some(duration(origins.pick("timeout", timeout, defaults::HOOK_TIMEOUT_MS))),
+                    timeout: Some(duration(origins.pick(
+                        "timeout",
+                        timeout,
+                        defaults::HOOK_TIMEOUT_MS,
+                    ))),
                     on_error: Some(origins.pick("onError", hook.on_error.as_ref(), otherwise)),
                 }
             })

@@ -165,11 +165,10 @@ fn own(
         retry: Retry { initial_ms, max_ms },
         rsync_args,
         require_mount,
-        hooks:
-            Hooks {
-                before: hook_before,
-                after: hook_after,
-            },
+        hooks: Hooks {
+            before: hook_before,
+            after: hook_after,
+        },
     } = old;
     let rules = (own_excludes(old_source, old), own_excludes(new_source, new));
     out.list(("exclude", Rescope), rules, |rule| rule.pattern.clone());

@@ -41,9 +41,8 @@ struct Summary<'a> {
 impl Folder {
     /// Writes both. An error is one line for people.
     pub(super) fn make(at: PathBuf, job: &HookJob) -> Result<Folder, String> {
-        let failed = |path: &Path, error: io::Error| {
-            format!("writing `{}`: {error}", path.display())
-        };
+        let failed =
+            |path: &Path, error: io::Error| format!("writing `{}`: {error}", path.display());
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700);
         builder.create(&at).map_err(|error| failed(&at, error))?;

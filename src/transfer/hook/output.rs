@@ -45,7 +45,10 @@ impl Output {
         let kept = self.kept();
         let between = (kept.left_out > 0).then(|| format!("… {} more lines …", kept.left_out));
         let first = kept.first.iter().cloned();
-        first.chain(between).chain(kept.last.iter().cloned()).collect()
+        first
+            .chain(between)
+            .chain(kept.last.iter().cloned())
+            .collect()
     }
 
     /// The last line that says something.
@@ -93,7 +96,8 @@ impl Stream<'_> {
 
     fn hold(&mut self, piece: &[u8]) {
         let room = LINE_MAX.saturating_sub(self.partial.len());
-        self.partial.extend_from_slice(&piece[..piece.len().min(room)]);
+        self.partial
+            .extend_from_slice(&piece[..piece.len().min(room)]);
     }
 }
 

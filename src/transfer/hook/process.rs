@@ -65,8 +65,7 @@ impl Started<'_> {
         let group = child.id().and_then(|id| Pid::from_raw(id as i32));
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let ended = {
-            let drained =
-                async { tokio::join!(drain(stdout, &output), drain(stderr, &output)) };
+            let drained = async { tokio::join!(drain(stdout, &output), drain(stderr, &output)) };
             tokio::pin!(drained);
             let mut open = true;
             let lasts = Duration::from_millis(self.timeout_ms);
@@ -91,7 +90,10 @@ impl Started<'_> {
             };
             let ended = match end(&mut child, group).await {
                 true => ended,
-                false => Err("it does not end, not even when killed: look for a file system that hangs".to_owned()),
+                false => Err(
+                    "it does not end, not even when killed: look for a file system that hangs"
+                        .to_owned(),
+                ),
             };
             end_all(run).await;
             if open {

@@ -101,7 +101,9 @@ impl<'a> Session<'a> {
             Stop::retry("sourceMissing", message)
         })?;
         let (target, made) = open_target(target_root, || match gate {
-            Some(gate) => gate.open_for(batch).map_err(|verdict| Stop(Box::new(verdict))),
+            Some(gate) => gate
+                .open_for(batch)
+                .map_err(|verdict| Stop(Box::new(verdict))),
             None => Ok(()),
         })?;
         if source.id == target.id {

@@ -106,7 +106,8 @@ impl Performer<'_> {
             self.would_be_let_through(&preview).await?;
         }
         let mut planned = Changed::default();
-        preview.send.iter().for_each(|path| planned.add(path));
+        let names = preview.send.iter().filter(|path| !path.is_root());
+        names.for_each(|path| planned.add(path));
         preview.delete.iter().for_each(|path| planned.add(path));
         gate.open(planned).await?;
         Ok(Begun::Yes)
@@ -124,7 +125,9 @@ impl Performer<'_> {
         paths.sort();
         paths.dedup();
         let leave = &job.deletes;
-        let mut asked = self.let_through(leave, entries.unwrap_or(0), &paths).await?;
+        let mut asked = self
+            .let_through(leave, entries.unwrap_or(0), &paths)
+            .await?;
         if let (Err(DeleteRefusal::Budget(_)), None) = (&asked, entries) {
             let entries = self.target_entries().await?;
             asked = self.let_through(leave, entries, &paths).await?;

@@ -387,7 +387,10 @@ impl Performer<'_> {
     fn judged(&self, step: &Step, leave: Leave, code: Option<i32>, report: &Report) -> Judged {
         let judged = judge(self.case(step, leave), code, report);
         if let Some(tally) = &self.prepared.tally {
-            judged.failed.iter().for_each(|failed| tally.take_out(&failed.path));
+            judged
+                .failed
+                .iter()
+                .for_each(|failed| tally.take_out(&failed.path));
         }
         judged
     }

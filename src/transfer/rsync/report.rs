@@ -168,10 +168,15 @@ impl Report {
 
     fn item(&mut self, item: Item, progress: &Progress) {
         if let Some(tally) = &self.tally
+            && !item.only_time
             && let Some(path) = RelPath::new(&item.name)
         {
             let deleted = item.did == Did::Deleted;
-            let did = if deleted { tally::Did::Deleted } else { tally::Did::Sent };
+            let did = if deleted {
+                tally::Did::Deleted
+            } else {
+                tally::Did::Sent
+            };
             tally.add(did, &path);
         }
         if item.did == Did::Deleted {
