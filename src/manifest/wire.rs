@@ -237,7 +237,7 @@ pub struct TargetOptions {
     pub guard: Option<TargetGuard>,
     /// Programs that are run around transfers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = [{"after": {"run": ["/usr/local/bin/purge-cdn", "${source}"], "timeout": "30s", "onError": "warn"}}]))]
+    #[schemars(extend("examples" = [{"after": {"run": ["/usr/local/bin/purge-cdn", "website"], "timeout": "30s", "onError": "warn"}}]))]
     pub hooks: Option<Hooks>,
 }
 
@@ -327,11 +327,11 @@ pub struct Retry {
 pub struct Hooks {
     /// Run before anything is written to the target, where there is something to write.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = [{"run": ["/usr/local/bin/snapshot", "${target}"], "timeout": "5m", "onError": "fail"}]))]
+    #[schemars(extend("examples" = [{"run": ["/usr/local/bin/snapshot", "web98"], "timeout": "5m", "onError": "fail"}]))]
     pub before: Option<Hook>,
     /// Run when a transfer has changed something on the target, and whenever `before` was run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = [{"run": ["/usr/local/bin/purge-cdn", "${source}"], "timeout": "30s", "onError": "warn"}]))]
+    #[schemars(extend("examples" = [{"run": ["/usr/local/bin/purge-cdn", "website"], "timeout": "30s", "onError": "warn"}]))]
     pub after: Option<Hook>,
 }
 
@@ -340,7 +340,7 @@ pub struct Hooks {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hook {
     /// The program's absolute path and its arguments, in which `${source}`, `${target}`, `${host}` and `${labels.X}` are replaced.
-    #[schemars(length(min = 1, max = 100), extend("examples" = [["/usr/local/bin/purge-cdn", "${source}"]]))]
+    #[schemars(length(min = 1, max = 100), extend("examples" = [["/usr/local/bin/purge-cdn", "website"]]))]
     pub run: Vec<Text>,
     /// From `1s` to `1h`. One that lasts longer is ended with everything that it has started, and has failed.
     #[serde(skip_serializing_if = "Option::is_none")]

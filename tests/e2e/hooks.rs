@@ -135,13 +135,53 @@ fn story(target: &str, hooks: impl FnOnce(&Recorder) -> Value) -> (Story, Record
     let mut recorder = None;
     let story = Story::with_scratch(|scratch, site| {
         let made = Recorder::new(scratch);
-        extend(&mut site["targets"][target], &json!({"hooks": hooks(&made)}));
+        extend(
+            &mut site["targets"][target],
+            &json!({"hooks": hooks(&made)}),
+        );
         for target in ["module", "copy"] {
             extend(&mut site["targets"][target], &json!({"delete": "mirror"}));
         }
         recorder = Some(made);
     });
     (story, recorder.unwrap())
+}
+
+#[test]
+fn the_doctor_looks_at_the_programs() {
+    let (story, hook) = story("copy", |hook| json!({"after": hook.hook("fail")}));
+    let examine = || {
+        let mut args = ["doctor", "--format=json", "--state-dir"]
+            .map(Into::into)
+            .to_vec();
+        args.extend([
+            story.service.state().into(),
+            story.service.manifest().into(),
+        ]);
+        let answer = story.service.command_line(&args, PATIENCE);
+        let found: Value = serde_json::from_str(&answer.stdout).unwrap();
+        let all = found["findings"].as_array().unwrap().clone();
+        let of_hook = all.into_iter().find(|finding| finding["check"] == "hook");
+        of_hook.unwrap_or_else(|| panic!("{answer:?}"))
+    };
+    let good = examine();
+    assert_eq!(
+        (&good["grade"], &good["about"]),
+        (&json!("good"), &json!("site/copy"))
+    );
+    fs::set_permissions(hook.program(), PermissionsExt::from_mode(0o757)).unwrap();
+    let open = examine();
+    assert_eq!(open["grade"], "error");
+    let remedy = format!("chmod o-w {}", hook.program().display());
+    assert_eq!(open["remedy"], remedy, "{open:#}");
+    fs::remove_file(hook.program()).unwrap();
+    assert!(
+        examine()["says"]
+            .as_str()
+            .unwrap()
+            .contains("the `after` hook"),
+        "it is missed"
+    );
 }
 
 /// Waits until everything is in sync, and no hook runs.
