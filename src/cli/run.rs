@@ -15,7 +15,7 @@ use super::status::thousands;
 use crate::engine::status::{RouteStatus, Status};
 use crate::plan;
 use crate::service::in_force::Origin;
-use crate::service::logs::{self, LogFormat};
+use crate::service::log::{self, LogFormat};
 use crate::service::once::{self, Result as Settled};
 use crate::service::protocol::FORMAT_VERSION;
 use crate::service::runtime::{self, Options};
@@ -50,6 +50,9 @@ pub struct RunArgs {
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub log_format: LogFormat,
+    /// A log line for each file that is sent or deleted
+    #[arg(long)]
+    pub log_files: bool,
     /// What is logged: error, warn, info, debug, trace
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub log_level: String,
@@ -87,7 +90,7 @@ pub fn run(
             });
         }
     };
-    logs::start(args.log_format, &args.log_level, colour);
+    log::start(args.log_format, &args.log_level, colour);
     let (options, files) = (options(args, start.loaded), start.files);
     let ended = if args.dry_run {
         dry_run(args, options, out)
@@ -116,6 +119,7 @@ pub fn run(
         let mut lines = Bars::new(false);
         runtime::run(options, files, |world| lines.show(world)).map(|()| Ok(exit::GOOD))
     };
+    log::finish();
     match ended {
         Ok(code) => code,
         Err(failure) => {
@@ -142,6 +146,7 @@ fn options(args: &RunArgs, loaded: Loaded) -> Options {
         // A pass that ends by itself is steered by nobody.
         socket: (!passing).then_some(socket),
         rsync_path: agent.rsync_path,
+        log_files: args.log_files,
     }
 }
 

@@ -16,7 +16,7 @@ pub mod files_watch;
 pub mod generations;
 pub mod in_force;
 pub mod keeper;
-pub mod logs;
+pub mod log;
 pub mod once;
 pub mod orphans;
 pub mod preview;

@@ -48,6 +48,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// rsync's absolute path, where the agent file names one.
     pub rsync_path: Option<String>,
+    /// Whether each file that is sent or deleted has a line in the log.
+    pub log_files: bool,
 }
 
 /// Where the plan came from, and where another one may come from.
@@ -321,6 +323,6 @@ pub async fn context(
         owner_tag,
         orphans: Vec::new(),
         sessions: Default::default(),
-        file_lines: None,
+        log_files: options.log_files,
     })
 }

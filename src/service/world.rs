@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::control::Question;
 use super::driver::Shell;
 use super::keeper::Keeper;
-use super::logs::Log;
+use super::log;
 use super::settled::Settled;
 use super::signals::Signals;
 use super::state::StateDir;
@@ -74,7 +74,6 @@ pub struct World {
     watch_limit: Option<u64>,
     mechanism: Mechanism,
     surroundings: Surroundings,
-    log: Log,
     inputs: mpsc::Receiver<Input>,
     sender: mpsc::Sender<Input>,
     questions: mpsc::Receiver<Question>,
@@ -140,7 +139,6 @@ impl World {
             } else {
                 Surroundings::deaf()
             },
-            log: Log::default(),
             inputs,
             sender,
             questions,
@@ -413,7 +411,7 @@ impl Shell for World {
             Effect::Disown(source) => self.keeper.disown(source, self.sender.clone()),
             Effect::DisownRoute(route) => self.keeper.disown_route(route, self.sender.clone()),
             Effect::Tell(event) => {
-                self.log.tell(&event);
+                log::tell(&event);
                 self.keeper.book(&event, self.clock.now().wall);
             }
             Effect::Drained => self.ending = Ending::Over,

@@ -8,7 +8,6 @@
 
 pub mod batch;
 mod facts;
-pub mod file_lines;
 pub mod hook;
 mod linked;
 pub mod local;
@@ -53,8 +52,8 @@ pub struct Context {
     pub orphans: Vec<i32>,
     /// Sessions that are begun ahead.
     pub sessions: Arc<rsync::Sessions>,
-    /// Where each file that is sent or deleted is said; `None`: nowhere.
-    pub file_lines: Option<file_lines::FileLines>,
+    /// Whether each file that is sent or deleted is said in the log.
+    pub log_files: bool,
 }
 
 impl Context {
@@ -105,7 +104,11 @@ pub fn run_here(job: Job, context: &Context, cancel: &Cancel, progress: &Progres
 
 /// With what was heard of its paths and of its hook.
 fn told(outcome: Outcome, tally: Option<Arc<Tally>>, gate: Option<Arc<Gate>>) -> Outcome {
-    let changed = tally.map(|tally| tally.taken()).unwrap_or_default();
+    let changed = tally.map(|tally| {
+        tally.settle();
+        tally.taken()
+    });
+    let changed = changed.unwrap_or_default();
     Outcome {
         changed: match &outcome.verdict {
             Verdict::Done => changed,

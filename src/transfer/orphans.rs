@@ -96,7 +96,7 @@ mod tests {
             owner_tag: "/state".into(),
             orphans: vec![i32::try_from(child.id()).unwrap()],
             sessions: Default::default(),
-            file_lines: None,
+            log_files: false,
         };
         // Its environment is in place a moment after `spawn` returns.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(10);

@@ -92,7 +92,7 @@ impl Rig {
             owner_tag: "test".into(),
             orphans: Vec::new(),
             sessions: Default::default(),
-            file_lines: None,
+            log_files: false,
         }
     }
 

@@ -391,6 +391,7 @@ impl Performer<'_> {
                 .failed
                 .iter()
                 .for_each(|failed| tally.take_out(&failed.path));
+            tally.settle();
         }
         judged
     }

@@ -77,7 +77,7 @@ impl<'a> Bench<'a> {
                 owner_tag: "model".into(),
                 orphans: Vec::new(),
                 sessions: Default::default(),
-                file_lines: None,
+                log_files: false,
             },
         }
     }
