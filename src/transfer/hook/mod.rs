@@ -32,10 +32,7 @@ const RUN: &str = "HELIOSTAT_RUN";
 /// Runs a hook to its end. Never fails: how it ended is in the answer.
 pub async fn run(job: HookJob, context: &Context, cancel: &Cancel) -> Hooked {
     let began = Instant::now();
-    let failure = match attempt(&job, context, cancel).await {
-        Ok(()) => None,
-        Err(reason) => Some(reason),
-    };
+    let failure = attempt(&job, context, cancel).await.err();
     Hooked {
         took: began.elapsed(),
         failure,
