@@ -374,8 +374,6 @@ mod digest_walk {
             base: compare.then_some(&tree.rows as &dyn Base),
             threads,
             now: in_an_hour,
-            tally: None,
-            gate: None,
         };
         let rows = Mutex::new(Rows::new());
         let sink = |some: Vec<(RelPath, Option<Vec<u8>>)>| {

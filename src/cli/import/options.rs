@@ -143,8 +143,7 @@ impl Options {
                 }
                 options.long(name, value.as_deref(), line, draft);
             } else if word.starts_with('-') && word.len() > 1 {
-                let mut letters = word[1..].char_indices();
-                while let Some((at, letter)) = letters.next() {
+                for (at, letter) in word[1..].char_indices() {
                     // These take the rest of the word, or the next one.
                     if let Some(name) = match letter {
                         'e' => Some("rsh"),

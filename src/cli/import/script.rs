@@ -262,7 +262,8 @@ impl Script {
         if self.events.is_empty() {
             return;
         }
-        if !has("move") && !(has("movedFrom") && has("movedTo")) {
+        let renames = has("move") || has("movedFrom") && has("movedTo");
+        if !renames {
             let line = self.watched.first().map_or(1, |(line, _)| *line);
             draft.note(
                 line,
