@@ -8,6 +8,7 @@ mod examples;
 mod filter;
 mod fuzz;
 mod house;
+mod import;
 mod ledger;
 mod local;
 mod manifest;

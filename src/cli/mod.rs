@@ -17,6 +17,7 @@ mod fix;
 pub mod fleet;
 pub mod git;
 pub mod history;
+pub mod import;
 pub mod init;
 pub mod instant;
 pub mod load;
@@ -94,6 +95,8 @@ impl Colour {
 pub enum Command {
     /// Write a first manifest
     Init(init::InitArgs),
+    /// Write a manifest of what sersync, lsyncd or a script with inotifywait is configured to do
+    Import(import::ImportArgs),
     /// Check manifests
     Validate(validate::ValidateArgs),
     /// Say what a diagnostic means and how to mend it
@@ -178,6 +181,7 @@ fn dispatch(cli: Cli, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8
             args.colour = colour_err;
             init::run(args, out, err)
         }
+        Command::Import(args) => import::run(args, out, err),
         Command::Validate(args) => {
             args.colour = colour_out;
             validate::run(args, out, err)

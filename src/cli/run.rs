@@ -19,7 +19,7 @@ use crate::manifest::Metrics;
 use crate::plan;
 use crate::service::http::TcpOptions;
 use crate::service::in_force::Origin;
-use crate::service::logs::{self, LogFormat};
+use crate::service::log::{self, LogFormat};
 use crate::service::metrics::textfile::Textfile;
 use crate::service::once::{self, Result as Settled};
 use crate::service::protocol::FORMAT_VERSION;
@@ -55,6 +55,9 @@ pub struct RunArgs {
     /// How log lines look
     #[arg(long, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
     pub log_format: LogFormat,
+    /// A log line for each file that is sent or deleted
+    #[arg(long)]
+    pub log_files: bool,
     /// What is logged: error, warn, info, debug, trace
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub log_level: String,
@@ -92,7 +95,7 @@ pub fn run(
             return Ok(exit::USAGE);
         }
     };
-    logs::start(args.log_format, &args.log_level, colour);
+    log::start(args.log_format, &args.log_level, colour);
     let (options, files) = (options(args, start.loaded, http), start.files);
     let ended = if args.dry_run {
         dry_run(args, options, out)
@@ -121,6 +124,7 @@ pub fn run(
         let mut lines = Bars::new(false);
         runtime::run(options, files, |world| lines.show(world)).map(|()| Ok(exit::GOOD))
     };
+    log::finish();
     match ended {
         Ok(code) => code,
         Err(failure) => {
@@ -168,6 +172,7 @@ fn options(args: &RunArgs, loaded: Loaded, http: Option<TcpOptions>) -> Options 
         textfile: agent.metrics.map(textfile),
         heartbeat: agent.heartbeat,
         rsync_path: agent.rsync_path,
+        log_files: args.log_files,
     }
 }
 

@@ -160,6 +160,8 @@ pub enum Code {
     NothingIncluded,
     /// `H0424`: a lint that cannot be allowed.
     BadAllow,
+    /// `H0425`: a hook without a timeout.
+    HookWithoutTimeout,
 }
 
 /// A code with what `heliostat explain` says about it.

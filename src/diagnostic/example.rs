@@ -109,12 +109,6 @@ pub const EXAMPLES: &[Example] = &[
         "exclude: [\"*.tmp\"]",
     ),
     of(
-        Code::NotSupported,
-        Target,
-        "hooks: {after: {run: [/usr/local/bin/purge]}}",
-        "delete: never",
-    ),
-    of(
         Code::BadName,
         Document,
         "sources: {Web_Site: {path: /a, targets: {t: {url: \"file:///t\"}}}}",
@@ -398,6 +392,12 @@ pub const EXAMPLES: &[Example] = &[
         Document,
         "metadata: {allow: {two-deleting-owners: it is fine}}\nsources: {a: {path: /a, targets: {t: {url: \"file:///t\"}}}}",
         "metadata: {allow: {shared-target: names never clash}}\nsources: {a: {path: /a, targets: {t: {url: \"file:///t\"}}}}",
+    ),
+    of(
+        Code::HookWithoutTimeout,
+        Target,
+        "hooks: {after: {run: [/usr/local/bin/purge]}}",
+        "hooks: {after: {run: [/usr/local/bin/purge], timeout: 10s}}",
     ),
 ];
 

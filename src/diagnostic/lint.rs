@@ -50,6 +50,7 @@ pub const LINTS: &[Lint] = &[
     lint("schedule-outside-windows", Code::ScheduleOutsideWindows),
     lint("unused-default", Code::UnusedDefault),
     lint("nothing-included", Code::NothingIncluded),
+    lint("hook-without-timeout", Code::HookWithoutTimeout),
 ];
 
 const fn lint(name: &'static str, code: Code) -> Lint {

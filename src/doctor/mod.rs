@@ -190,6 +190,7 @@ pub async fn examine(request: &Request) -> Vec<Finding> {
 fn look(request: &Request) -> Vec<Finding> {
     let mut found = state::check(&request.state_dir, &request.socket);
     found.extend(clock::check(request));
+    found.extend(program::hooks(&request.plan));
     let mut needs = Vec::new();
     for source in request.plan.sources.values() {
         found.extend(source::check(source));

@@ -31,6 +31,7 @@ pub async fn check(request: &Request, rsync: Rsync) -> Vec<Finding> {
         owner_tag: format!("doctor-{}", std::process::id()),
         orphans: Vec::new(),
         sessions: Default::default(),
+        log_files: false,
     });
     let (room, mut asked) = (Arc::new(Semaphore::new(ASKED_AT_ONCE)), JoinSet::new());
     for (source, route) in request.plan.routes() {

@@ -33,6 +33,7 @@ pub struct Engine {
     pub(super) watched: bool,
     pub(super) reloads: Reloads,
     transfers: BTreeMap<TransferId, RouteName>,
+    pub(super) hooks: BTreeMap<TransferId, RouteName>,
     stepped: Option<Now>,
     seq: u64,
     last_id: u64,
@@ -56,6 +57,7 @@ impl Default for Engine {
             watched: false,
             reloads: Reloads::default(),
             transfers: BTreeMap::new(),
+            hooks: BTreeMap::new(),
             stepped: None,
             seq: 0,
             last_id: 0,
@@ -78,6 +80,7 @@ impl Engine {
             Input::Finished(transfer, outcome) => {
                 self.finished(now, transfer, outcome, &mut effects)
             }
+            Input::Hooked(hook, hooked) => self.hooked(now, hook, hooked, &mut effects),
             Input::Surveyed(survey, found) => self.surveyed(now, survey, found, &mut effects),
             Input::Disowned(name) => self.disowned(&name),
             Input::Ask(request, ask) => self.ask(now, request, ask, &mut effects),
@@ -99,6 +102,7 @@ impl Engine {
         }
         self.reloads.end(now, &mut effects);
         if !self.drained && !self.ending {
+            self.start_hooks(now, &mut effects);
             self.start(now, &mut effects);
             if self.watched {
                 self.take_census(now, &mut effects);
@@ -106,7 +110,8 @@ impl Engine {
         }
         self.answer_waits(&mut effects);
         self.reloads.answer(&mut effects);
-        if self.draining && !self.drained && self.transfers.is_empty() {
+        let over = self.transfers.is_empty() && self.hooks.is_empty();
+        if self.draining && !self.drained && over {
             self.drained = true;
             let names: Vec<SourceName> = self.sources.keys().cloned().collect();
             for name in names {
@@ -128,6 +133,7 @@ impl Engine {
         self.reloads.deadline().into_iter().for_each(&mut consider);
         let pauses = self.pauses.deadline(now, CLOCK_LOOK);
         pauses.into_iter().for_each(&mut consider);
+        self.hook_deadline(now).into_iter().for_each(&mut consider);
         for (name, route) in &self.routes {
             if let Some(at) = route.next_by_wall() {
                 consider(now.mono + until(now.wall, at).min(CLOCK_LOOK));
@@ -335,6 +341,7 @@ impl Engine {
             }
             // A transfer of an earlier plan may still be on its way to the same target.
             if self.transfers.values().any(|busy| busy == name)
+                || self.hooks.values().any(|busy| busy == name)
                 || self.reloads.occupy(&route.plan.target)
                 || (route.fresh && !self.reloads.are_over())
             {
@@ -385,6 +392,8 @@ impl Engine {
                 mounts: source.mounts.iter().cloned().collect::<Vec<RelPath>>(),
                 bandwidth: self.limits.bandwidth,
                 sweep: !route.settled,
+                trigger,
+                owes: route.begins_to_owe(),
             };
             route.running = Some(Running {
                 id,

@@ -45,10 +45,11 @@ struct End<'a> {
 
 impl Route {
     /// Takes an outcome in. Only [`Verdict::Done`] clears marks, and only those that the transfer carried.
-    pub fn finished(&mut self, now: Now, outcome: Outcome, effects: &mut Vec<Effect>) {
+    pub fn finished(&mut self, now: Now, mut outcome: Outcome, effects: &mut Vec<Effect>) {
         let Some(running) = self.running.take() else {
             return;
         };
+        self.book_hooks(now, &running, &mut outcome, effects);
         let name = self.plan.name.clone();
         let took = now.mono.saturating_sub(running.started);
         effects.extend(
@@ -319,6 +320,9 @@ impl Route {
 
     /// The next start passes over windows, schedules and backoff; a hold is looked at again.
     pub fn force(&mut self) {
+        if let Some(failing) = &mut self.hooking.failing {
+            failing.next = Duration::ZERO;
+        }
         self.forced = self.held.is_some()
             || self.pass.is_some()
             || !self.pending.is_empty()

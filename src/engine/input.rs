@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::detail::Detail;
 use super::status::Status;
 use super::{
-    Commit, Hold, Job, Memory, Notice, Outcome, PathFailure, PathNote, Pause, PauseWish, RelPath,
+    Commit, Hold, HookJob, Hooked, Job, Memory, Notice, Outcome, PathFailure, PathNote, Pause,
+    PauseWish, RelPath,
     Stats, Survey, SurveyId, Surveyed, TransferId, Trouble, WatchId, WatchReport,
 };
-use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName};
+use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName, When};
 
 /// What happens to the engine.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub enum Input {
     Watch(WatchId, Notice),
     /// A transfer ended.
     Finished(TransferId, Outcome),
+    /// A hook ended.
+    Hooked(TransferId, Hooked),
     /// A survey ended.
     Surveyed(SurveyId, Surveyed),
     /// The ledger has taken back what it said of this source: see [`Effect::Disown`].
@@ -134,6 +137,10 @@ pub enum Effect {
     Start(Box<Job>),
     /// End it soon; its outcome still comes.
     Cancel(TransferId),
+    /// Run a hook; its end is an input.
+    Hook(Box<HookJob>),
+    /// Keep for the next start: nothing is owed to the route's `after` hook. Until a job that [owes](Job::owes).
+    Settle(RouteName),
     /// Tell who asked.
     Answer(RequestId, Answer),
     /// Keep for the next start: these are all the pauses there are. Then tell who asked; where it cannot be kept,
@@ -267,6 +274,19 @@ pub enum Event {
     Resumed(RouteName, Option<String>),
     /// A failure is over.
     Recovered(RouteName),
+    /// A hook ended.
+    Hooked {
+        /// Of which route.
+        route: RouteName,
+        /// Which.
+        when: When,
+        /// Why the transfer was made: see [`Sent::trigger`].
+        trigger: &'static str,
+        /// How.
+        hooked: Hooked,
+        /// Until it is run again for the same.
+        wait: Option<Duration>,
+    },
     /// Worth saying.
     Note(RouteName, PathNote),
 }

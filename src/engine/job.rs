@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Mark, RelPath};
+use super::{Changed, Hooked, Mark, RelPath};
 use crate::plan::{Compare, RoutePlan, SourcePlan};
 
 /// Never reused, so that a late exit of an old transfer falls away.
@@ -34,6 +34,10 @@ pub struct Job {
     /// Whether an earlier process may have been killed while it wrote where this job writes: what it left under temporary
     /// names goes.
     pub sweep: bool,
+    /// For hooks: `change`, `start`, `rescan` …
+    pub trigger: &'static str,
+    /// Before it begins, it is to be taken back on disk that nothing is owed to the route's `after` hook.
+    pub owes: bool,
 }
 
 /// What a job covers.
@@ -142,6 +146,10 @@ pub struct Outcome {
     pub mounts: Option<Vec<RelPath>>,
     /// Which directory a local target was.
     pub target: Option<TargetId>,
+    /// Which paths changed on the target, where the route has hooks.
+    pub changed: Changed,
+    /// How the `before` hook ended, where it was run.
+    pub before: Option<Hooked>,
 }
 
 /// Identifies the directory that is a local target.
@@ -248,6 +256,8 @@ impl Outcome {
             stats: Stats::default(),
             mounts: None,
             target: None,
+            changed: Changed::default(),
+            before: None,
         }
     }
 }

@@ -5,7 +5,7 @@
 //! another signature, so that a survey finds it: an old checkpoint costs work. What came and went since, or was moved away and
 //! back, is told by its marks or not at all: `docs/guarantee.md` says what that leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -21,6 +21,8 @@ pub struct Memory {
     pub routes: BTreeMap<RouteName, RouteMemory>,
     /// Routes that an operator has paused, of this plan or another. No cache: it is kept apart from the ledger.
     pub pauses: BTreeMap<RouteName, Pause>,
+    /// Routes to whose `after` hook nothing is owed.
+    pub settled_hooks: BTreeSet<RouteName>,
 }
 
 /// What is remembered of a source.

@@ -183,6 +183,22 @@ impl Engine {
                     report.unwatched
                 )
             });
+        if let Some(failing) = &route.hooking.failing {
+            let next = match route.hooking.running.is_some() {
+                true => "now".to_owned(),
+                false => format!("in {}", seconds(failing.next)),
+            };
+            let why = format!(
+                "hook failing: {}; try {} {next}",
+                failing.reason,
+                failing.tries + 1
+            );
+            return (State::Failing, Some("hook".to_owned()), Some(why));
+        }
+        if route.hooking.running.is_some() {
+            let why = "the `after` hook runs".to_owned();
+            return (State::Sending, None, Some(why));
+        }
         if let Some(running) = &route.running {
             let state = if running
                 .load
@@ -206,8 +222,16 @@ impl Engine {
             let why = "the source is compared with what is known of it".to_owned();
             return (State::Starting, None, Some(why));
         }
-        if route.oldest().is_some() {
+        if route.oldest().is_some() || route.hooking.owed.is_some() {
             return (State::Pending, None, Some(self.pending_reason(route, now)));
+        }
+        let state = match route.compared {
+            true => State::InSync,
+            false => State::NotCompared,
+        };
+        if let Some((when, reason, at)) = &route.hooking.warned {
+            let why = format!("the `{}` hook failed at {at}: {reason}", when.word());
+            return (state, Some("hook".to_owned()), Some(why));
         }
         if !route.compared {
             let why = partly.unwrap_or_else(|| why::not_compared(&route.plan.name));

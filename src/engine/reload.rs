@@ -135,6 +135,10 @@ impl Engine {
             route.recall(memory, at.stamp, at.now);
         }
         route.fresh = true;
+        route.hooking.settled = at.memory.settled_hooks.contains(&plan.name);
+        if !route.hooking.settled {
+            route.doubt_hook(at.stamp);
+        }
         route.spent = self.reloads.spent(&plan.target);
         // Where the watch does not stand yet, that it stands says what is to be done.
         let stands = of_source.is_some_and(|source| source.report.is_some());
@@ -330,11 +334,14 @@ impl Engine {
             self.reloads.end_now(&running, before.1.target.clone());
             effects.push(Effect::Cancel(running.id));
             route.put_back(running.load);
+            // What it has sent is not listed when it is sent again.
+            route.doubt_hook(at.stamp);
             // What was held was being looked at again; it is held anew if need be.
             route.held = None;
         }
         if diff.class > Class::Keep {
             route.retune(&before, at.now);
+            route.retune_hooks(&before.1, effects);
         }
         match diff.class {
             Class::Rescope if diff.look != Look::Nothing => match seen {

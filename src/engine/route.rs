@@ -14,6 +14,7 @@ use super::change_set::{ChangeSet, MARKS_MAX, Pending};
 use super::failing::Failing;
 use super::filling::Filling;
 use super::held::Held;
+use super::hooking::Hooking;
 use super::load::{Load, Running};
 use super::pace::Pace;
 use super::parked::Parked;
@@ -69,6 +70,8 @@ pub struct Route {
     pub suspect: Option<Stamp>,
     /// Whether its changes are left to the ledger.
     pub parked: Option<Parked>,
+    /// Its hooks.
+    pub hooking: Hooking,
     /// When a transfer last succeeded.
     pub last_good: Option<Timestamp>,
     /// Entries on the target after the last full pass.
@@ -169,6 +172,7 @@ impl Route {
             settled: false,
             suspect: None,
             parked: None,
+            hooking: Hooking::default(),
             last_good: None,
             target_entries: None,
             target: None,
@@ -293,7 +297,7 @@ impl Route {
 
     /// When and with what the next transfer can start, as far as the route itself is concerned.
     pub fn due(&self, now: Now) -> Due {
-        if self.running.is_some() {
+        if self.running.is_some() || self.hooking.running.is_some() {
             return Due::Idle;
         }
         if let Some(held) = &self.held {
@@ -435,6 +439,7 @@ impl Route {
             pass,
             self.suspect,
             self.parked.and_then(|parked| parked.since),
+            self.oldest_hook(),
         ]
         .into_iter()
         .flatten()

@@ -127,6 +127,9 @@ impl Engine {
         if route.parked.is_some_and(|parked| parked.asked) {
             return "what changed while it could not be sent is looked up".to_owned();
         }
+        if route.hooking.owed.is_some() && route.pending_len() == 0 && route.pass.is_none() {
+            return "the `after` hook is still to run".to_owned();
+        }
         if route.rescoping.is_some() {
             return "what came into its filter is looked up".to_owned();
         }

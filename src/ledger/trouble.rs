@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Error, ErrorCode, ffi};
 
-/// Trouble of one kind is said again after so long: a full disk fails every checkpoint, which would fill the log as well.
+/// The same trouble is said again after so long: a full disk fails every checkpoint, which would fill the log as well.
 const SAY_AGAIN: Duration = Duration::from_secs(600);
 
 /// Kinds of trouble, by what follows.
@@ -60,20 +60,26 @@ impl Kind {
     }
 }
 
+/// Troubles that are remembered as said; beyond it, all of them are said anew.
+const SAID_MAX: usize = 1000;
+
 /// When what was last said.
 #[derive(Debug, Default)]
-pub struct Troubles(Mutex<BTreeMap<Kind, Instant>>);
+pub struct Troubles(Mutex<BTreeMap<(Kind, String), Instant>>);
 
 impl Troubles {
-    /// Says it, unless the same kind was said of late.
+    /// Says it, unless the same was said of late.
     pub fn say(&self, kind: Kind, what: &str) {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let of_late = said
-            .get(&kind)
+            .get(&(kind, what.to_owned()))
             .is_some_and(|at| now.duration_since(*at) < SAY_AGAIN);
         if !of_late {
-            said.insert(kind, now);
+            if said.len() >= SAID_MAX {
+                said.clear();
+            }
+            said.insert((kind, what.to_owned()), now);
             tracing::warn!("{what}");
         }
     }

@@ -16,6 +16,8 @@ pub const TIMEOUT_MS: u64 = 60_000;
 pub const RETRY_INITIAL_MS: u64 = 1_000;
 /// Longest time between tries.
 pub const RETRY_MAX_MS: u64 = 60_000;
+/// A hook that lasts longer is ended.
+pub const HOOK_TIMEOUT_MS: u64 = 30_000;
 /// rsync daemons listen there.
 pub const RSYNC_PORT: u16 = 873;
 /// What a source includes.

@@ -38,6 +38,7 @@ mod yaml_error;
 
 pub use allowed::allowed;
 pub use document::API_VERSION;
+pub use hooks::{Hook, Hooks, OnError};
 pub use keys::{Key, keys, keys_named};
 pub use mend::quoted;
 pub use reach::{Access, Http, is_loopback};

@@ -239,7 +239,12 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
     let compress_field = limit(Fits::Remote, fields.take("compress"));
     let args_field = limit(Fits::Remote, fields.take("rsyncArgs"));
     let guard_field = limit(Fits::Local, fields.take("guard"));
+    let hooks = fields
+        .take("hooks")
+        .map(|field| hooks::hooks(reading, field))
+        .unwrap_or_default();
     let options = TargetOptions {
+        hooks,
         password: access::password(reading, passwords),
         ssh: ssh_field
             .and_then(|field| access::ssh(reading, field.node))
@@ -286,9 +291,6 @@ fn options<'n>(reading: &mut Reading<'_>, fields: &mut Fields<'n>) -> (TargetOpt
             .read(reading, "retry", timing::retry)
             .unwrap_or_default(),
     };
-    if let Some(hooks_field) = fields.take("hooks") {
-        hooks::hooks(reading, hooks_field);
-    }
     (options, limited)
 }
 
@@ -342,6 +344,7 @@ impl TargetOptions {
             },
             rsync_args: or(self.rsync_args, &base.rsync_args),
             require_mount: self.require_mount.or_else(|| base.require_mount.clone()),
+            hooks: self.hooks.over(&base.hooks),
         }
     }
 

@@ -129,6 +129,8 @@ pub struct TargetOptions {
     pub rsync_args: Vec<Spanned<String>>,
     /// `guard.requireMount`; `file://` only.
     pub require_mount: Option<Spanned<bool>>,
+    /// What is run around transfers.
+    pub hooks: super::Hooks,
 }
 
 /// An event's name as triggers know it.

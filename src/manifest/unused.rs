@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::document::Defaults;
-use super::{Debounce, Rescan, Secret, SourceOptions, Spanned, TargetOptions};
+use super::{Debounce, Hook, Rescan, Secret, SourceOptions, Spanned, TargetOptions};
 use crate::diagnostic::{Code, Diagnostic, Place};
 
 /// A key with the place of its value.
@@ -94,10 +94,16 @@ fn of_target(options: &TargetOptions) -> Vec<Used<'_>> {
         one("retry.max", &options.retry.max_ms),
         first("rsyncArgs", &options.rsync_args),
         one("guard.requireMount", &options.require_mount),
+        hook("hooks.before", &options.hooks.before),
+        hook("hooks.after", &options.hooks.after),
     ];
     let own = own.into_iter().flatten().chain(excludes(&options.exclude));
     let times = debounce(&options.debounce).chain(rescan(&options.rescan));
     own.chain(times).collect()
+}
+
+fn hook<'a>(key: &'static str, hook: &'a Option<Hook>) -> Option<Used<'a>> {
+    hook.as_ref().map(|hook| (key, &hook.at))
 }
 
 /// Each counts for itself: they are joined, not replaced.

@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use super::wire_rules;
 use super::wire_values::*;
-use super::{API_VERSION, Attribute, Compare, Compress, DeletePolicy, Durability, OnStart, Warm};
+use super::{
+    API_VERSION, Attribute, Compare, Compress, DeletePolicy, Durability, OnError, OnStart, Warm,
+};
 
 /// A heliostat manifest: directories, and the targets that each is kept reflected on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -233,6 +235,10 @@ pub struct TargetOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = [{"requireMount": true}]))]
     pub guard: Option<TargetGuard>,
+    /// Programs that are run around transfers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"after": {"run": ["/usr/local/bin/purge-cdn", "website"], "timeout": "30s", "onError": "warn"}}]))]
+    pub hooks: Option<Hooks>,
 }
 
 /// What must hold of a source before anything is sent from it.
@@ -312,6 +318,37 @@ pub struct Retry {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["1m"], "default" = "1m"))]
     pub max: Option<Duration>,
+}
+
+/// Programs of this host that are run around the transfers of a route, never two at a time. `docs/hooks.md` has what they are told.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
+pub struct Hooks {
+    /// Run before anything is written to the target, where there is something to write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"run": ["/usr/local/bin/snapshot", "web98"], "timeout": "5m", "onError": "fail"}]))]
+    pub before: Option<Hook>,
+    /// Run when a transfer has changed something on the target, and whenever `before` was run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = [{"run": ["/usr/local/bin/purge-cdn", "website"], "timeout": "30s", "onError": "warn"}]))]
+    pub after: Option<Hook>,
+}
+
+/// A program with its arguments; no shell comes near it.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hook {
+    /// The program's absolute path and its arguments, in which `${source}`, `${target}`, `${host}` and `${labels.X}` are replaced.
+    #[schemars(length(min = 1, max = 100), extend("examples" = [["/usr/local/bin/purge-cdn", "website"]]))]
+    pub run: Vec<Text>,
+    /// From `1s` to `1h`. One that lasts longer is ended with everything that it has started, and has failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["30s", "5m"], "default" = "30s"))]
+    pub timeout: Option<Duration>,
+    /// What its failure means. By default `fail` for `before` and `warn` for `after`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_error: Option<OnError>,
 }
 
 /// When full passes are made: `never`, or by a schedule.

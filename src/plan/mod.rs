@@ -10,6 +10,7 @@ mod address;
 mod compile;
 mod diff;
 mod explain;
+mod hooks;
 mod review;
 mod standing;
 mod types;
@@ -19,6 +20,7 @@ pub use diff::{
     Change, Class, DeleteRisk, Look, PlanDiff, RouteDiff, SourceDiff, What as ChangedTo, diff,
 };
 pub use explain::{Explain, Kind, NextTime, Row, Value, What, grouped, jitter_key, next_times};
+pub use hooks::{Hook, Hooks, OnError, When};
 pub use review::{Measured, Review, Tally, Watched, listed};
 pub use standing::{digest, route_key, source_key};
 pub use types::*;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::Hooks;
 use crate::filter::FilterSpec;
 use crate::manifest::{Access, Heartbeat, Http, Mechanism, Metrics};
 use crate::schedule::{Schedule, Window};
@@ -200,6 +201,9 @@ pub struct RoutePlan {
     pub rsync_args: Vec<String>,
     /// Whether a local target must be (on) a mounted file system other than `/`.
     pub require_mount: bool,
+    /// What is run around transfers.
+    #[serde(default, skip_serializing_if = "Hooks::are_none")]
+    pub hooks: Hooks,
 }
 
 /// Where a route leads.

@@ -75,6 +75,8 @@ pub fn run(options: Options) -> Result<Vec<RoutePreview>, Failure> {
                 mounts: Vec::new(),
                 bandwidth: options.limits.bandwidth,
                 sweep: false,
+                trigger: "preview",
+                owes: false,
             };
             let (found, trouble) = match transfer::preview(job, &context).await {
                 Ok(found) => (found, None),

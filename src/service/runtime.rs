@@ -21,6 +21,7 @@ use super::metrics::textfile::Textfile;
 use super::pauses::PauseFile;
 use super::reading::Reader;
 use super::reloader::{Order, Reloader};
+use super::settled::Settled;
 use super::signals::Signals;
 use super::state::StateDir;
 use super::world::{World, WorldParts};
@@ -30,7 +31,7 @@ use crate::host;
 use crate::ledger::{Ledger, Opened};
 use crate::manifest::{Access, Heartbeat, Mechanism};
 use crate::plan::{self, Compare, Limits, Plan, Target};
-use crate::transfer::{Context, Rsync, RsyncBinary};
+use crate::transfer::{Context, Rsync, RsyncBinary, hook};
 
 /// What `run` needs to know.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub struct Options {
     pub heartbeat: Option<Heartbeat>,
     /// rsync's absolute path, where the agent file names one.
     pub rsync_path: Option<String>,
+    /// Whether each file that is sent or deleted has a line in the log.
+    pub log_files: bool,
 }
 
 /// Where the plan came from, and where another one may come from.
@@ -279,9 +282,11 @@ pub async fn open(
         Ok(pauses) => memory.pauses = pauses,
         Err(damage) => tracing::warn!("{damage}"),
     }
+    memory.settled_hooks = Settled::of(state.path()).load();
     let keeper = Keeper::new(ledger, state.path().to_owned());
     let mut context = context(options, state.run_dir(), state.owner_tag()).await?;
     context.orphans = ended.left;
+    hook::sweep(&context);
     if !watched {
         // A single run has no next change, and would only wait for the sessions' end.
         context.sessions.close().await;
@@ -363,5 +368,6 @@ pub async fn context(
         owner_tag,
         orphans: Vec::new(),
         sessions: Default::default(),
+        log_files: options.log_files,
     })
 }

@@ -13,23 +13,24 @@ use super::alarm::Alarm;
 use super::clock::Clock;
 use super::driver::Shell;
 use super::keeper::Keeper;
-use super::logs::Log;
+use super::log;
 use super::metrics::Tally;
 use super::pauses::PauseFile;
 use super::question::Question;
+use super::settled::Settled;
 use super::signals::Signals;
 use super::state::StateDir;
 use super::tap::Tap;
 use super::tapper::{SourceEar, Tapper};
 use crate::engine::{
-    Answer, Effect, Engine, Input, Job, Memory, Notice, Now, Outcome, Pause, RequestId, TransferId,
-    Trouble, Verdict, WatchId, WatchReport,
+    Answer, Effect, Engine, HookJob, Hooked, Input, Job, Memory, Notice, Now, Outcome, Pause, RequestId,
+    TransferId, Trouble, Verdict, WatchId, WatchReport,
 };
 use crate::host;
 use crate::ledger::Ledger;
 use crate::plan::{RouteName, SourcePlan, Target};
 use crate::transfer::progress::{Cancel, Progress};
-use crate::transfer::{self, Context};
+use crate::transfer::{self, Context, hook};
 use crate::watch::{self, Mechanism, Surroundings, WatchHandle, WatchOptions};
 
 /// Inputs that wait for the engine; a watch that runs ahead of it waits, and its own bounded queue takes up the rest.
@@ -79,7 +80,6 @@ pub struct World {
     watch_limit: Option<u64>,
     mechanism: Mechanism,
     surroundings: Surroundings,
-    log: Log,
     inputs: mpsc::Receiver<Input>,
     sender: mpsc::Sender<Input>,
     questions: mpsc::Receiver<Question>,
@@ -88,6 +88,8 @@ pub struct World {
     last_request: u64,
     watches: HashMap<WatchId, WatchHandle>,
     transfers: HashMap<TransferId, Transfer>,
+    hooks: HashMap<TransferId, Cancel>,
+    settled: Settled,
     memory: Memory,
     keeper: Keeper,
     pauses: PauseFile,
@@ -134,6 +136,8 @@ impl World {
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let (asker, questions) = mpsc::channel(QUESTIONS_MAX);
         World {
+            hooks: HashMap::new(),
+            settled: Settled::of(parts.state.path()),
             clock: parts.clock,
             alarm: parts.alarm,
             state: parts.state,
@@ -145,7 +149,6 @@ impl World {
             } else {
                 Surroundings::deaf()
             },
-            log: Log::default(),
             inputs,
             sender,
             questions,
@@ -299,10 +302,14 @@ impl World {
         };
         self.transfers.insert(job.id, transfer);
         let (sender, context, id) = (self.sender.clone(), Arc::clone(&self.context), job.id);
+        let owes = job.owes.then(|| self.settled.clone());
         if matches!(job.route.target, Target::Local { .. }) {
             // On one thread from its beginning to its end: passing a small change on costs as much as copying it.
             tokio::task::spawn_blocking(move || {
-                let run = AssertUnwindSafe(|| transfer::run_here(job, &cancel, &progress));
+                let run = AssertUnwindSafe(|| {
+                    owe(owes, &job.route.name);
+                    transfer::run_here(job, &context, &cancel, &progress)
+                });
                 let outcome = std::panic::catch_unwind(run);
                 let outcome = outcome.unwrap_or_else(|_| broke_off("it ended in a fault"));
                 // Nobody hears it only when the service is over.
@@ -311,10 +318,14 @@ impl World {
             return;
         }
         tokio::spawn(async move {
-            let task =
-                tokio::spawn(
-                    async move { transfer::run(&job, &context, &cancel, &progress).await },
-                );
+            let task = tokio::spawn(async move {
+                if owes.is_some() {
+                    let route = job.route.name.clone();
+                    // A fault in it has been said.
+                    let _ = tokio::task::spawn_blocking(move || owe(owes, &route)).await;
+                }
+                transfer::run(&job, &context, &cancel, &progress).await
+            });
             let outcome = task
                 .await
                 .unwrap_or_else(|error| broke_off(&error.to_string()));
@@ -347,7 +358,23 @@ impl World {
         });
     }
 
+    fn hook(&mut self, job: HookJob) {
+        let (id, cancel) = (job.id, Cancel::new());
+        self.hooks.insert(id, cancel.clone());
+        let (sender, context) = (self.sender.clone(), Arc::clone(&self.context));
+        tokio::spawn(async move {
+            let task = tokio::spawn(async move { hook::run(job, &context, &cancel).await });
+            let hooked = task.await.unwrap_or_else(|error| Hooked {
+                took: Duration::ZERO,
+                failure: Some(format!("it broke off: {error}; please report it")),
+            });
+            // Nobody hears it only when the service is over.
+            let _ = sender.send(Input::Hooked(id, hooked)).await;
+        });
+    }
+
     fn cancel_all(&mut self) {
+        self.hooks.values().for_each(Cancel::cancel);
         for transfer in self.transfers.values() {
             transfer.cancel.cancel();
         }
@@ -385,6 +412,16 @@ impl World {
             .0;
         self.answers.remove(&id);
         Some(id)
+    }
+}
+
+/// Before a transfer: that nothing is owed to its route's hook does not hold any more.
+fn owe(settled: Option<Settled>, route: &RouteName) {
+    if let Some(Err(error)) = settled.map(|settled| settled.owe(route)) {
+        tracing::warn!(
+            %route,
+            "cannot keep that its `after` hook is still to run: {error}; if heliostat is killed before that, it is not run"
+        );
     }
 }
 
@@ -431,6 +468,13 @@ impl Shell for World {
                     transfer.cancel.cancel();
                 }
             }
+            Effect::Hook(job) => self.hook(*job),
+            Effect::Settle(route) => {
+                if let Err(error) = self.settled.settle(&route) {
+                    // The next start runs the hook once more.
+                    tracing::debug!(%route, "cannot keep that its hook is done: {error}");
+                }
+            }
             Effect::Answer(id, answer) => {
                 if let Some(waiting) = self.answers.remove(&id) {
                     // Who went away does not want it.
@@ -445,7 +489,7 @@ impl Shell for World {
             Effect::Disown(source) => self.keeper.disown(source, self.sender.clone()),
             Effect::DisownRoute(route) => self.keeper.disown_route(route, self.sender.clone()),
             Effect::Tell(event) => {
-                self.log.tell(&event);
+                log::tell(&event);
                 let now = self.clock.now().wall;
                 self.tally.book(&event, now);
                 self.keeper.book(&event, now);
@@ -482,6 +526,9 @@ impl Shell for World {
                 }
                 Some(question) = self.questions.recv() => return Some(self.question(question)),
                 Some(input) = self.inputs.recv() => {
+                    if let Input::Hooked(id, _) = &input {
+                        self.hooks.remove(id);
+                    }
                     if let Input::Finished(id, _) = &input
                         && self.transfers.remove(id).is_some_and(|ended| ended.pass)
                     {

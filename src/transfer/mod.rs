@@ -8,6 +8,7 @@
 
 pub mod batch;
 mod facts;
+pub mod hook;
 mod linked;
 pub mod local;
 pub mod normalise;
@@ -15,6 +16,7 @@ pub mod orphans;
 mod preview;
 pub mod progress;
 pub mod rsync;
+pub mod tally;
 mod temporary;
 
 use std::ffi::OsString;
@@ -22,11 +24,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use batch::Batch;
+use hook::Gate;
 use normalise::Scope;
 use progress::{Cancel, Progress};
+use tally::Tally;
 
 use crate::engine::guard::{self, GuardFacts};
-use crate::engine::{Hold, Job, Outcome, Trouble, Verdict};
+use crate::engine::{Hold, Job, Outcome, Trouble, Verdict, broken_off};
 use crate::filter::Filter;
 use crate::plan::{RouteName, Target};
 
@@ -48,6 +52,8 @@ pub struct Context {
     pub orphans: Vec<i32>,
     /// Sessions that are begun ahead.
     pub sessions: Arc<rsync::Sessions>,
+    /// Whether each file that is sent or deleted is said in the log.
+    pub log_files: bool,
 }
 
 impl Context {
@@ -76,6 +82,10 @@ pub(crate) struct Prepared {
     pub(crate) batch: Batch,
     /// Whether it is a few small files. Only asked for where rsync carries it out.
     pub(crate) small: bool,
+    /// Who wants to know of each path.
+    pub(crate) tally: Option<Arc<Tally>>,
+    /// What is passed before the first write.
+    pub(crate) gate: Option<Arc<Gate>>,
 }
 
 /// Ends what is held open between transfers. For the end of the service.
@@ -85,9 +95,45 @@ pub async fn close(context: &Context) {
 }
 
 /// Carries a job out whose target is local, on this thread. Never fails: whatever happens is in the outcome.
-pub fn run_here(job: Job, cancel: &Cancel, progress: &Progress) -> Outcome {
+pub fn run_here(job: Job, context: &Context, cancel: &Cancel, progress: &Progress) -> Outcome {
+    let tally = Tally::of(&job, context).map(Arc::new);
+    let gate = Gate::of(&job, context, cancel);
+    let outcome = here(job, (tally.clone(), gate.clone()), cancel, progress);
+    told(outcome, tally, gate)
+}
+
+/// With what was heard of its paths and of its hook.
+fn told(outcome: Outcome, tally: Option<Arc<Tally>>, gate: Option<Arc<Gate>>) -> Outcome {
+    let changed = tally.map(|tally| {
+        tally.settle();
+        tally.taken()
+    });
+    let changed = changed.unwrap_or_default();
+    Outcome {
+        changed: match &outcome.verdict {
+            Verdict::Done => changed,
+            _ => broken_off(changed),
+        },
+        before: gate.and_then(|gate| gate.hooked()),
+        ..outcome
+    }
+}
+
+fn here(
+    job: Job,
+    (tally, gate): (Option<Arc<Tally>>, Option<Arc<Gate>>),
+    cancel: &Cancel,
+    progress: &Progress,
+) -> Outcome {
     let (facts, prepared) = match prepare(job) {
-        (facts, Ok(prepared)) => (facts, prepared),
+        (facts, Ok(prepared)) => (
+            facts,
+            Prepared {
+                tally,
+                gate,
+                ..prepared
+            },
+        ),
         // Without the mounts: what a guard misses must not be forgotten.
         (_, Err(verdict)) => return Outcome::bare(verdict),
     };
@@ -112,18 +158,31 @@ pub async fn run(
 ) -> Outcome {
     if matches!(job.route.target, Target::Local { .. }) {
         let (job, cancel, progress) = (job.clone(), cancel.clone(), Arc::clone(progress));
-        return match blocking(move || run_here(job, &cancel, &progress)).await {
+        let context = context.clone();
+        return match blocking(move || run_here(job, &context, &cancel, &progress)).await {
             Ok(outcome) => outcome,
             Err(trouble) => Outcome::bare(Verdict::Retry(trouble)),
         };
     }
+    let tally = Tally::of(job, context).map(Arc::new);
+    let gate = Gate::of(job, context, cancel);
     let (facts, prepared) = match blocking({
         let job = job.clone();
         move || prepare(job)
     })
     .await
     {
-        Ok((facts, Ok(prepared))) => (facts, prepared),
+        Ok((facts, Ok(prepared))) => {
+            let (tally, gate) = (tally.clone(), gate.clone());
+            (
+                facts,
+                Prepared {
+                    tally,
+                    gate,
+                    ..prepared
+                },
+            )
+        }
         // Without the mounts: what a guard misses must not be forgotten.
         Ok((_, Err(verdict))) => return Outcome::bare(verdict),
         Err(trouble) => return Outcome::bare(Verdict::Retry(trouble)),
@@ -138,7 +197,7 @@ pub async fn run(
         rsync::run(&prepared, context, cancel, progress).await
     };
     outcome.mounts = Some(facts.mounts);
-    outcome
+    told(outcome, tally, gate)
 }
 
 fn in_process(
@@ -156,6 +215,8 @@ fn in_process(
         filter,
         batch,
         job,
+        tally: prepared.tally.as_deref(),
+        gate: prepared.gate.as_deref(),
     };
     local::run(&request, cancel, progress)
 }
@@ -208,6 +269,8 @@ fn prepare(job: Job) -> (GuardFacts, Result<Prepared, Verdict>) {
             filter,
             batch,
             small,
+            tally: None,
+            gate: None,
         }),
     )
 }

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use rustix::process::Pid;
+
 use super::Context;
 use crate::engine::Trouble;
 use crate::plan::RouteName;
@@ -45,6 +47,19 @@ pub fn marked(pid: i32, owner: &str) -> bool {
     variable(pid, Context::OWNER).is_some_and(|theirs| theirs == owner.as_bytes())
 }
 
+/// The processes with this in their environment, this one aside.
+pub(super) fn carrying(name: &str, value: &[u8]) -> Vec<Pid> {
+    let own = std::process::id();
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    ids.filter(|id| u32::try_from(*id).is_ok_and(|id| id != own))
+        .filter(|id| variable(*id, name).is_some_and(|theirs| theirs == value))
+        .filter_map(Pid::from_raw)
+        .collect()
+}
+
 fn variable(pid: i32, name: &str) -> Option<Vec<u8>> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let mut entries = environment.split(|byte| *byte == 0);
@@ -81,6 +96,7 @@ mod tests {
             owner_tag: "/state".into(),
             orphans: vec![i32::try_from(child.id()).unwrap()],
             sessions: Default::default(),
+            log_files: false,
         };
         // Its environment is in place a moment after `spawn` returns.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(10);

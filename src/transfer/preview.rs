@@ -42,6 +42,8 @@ pub async fn preview(job: Job, context: &Context) -> Result<Preview, String> {
                     filter: &filter,
                     batch: &batch,
                     job: &job,
+                    tally: None,
+                    gate: None,
                 };
                 let found = local::preview(&request)?;
                 Ok::<_, String>(judged(found, &job, &filter))

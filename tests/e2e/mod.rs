@@ -13,6 +13,7 @@ mod durable;
 mod failures;
 mod faults;
 mod histories;
+mod hooks;
 mod lifecycle;
 mod limits;
 mod live;
@@ -69,6 +70,11 @@ struct Story {
 impl Story {
     /// The daemon runs, the service does not yet. `change` sees the source's part of the manifest.
     fn new(change: impl FnOnce(&mut Value)) -> Story {
+        Story::with_scratch(|_, site| change(site))
+    }
+
+    /// The same, where the change needs a place for files of its own.
+    fn with_scratch(change: impl FnOnce(&Scratch, &mut Value)) -> Story {
         let scratch = Scratch::new();
         let (source, module, copy) = (
             scratch.dir("source"),
@@ -81,7 +87,7 @@ impl Story {
             &source,
             json!({"module": remote(&daemon), "copy": local(&copy)}),
         );
-        change(&mut site);
+        change(&scratch, &mut site);
         let text = manifest(&json!({ "site": site }));
         let service = Heliostat::new(&scratch.dir("service"), &text);
         Story {

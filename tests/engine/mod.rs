@@ -11,7 +11,8 @@
 //! Inputs: `ready S`, `waiting S`, `change S PATH DIRT…`, `done [failed=PATH] [again=PATH] [deleted=N] [created=N]
 //! [entries=N]`, `retry CODE`, `permanent CODE`, `hold COUNT OF PATH…`, `guard NAME`, `tick`, `trigger [R]`,
 //! `rescan [R]`, `wait [R]`, `approve R`, `pause R MS [cancel]`, `resume [R]`, `status`, `paths`, `drain`, `reload`,
-//! `cancelled`. What ends a transfer names its route: `done R …`.
+//! `cancelled`, `hooked R [failed=REASON]`. `done` takes `changed=PATH`, `files=N` and `before=ok|failed=REASON`, too;
+//! `route` lines take `after=warn|fail`, `before=warn|fail`, and `recall` lines `hook=settled`. What ends a transfer names its route: `done R …`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,16 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heliostat::engine::{
-    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Input, Mark, Memory,
-    Notice, Now, Outcome, PathFailure, Pause, PauseWish, RelPath, Reload, RequestId, RootId,
+    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Hooked, Input, Mark,
+    Memory, Notice, Now, Outcome, PathFailure, Pause, PauseWish, RelPath, Reload, RequestId, RootId,
     RouteMemory, Selector, Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble,
     Verdict, WatchId, WatchReport, Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{
     Attributes, Compare, Compress, Debounce, DeleteBudget, DeletePolicy, Durability, EventSet,
-    Limits, OnStart, Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard, SourceName,
-    SourcePlan, Sync, Target, TargetName, route_key, source_key,
+    Hook, Limits, OnError, OnStart, Plan, Rescan, Retry, RouteName, RoutePlan, SourceGuard,
+    SourceName, SourcePlan, Sync, Target, TargetName, route_key, source_key,
 };
 use heliostat::schedule::{Schedule, Window, WindowRule};
 
@@ -91,6 +92,7 @@ struct World {
     watches: BTreeMap<String, WatchId>,
     surveys: BTreeMap<String, SurveyId>,
     running: BTreeMap<String, TransferId>,
+    hooks: BTreeMap<String, TransferId>,
     barriers: Vec<(WatchId, u64)>,
     barriers_wait: bool,
     held: BTreeMap<String, String>,
@@ -111,6 +113,7 @@ fn run(script: &str) -> String {
         watches: BTreeMap::new(),
         surveys: BTreeMap::new(),
         running: BTreeMap::new(),
+        hooks: BTreeMap::new(),
         barriers: Vec::new(),
         barriers_wait: false,
         held: BTreeMap::new(),
@@ -205,6 +208,9 @@ fn recall(plan: &Plan, recalled: &[(String, Vec<String>)]) -> Memory {
         };
         for option in options {
             match option.split_once('=') {
+                Some(("hook", "settled")) => {
+                    memory.settled_hooks.insert(name.clone());
+                }
                 None if option == "pass" => route.pass = Some(Compare::Quick),
                 None if option == "other" => route.key = "other".into(),
                 Some(("rescan", ms)) => {
@@ -279,6 +285,18 @@ fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
         },
         rsync_args: Vec::new(),
         require_mount: false,
+        hooks: Default::default(),
+    };
+    let hook = |value: &str| {
+        Some(Hook {
+            run: vec!["/hook".into()],
+            timeout_ms: 1000,
+            on_error: match value {
+                "warn" => OnError::Warn,
+                "fail" => OnError::Fail,
+                other => panic!("no such word: {other}"),
+            },
+        })
     };
     let every = |value: &str| Schedule::Every {
         period_ms: value.parse().unwrap(),
@@ -315,6 +333,8 @@ fn add_route(plan: &mut Plan, name: &str, options: &[&str]) {
                     other => panic!("no such policy: {other}"),
                 }
             }
+            "after" => route.hooks.after = hook(value),
+            "before" => route.hooks.before = hook(value),
             "maxDelete" => route.max_delete = DeleteBudget::Count(value.parse().unwrap()),
             "to" => route.target = Target::Local { path: value.into() },
             "quiet" => route.debounce.quiet_ms = value.parse().unwrap(),
@@ -534,6 +554,9 @@ impl World {
                                 reason: "permission denied".into(),
                             });
                         }
+                        "changed" => outcome.changed.add(&path(value)),
+                        "before" => outcome.before = Some(hooked(value)),
+                        "files" => outcome.stats.files = value.parse().unwrap(),
                         "again" => outcome.again.push(path(value)),
                         "deleted" => outcome.stats.deleted = value.parse().unwrap(),
                         "created" => outcome.stats.created = value.parse().unwrap(),
@@ -596,6 +619,10 @@ impl World {
                     message: format!("the {guard} guard refused"),
                 };
                 self.finished(route, Outcome::bare(Verdict::Held(Hold::Guard(refusal))))
+            }
+            ["hooked", route, how] => {
+                let id = self.hooks.remove(*route).unwrap();
+                Input::Hooked(id, hooked(how))
             }
             ["disowned", source] => Input::Disowned(SourceName((*source).into())),
             ["late", _] => Input::Finished(TransferId(9999), Outcome::bare(Verdict::Done)),
@@ -687,10 +714,23 @@ impl World {
                     // Also after a reload: a transfer of the earlier plan runs until it is said to have ended.
                     let before = self.running.insert(job.route.name.to_string(), job.id);
                     assert!(
+                        !self.hooks.contains_key(&job.route.name.to_string()),
+                        "a transfer beside a hook"
+                    );
+                    assert!(
                         before.is_none(),
                         "two transfers at once for {}",
                         job.route.name
                     );
+                }
+                Effect::Hook(job) => {
+                    let route = job.route.name.to_string();
+                    assert!(
+                        !self.running.contains_key(&route),
+                        "a hook beside a transfer"
+                    );
+                    let before = self.hooks.insert(route, job.id);
+                    assert!(before.is_none(), "two hooks at once for {}", job.route.name);
                 }
                 Effect::Tell(Event::Held { route, id, .. }) => {
                     self.held.insert(route.to_string(), id.clone());
@@ -701,10 +741,23 @@ impl World {
     }
 }
 
+/// `ok`, or why a hook failed.
+fn hooked(how: &str) -> Hooked {
+    Hooked {
+        took: Duration::from_millis(7),
+        failure: (how != "ok").then(|| how.to_owned()),
+    }
+}
+
 /// `deleted=N`: what a transfer that failed had deleted by then.
 fn having_deleted(mut outcome: Outcome, options: &[&str]) -> Outcome {
     for option in options {
-        outcome.stats.deleted = option.strip_prefix("deleted=").unwrap().parse().unwrap();
+        match option.split_once('=').unwrap() {
+            ("deleted", count) => outcome.stats.deleted = count.parse().unwrap(),
+            ("changed", at) => outcome.changed.add(&path(at)),
+            ("before", how) => outcome.before = Some(hooked(how)),
+            other => panic!("no such option: {other:?}"),
+        }
     }
     outcome
 }
@@ -731,6 +784,9 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             if own.is_some_and(|own| own.delete != job.route.delete) {
                 line.push_str(", deleting nothing");
             }
+            if job.owes {
+                line.push_str(", owes");
+            }
             if job.deletes.spent > 0 {
                 write!(line, ", {} deletions spent", job.deletes.spent).unwrap();
             }
@@ -752,6 +808,21 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             line
         }
         Effect::Cancel(_) => "cancel".into(),
+        Effect::Settle(route) => format!("settle {route}"),
+        Effect::Hook(job) => {
+            let paths: Vec<String> = job.changed.paths().map(ToString::to_string).collect();
+            format!(
+                "hook {} {}: {} {}, {} files, {}: {}, try {}",
+                job.route.name,
+                job.when.word(),
+                job.trigger,
+                job.outcome,
+                job.stats.files,
+                job.changed.known().word(),
+                paths.join(" "),
+                job.tries + 1
+            )
+        }
         Effect::Answer(id, answer) => {
             let answer = match answer {
                 Answer::Status(_) => "status".into(),
@@ -854,6 +925,18 @@ fn show(effect: &Effect, shown: &[String]) -> String {
             },
             Event::Released(route) => format!("told: {route} released"),
             Event::Recovered(route) => format!("told: {route} recovered"),
+            Event::Hooked {
+                route,
+                when,
+                hooked,
+                wait,
+                ..
+            } => {
+                let how = hooked.failure.as_deref().unwrap_or("done");
+                let again = wait.map(|wait| format!(", again in {} ms", wait.as_millis()));
+                let again = again.unwrap_or_default();
+                format!("told: {route} {} hook {how}{again}", when.word())
+            }
             Event::Note(route, note) => format!("told: {route} note: {}: {}", note.path, note.text),
         },
         Effect::Drained => "drained".into(),

@@ -127,6 +127,7 @@ impl World {
             },
             rsync_args: Vec::new(),
             require_mount: false,
+            hooks: Default::default(),
         };
         let source = SourcePlan {
             name,
@@ -152,6 +153,8 @@ impl World {
             mounts: Vec::new(),
             bandwidth: None,
             sweep: self.sweep,
+            trigger: "change",
+            owes: false,
         }
     }
 
@@ -168,6 +171,8 @@ impl World {
             filter: &filter,
             batch,
             job: &job,
+            tally: None,
+            gate: None,
         };
         local::run(&request, &self.cancel, &self.progress)
     }

@@ -79,6 +79,8 @@ fn measure() {
             filter: &filter,
             batch,
             job: &job,
+            tally: None,
+            gate: None,
         };
         local::run(&request, &world.cancel, &world.progress)
     };

@@ -143,6 +143,11 @@ fn every_key_is_described_with_a_default_and_an_example() {
                 "windows",
                 "rsyncArgs",
                 "schedule",
+                "hooks",
+                "before",
+                "after",
+                // It is another one for `before` than for `after`.
+                "onError",
             ]
             .contains(&last);
         if key.default.is_none() && !key.required && !without {

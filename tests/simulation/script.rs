@@ -433,6 +433,7 @@ pub fn plan(setup: &Setup) -> Plan {
             },
             rsync_args: Vec::new(),
             require_mount: false,
+            hooks: Default::default(),
         };
         source.routes.insert(name.target, route);
     }

@@ -71,6 +71,7 @@ impl Shell for World {
                     transfer.cancelled = true;
                 }
             }
+            Effect::Hook(_) | Effect::Settle(_) => unreachable!("no route of a script has hooks"),
             Effect::Answer(id, answer) => self.answered(id, &answer),
             Effect::KeepPauses { pauses, answer } => {
                 self.pauses = pauses;

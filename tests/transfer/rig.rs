@@ -92,6 +92,7 @@ impl Rig {
             owner_tag: "test".into(),
             orphans: Vec::new(),
             sessions: Default::default(),
+            log_files: false,
         }
     }
 
@@ -141,6 +142,7 @@ impl Rig {
             },
             rsync_args: Vec::new(),
             require_mount: false,
+            hooks: Default::default(),
         }
     }
 
@@ -166,6 +168,8 @@ impl Rig {
             mounts: Vec::new(),
             bandwidth: None,
             sweep: false,
+            trigger: "change",
+            owes: false,
         }
     }
 

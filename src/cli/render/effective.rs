@@ -6,9 +6,9 @@ use super::origins::Origins;
 use crate::manifest::wire::{self, Rescan, RescanTimes, SyncTimes};
 use crate::manifest::wire_values::{self as values, Event, Live, Never};
 use crate::manifest::{
-    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, Durability, EventName,
-    Manifest, MaxDelete, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync, Target,
-    UrlParts, Warm, Window, defaults, name, unit,
+    API_VERSION, Attribute, Compare, Compress, Debounce, DeletePolicy, Durability, EventName, Hook,
+    Hooks, Manifest, MaxDelete, OnError, OnStart, RescanWhen, Retry, Secret, Source, Spanned, Sync,
+    Target, UrlParts, Warm, Window, defaults, name, unit,
 };
 
 /// The manifest as it is meant.
@@ -241,8 +241,36 @@ fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::
                     )),
                 })
             }),
+            hooks: hooks(&options.hooks, origins),
         },
     }
+}
+
+fn hooks(hooks: &Hooks, origins: &mut Origins<'_>) -> Option<wire::Hooks> {
+    let mut one = |key: &'static str, hook: &Option<Hook>, otherwise: OnError| {
+        let hook = hook.as_ref()?;
+        Some(origins.within("hooks", |origins| {
+            origins.within(key, |origins| {
+                origins.items("run", &hook.run);
+                let run = hook.run.iter();
+                let timeout = hook.timeout_ms.as_ref();
+                wire::Hook {
+                    run: run.map(|word| values::Text(word.value.clone())).collect(),
+                    timeout: Some(duration(origins.pick(
+                        "timeout",
+                        timeout,
+                        defaults::HOOK_TIMEOUT_MS,
+                    ))),
+                    on_error: Some(origins.pick("onError", hook.on_error.as_ref(), otherwise)),
+                }
+            })
+        }))
+    };
+    let written = wire::Hooks {
+        before: one("before", &hooks.before, OnError::Fail),
+        after: one("after", &hooks.after, OnError::Warn),
+    };
+    (written.before.is_some() || written.after.is_some()).then_some(written)
 }
 
 fn access(target: &Target, origins: &mut Origins<'_>) -> Option<wire::Ssh> {

@@ -166,4 +166,11 @@ pub(super) const ROWS: &[Entry] = &[
         "`metadata.allow` takes names of lints that warn, each with the reason why it is meant here. `heliostat \
          explain lints` lists them. What can lose data is an error and cannot be allowed.",
     ),
+    warning(
+        Code::HookWithoutTimeout,
+        "H0425",
+        "a hook without a timeout",
+        "While a hook runs, nothing else is sent to its target. Without `timeout` it is ended after 30 seconds, which \
+         may be too short for what it does, or far too long for what others wait for. Say how long it may last.",
+    ),
 ];

@@ -8,6 +8,7 @@
 mod advice;
 mod collector;
 mod feeding;
+mod hooks;
 mod lints;
 mod location;
 mod names;

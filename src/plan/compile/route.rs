@@ -2,7 +2,7 @@
 
 use super::collector::Collector;
 use super::substitute::Variables;
-use super::{rules, target as place, timing};
+use super::{hooks, rules, target as place, timing};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::filter::FilterSpec;
 use crate::manifest::{self, Attribute, MaxDelete, defaults};
@@ -30,6 +30,7 @@ pub(super) fn lower(
     timing::lag(&sync, debounce, &rescan, options, out);
     let rescan = timing::rescan(&rescan, out);
     let retry = retry(&options.retry, out);
+    let hooks = hooks::lower(&options.hooks, variables, out);
     let url = place::lower(target, variables, out)?;
     let off = options.warm.as_ref().map(|warm| warm.value) == Some(manifest::Warm::Off);
     // It would keep the disk busy that somebody may want to unmount.
@@ -82,6 +83,7 @@ pub(super) fn lower(
             .require_mount
             .as_ref()
             .is_some_and(|require| require.value),
+        hooks,
     })
 }
 

@@ -4,7 +4,7 @@ use super::change::Changes;
 use super::{Class, Look, RouteDiff, deletes, written};
 use crate::filter::Rule;
 use crate::plan::explain::words;
-use crate::plan::{Debounce, Rescan, Retry, RoutePlan, Secret, SourcePlan, Target};
+use crate::plan::{Debounce, Hook, Hooks, Rescan, Retry, RoutePlan, Secret, SourcePlan, Target};
 use crate::schedule::Window;
 
 pub(super) fn added(new: &RoutePlan) -> RouteDiff {
@@ -165,6 +165,10 @@ fn own(
         retry: Retry { initial_ms, max_ms },
         rsync_args,
         require_mount,
+        hooks: Hooks {
+            before: hook_before,
+            after: hook_after,
+        },
     } = old;
     let rules = (own_excludes(old_source, old), own_excludes(new_source, new));
     out.list(("exclude", Rescope), rules, |rule| rule.pattern.clone());
@@ -216,6 +220,11 @@ fn own(
     rsync_arguments(rsync_args, &new.rsync_args, out);
     let flags = (require_mount, &new.require_mount);
     out.value(("guard.requireMount", Retune), flags, written::flag);
+    let hook = |hook: &Option<Hook>| hook.as_ref().map(words::hook);
+    let hooks = (hook_before, &new.hooks.before);
+    out.optional(("hooks.before", Retune), hooks, hook);
+    let hooks = (hook_after, &new.hooks.after);
+    out.optional(("hooks.after", Retune), hooks, hook);
 }
 
 /// The excludes of a route that are not its source's: they follow these.

@@ -109,6 +109,7 @@ pub(super) fn route_sheet(explain: &Explain<'_>, source: &SourcePlan, route: &Ro
         row("next", next(explain, route)),
         row("carries", [words::attributes(route.attributes)]),
         row("limits", limits(route)),
+        row("hooks", hooks(route)),
     ];
     let commands = (explain.command_lines)(source, route);
     rows.push(Row {
@@ -231,6 +232,12 @@ fn next(explain: &Explain<'_>, route: &RoutePlan) -> Vec<String> {
         out.insert(0, "closed now: changes gather".into());
     }
     out
+}
+
+fn hooks(route: &RoutePlan) -> Vec<String> {
+    let all = route.hooks.all();
+    all.map(|(when, hook)| format!("{}: {}", when.word(), words::hook(hook)))
+        .collect()
 }
 
 fn limits(route: &RoutePlan) -> Vec<String> {

@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 
 use crate::manifest::unit;
 use crate::plan::{
-    Attributes, Compare, Compress, DeleteBudget, DeletePolicy, Durability, EventSet, OnStart,
-    Secret, SourceGuard,
+    Attributes, Compare, Compress, DeleteBudget, DeletePolicy, Durability, EventSet, Hook, OnError,
+    OnStart, Secret, SourceGuard,
 };
 use crate::schedule::{Schedule, Window, WindowRule};
 
@@ -275,6 +275,29 @@ pub(super) fn durability(durability: Durability) -> Option<&'static str> {
         Durability::Full => Some(
             "each file is on the disk before it takes its name, and everything before a transfer counts as done",
         ),
+    }
+}
+
+/// `/usr/local/bin/purge site`, ended after 30s, a failure is said`: one line.
+pub(in crate::plan) fn hook(hook: &Hook) -> String {
+    let run: Vec<String> = hook.run.iter().map(|word| quoted(word)).collect();
+    let failure = match hook.on_error {
+        OnError::Warn => "a failure is said",
+        OnError::Fail => "run again until it succeeds",
+    };
+    format!(
+        "{}; ended after {}; {failure}",
+        run.join(" "),
+        duration(hook.timeout_ms)
+    )
+}
+
+/// As a shell would have to be given it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 

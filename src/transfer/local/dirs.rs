@@ -15,6 +15,7 @@ use super::tree::{Dir, For};
 use super::xattrs;
 use crate::engine::RelPath;
 use crate::filter::Verdict;
+use crate::transfer::tally::Did;
 
 /// What the owner of a directory needs to work in it. Root needs none of it.
 const OWNER_ALL: u32 = 0o700;
@@ -60,6 +61,7 @@ impl Session<'_> {
             .source
             .dir(path, For::Reach)
             .map_err(|error| at_source("opening a directory of", error))?;
+        self.first_write()?;
         if there.is_some() {
             if self.filter.decide(path.as_bytes(), false).verdict == Verdict::Excluded {
                 return Err(Fault::Failed(
@@ -76,6 +78,7 @@ impl Session<'_> {
             stats.files += 1;
             stats.created += u64::from(there.is_none());
         });
+        self.tell(Did::Sent, path);
         let target = parent
             .child(path.name(), For::Reach)
             .map_err(|error| at_target("opening a directory of", error))?;
@@ -108,6 +111,7 @@ impl Session<'_> {
             xattrs,
             mode,
         };
+        self.first_metadata(&wanted, target.fd(), &current)?;
         attributes::apply(&self.keep, &wanted, target.fd().as_fd(), &current)
     }
 
@@ -132,6 +136,7 @@ impl Session<'_> {
                 stats.files += 1;
                 stats.attributes += 1;
             });
+            self.tell(Did::Sent, path);
         }
         Ok(())
     }

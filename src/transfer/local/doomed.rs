@@ -12,6 +12,7 @@ use super::fault::{Stop, at_target, vanished, words};
 use super::session::Session;
 use super::tree::{Dir, For};
 use crate::engine::RelPath;
+use crate::transfer::tally::Did;
 
 /// The paths that leave the target, sorted; each is deleted once.
 #[derive(Default)]
@@ -101,8 +102,12 @@ impl Session<'_> {
                 };
             }
             let Some((_, dir)) = &parent else { continue };
+            self.first_write()?;
             match remove(dir, path.name()) {
-                Ok(true) => self.report.count(|stats| stats.deleted += 1),
+                Ok(true) => {
+                    self.report.count(|stats| stats.deleted += 1);
+                    self.tell(Did::Deleted, &path);
+                }
                 Ok(false) => {}
                 Err(Errno::NOTEMPTY | Errno::EXIST) => {
                     if !self.doomed.kept().contains(&path) {

@@ -16,6 +16,7 @@ use super::tree::{Dir, For};
 use super::xattrs;
 use crate::engine::RelPath;
 use crate::filter::Verdict;
+use crate::transfer::tally::Did;
 use crate::transfer::temporary::is_temporary;
 
 /// The two directories that hold a name.
@@ -244,11 +245,13 @@ impl Session<'_> {
             xattrs,
             mode,
         };
+        self.first_metadata(&wanted, &theirs, there)?;
         if attributes::apply(&self.keep, &wanted, theirs.as_fd(), there)?.any() {
             self.report.count(|stats| {
                 stats.files += 1;
                 stats.attributes += 1;
             });
+            self.tell(Did::Sent, spot.path);
         }
         Ok(())
     }
@@ -267,6 +270,7 @@ impl Session<'_> {
         let Ok(dir) = self.target.dir(&parent, For::Reach) else {
             return Ok(false);
         };
+        self.first_write()?;
         let made = Temporary::other(&pair.target, |name| {
             rustix::fs::linkat(
                 dir.fd(),

@@ -43,6 +43,7 @@ mod crew;
 mod dirs;
 mod doomed;
 mod fault;
+mod first_write;
 mod grain;
 mod keep;
 mod leaf;
@@ -66,7 +67,9 @@ use std::path::Path;
 use crate::engine::{Job, Outcome};
 use crate::filter::Filter;
 use crate::transfer::batch::Batch;
+use crate::transfer::hook::Gate;
 use crate::transfer::progress::{Cancel, Progress};
+use crate::transfer::tally::Tally;
 
 /// One run to be made.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +84,10 @@ pub struct Request<'a> {
     pub batch: &'a Batch,
     /// The job it belongs to: policy, attributes and what bounds its deletions.
     pub job: &'a Job,
+    /// Who wants to know of each path.
+    pub tally: Option<&'a Tally>,
+    /// What is passed before the first write.
+    pub gate: Option<&'a Gate>,
 }
 
 /// Carries a batch out. Blocks until it is done, or soon after `cancel` was said.

@@ -124,13 +124,11 @@ impl Told {
             });
         }
         Outcome {
-            verdict,
             failed,
             again: again.into_iter().collect(),
             notes,
             stats,
-            mounts: None,
-            target: None,
+            ..Outcome::bare(verdict)
         }
     }
 }

@@ -13,10 +13,12 @@ use super::place::Temporary;
 use super::session::Session;
 use super::xattrs;
 use crate::plan::{DeletePolicy, Durability};
+use crate::transfer::tally::Did;
 
 impl Session<'_> {
     /// Makes the object anew and puts it in place; says which object it is.
     pub(super) fn send(&self, spot: &Spot<'_>) -> Result<Id, Fault> {
+        self.first_write()?;
         match spot.source.kind {
             Kind::File => self.send_file(spot),
             _ => self.send_other(spot),
@@ -149,6 +151,7 @@ impl Session<'_> {
             stats.files += 1;
             stats.created += u64::from(spot.there.is_none());
         });
+        self.tell(Did::Sent, spot.path);
         Ok(())
     }
 

@@ -24,7 +24,9 @@ use crate::engine::{Job, Outcome, RelPath, Verdict};
 use crate::filter::Filter;
 use crate::plan::{Compare, DeletePolicy, Durability};
 use crate::transfer::batch::{Act, Batch, Entry};
+use crate::transfer::hook::Gate;
 use crate::transfer::progress::{Cancel, Progress};
+use crate::transfer::tally::Tally;
 
 /// What every step of a run shares.
 pub(super) struct Session<'a> {
@@ -37,6 +39,8 @@ pub(super) struct Session<'a> {
     pub(super) from_marks: bool,
     pub(super) cancel: &'a Cancel,
     pub(super) progress: &'a Progress,
+    pub(super) tally: Option<&'a Tally>,
+    pub(super) gate: Option<(&'a Gate, &'a Batch)>,
     pub(super) copier: Copier<'a>,
     pub(super) links: Links,
     pub(super) report: Report,
@@ -85,6 +89,8 @@ impl<'a> Session<'a> {
             filter,
             batch,
             job,
+            tally,
+            gate,
         } = *request;
         let source = Tree::open(source_root).map_err(|error| {
             let message = format!(
@@ -94,7 +100,12 @@ impl<'a> Session<'a> {
             );
             Stop::retry("sourceMissing", message)
         })?;
-        let (target, made) = open_target(target_root)?;
+        let (target, made) = open_target(target_root, || match gate {
+            Some(gate) => gate
+                .open_for(batch)
+                .map_err(|verdict| Stop(Box::new(verdict))),
+            None => Ok(()),
+        })?;
         if source.id == target.id {
             let message = format!(
                 "the target `{}` is the source itself: name another directory",
@@ -112,6 +123,8 @@ impl<'a> Session<'a> {
             from_marks: batch.pass.is_none(),
             cancel,
             progress,
+            tally,
+            gate: gate.map(|gate| (gate, batch)),
             copier: Copier::new(throttle, cancel, progress),
             links: Links::default(),
             report: Report::default(),
@@ -330,7 +343,10 @@ impl<'a> Session<'a> {
 }
 
 /// Opens the target's root, or makes it in its existing parent; says whether it was made.
-fn open_target(path: &Path) -> Result<(Tree, bool), Stop> {
+fn open_target(
+    path: &Path,
+    first_write: impl FnOnce() -> Result<(), Stop>,
+) -> Result<(Tree, bool), Stop> {
     let refused = |error: Errno| {
         let shown = path.display();
         match error {
@@ -354,6 +370,7 @@ fn open_target(path: &Path) -> Result<(Tree, bool), Stop> {
     match Tree::open(path) {
         Ok(tree) => Ok((tree, false)),
         Err(Errno::NOENT) => {
+            first_write()?;
             match rustix::fs::mkdir(path, Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(error) => return Err(refused(error)),

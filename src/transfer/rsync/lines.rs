@@ -55,6 +55,8 @@ pub struct Item {
     pub bytes: u64,
     /// Its name under the root, without slash at the end.
     pub name: Vec<u8>,
+    /// A directory of which nothing but the time differs: something in it was changed.
+    pub only_time: bool,
 }
 
 /// What happened to an entry.
@@ -139,9 +141,13 @@ fn item(line: &[u8]) -> Option<Item> {
     let name = unescape(&rest[cut + 1..]);
     let name = name.strip_suffix(b"/").unwrap_or(&name);
     let name = name.strip_prefix(b"./").unwrap_or(name);
+    let flags = &what[2..];
+    let time = |flag: &u8| matches!(flag, b'.' | b't' | b' ');
+    let only_time = did == Did::Attributes && what[1] == b'd' && flags.iter().all(time);
     Some(Item {
         did,
         bytes,
+        only_time,
         name: if name == b"." {
             Vec::new()
         } else {

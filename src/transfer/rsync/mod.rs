@@ -6,6 +6,7 @@
 
 mod binary;
 mod daemon;
+mod foresee;
 pub mod invocation;
 pub mod judge;
 pub mod kind;
@@ -25,7 +26,8 @@ mod warm;
 mod tests;
 
 pub use binary::{Rsync, RsyncBinary};
-pub(crate) use perform::{preview, run};
+pub(crate) use foresee::preview;
+pub(crate) use perform::run;
 pub use probe::{probe, secret_trouble};
 pub use show::command_lines;
 pub(crate) use ssh::close;

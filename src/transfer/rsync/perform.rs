@@ -14,9 +14,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::Preview;
 use super::super::progress::{Cancel, Progress};
 use super::super::{Context, Prepared, refusal, source_empty};
+use super::foresee::Begun;
 use super::invocation::{Leave, Orders};
 use super::judge::{Case, Judged, judge, target_entries};
 use super::kind::{Kind, kind_of};
@@ -65,7 +65,12 @@ pub(crate) async fn run(
         progress,
     };
     let mut outcome = Outcome::bare(Verdict::Done);
-    match performer.perform(&mut outcome).await {
+    let performed = match performer.pass_the_gate(&mut outcome).await {
+        Ok(Begun::Yes) => performer.perform(&mut outcome).await,
+        Ok(Begun::NothingToDo) => Ok(()),
+        Err(verdict) => Err(verdict),
+    };
+    match performed {
         Ok(()) => performer.prepare(),
         Err(verdict) => outcome.verdict = verdict,
     }
@@ -82,54 +87,6 @@ fn is_crowded(trouble: &Trouble) -> bool {
     trouble.code == "busy" || trouble.message.contains("open refused by peer")
 }
 
-/// What the pass of a prepared job would do, by a dry run.
-pub(crate) async fn preview(
-    prepared: &Prepared,
-    context: &Context,
-    cancel: &Cancel,
-    progress: &Arc<Progress>,
-) -> Result<Preview, Verdict> {
-    let trouble = |code, message| {
-        Verdict::Permanent(Trouble {
-            code,
-            message,
-            soon: false,
-        })
-    };
-    context
-        .rsync
-        .get()
-        .await
-        .map_err(|message| trouble("noRsync", message))?;
-    let Some(kind) = kind_of(&prepared.job.route.target) else {
-        return Err(trouble("usage", "this target needs no rsync".to_string()));
-    };
-    let performer = Performer {
-        prepared,
-        context,
-        kind,
-        cancel,
-        progress,
-    };
-    let mut found = Preview::default();
-    for step in steps(
-        &prepared.batch,
-        prepared.job.route.delete != DeletePolicy::Never,
-    ) {
-        let mut report = Report::preview();
-        let code = performer.execute(&step, Leave::Count, &mut report).await?;
-        let case = performer.case(&step, Leave::Count);
-        let judged = judge(case, code, &report);
-        if judged.verdict != Verdict::Done {
-            return Err(judged.verdict);
-        }
-        found.target_entries += target_entries(case, &report).unwrap_or(0);
-        found.delete.extend(report.counted());
-        found.send.extend(report.sends.unwrap_or_default());
-    }
-    Ok(found)
-}
-
 /// Each path once; what failed is not also "again".
 fn tidy(outcome: &mut Outcome) {
     outcome.failed.sort_by(|a, b| a.path.cmp(&b.path));
@@ -140,12 +97,12 @@ fn tidy(outcome: &mut Outcome) {
     outcome.notes.dedup();
 }
 
-struct Performer<'a> {
-    prepared: &'a Prepared,
-    context: &'a Context,
-    kind: &'a dyn Kind,
-    cancel: &'a Cancel,
-    progress: &'a Arc<Progress>,
+pub(super) struct Performer<'a> {
+    pub(super) prepared: &'a Prepared,
+    pub(super) context: &'a Context,
+    pub(super) kind: &'a dyn Kind,
+    pub(super) cancel: &'a Cancel,
+    pub(super) progress: &'a Arc<Progress>,
 }
 
 impl Performer<'_> {
@@ -223,7 +180,7 @@ impl Performer<'_> {
             .is_ok())
     }
 
-    async fn let_through(
+    pub(super) async fn let_through(
         &self,
         leave: &DeleteLeave,
         target_entries: u64,
@@ -311,7 +268,7 @@ impl Performer<'_> {
     }
 
     /// How many entries the target has, by a dry pass over everything.
-    async fn target_entries(&self) -> Result<u64, Verdict> {
+    pub(super) async fn target_entries(&self) -> Result<u64, Verdict> {
         let act = Act::Reconcile {
             trust: true,
             delete: true,
@@ -330,7 +287,7 @@ impl Performer<'_> {
         Ok(self.count(&step).await?.target_entries.unwrap_or(0))
     }
 
-    fn case<'b>(&'b self, step: &'b Step, leave: Leave) -> Case<'b> {
+    pub(super) fn case<'b>(&'b self, step: &'b Step, leave: Leave) -> Case<'b> {
         let job = &self.prepared.job;
         Case {
             source: &job.source,
@@ -391,7 +348,7 @@ impl Performer<'_> {
         let Some(session) = taken else {
             return Ok(None);
         };
-        let mut report = Report::new(false);
+        let mut report = Report::told(&self.prepared.tally);
         let idle = Duration::from_millis(job.route.timeout_ms).min(warm::IDLE);
         let watched = Watched {
             deadlines: Deadlines { idle, total: TOTAL },
@@ -401,7 +358,7 @@ impl Performer<'_> {
         };
         match process::attend(session, &invocation, watched).await {
             End::Exit(code) => {
-                let judged = judge(self.case(step, leave), code, &report);
+                let judged = self.judged(step, leave, code, &report);
                 Ok(Some(judged).filter(|judged| judged.verdict == Verdict::Done))
             }
             End::Cancelled => Err(Verdict::Cancelled),
@@ -416,14 +373,27 @@ impl Performer<'_> {
         if let Some(judged) = self.warm(step, leave).await? {
             return Ok(judged);
         }
-        let mut report = Report::new(false);
+        let mut report = Report::told(&self.prepared.tally);
         let code = self.execute(step, leave, &mut report).await?;
-        let judged = judge(self.case(step, leave), code, &report);
+        let judged = self.judged(step, leave, code, &report);
         if judged.verdict == Verdict::Done {
             Ok(judged)
         } else {
             Err(judged.verdict)
         }
+    }
+
+    /// What rsync lists before it sends it may have failed.
+    fn judged(&self, step: &Step, leave: Leave, code: Option<i32>, report: &Report) -> Judged {
+        let judged = judge(self.case(step, leave), code, report);
+        if let Some(tally) = &self.prepared.tally {
+            judged
+                .failed
+                .iter()
+                .for_each(|failed| tally.take_out(&failed.path));
+            tally.settle();
+        }
+        judged
     }
 
     fn orders(&self) -> Orders<'_> {
@@ -439,7 +409,7 @@ impl Performer<'_> {
         }
     }
 
-    async fn execute(
+    pub(super) async fn execute(
         &self,
         step: &Step,
         leave: Leave,

@@ -1,8 +1,10 @@
 //! Everything that one run of rsync said, gathered while it runs, in bounded memory.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::super::progress::Progress;
+use super::super::tally::{self, Tally};
 use super::lines::{self, Did, Failed, Item, Line, Number};
 use crate::engine::RelPath;
 
@@ -67,6 +69,8 @@ pub struct Report {
     kept_lines: usize,
     /// Whether rsync itself counts the entries.
     counted: bool,
+    /// Who wants to know of each path.
+    tally: Option<Arc<Tally>>,
 }
 
 impl Report {
@@ -74,6 +78,14 @@ impl Report {
     pub fn new(count: bool) -> Report {
         Report {
             deletions: count.then(Vec::new),
+            ..Report::default()
+        }
+    }
+
+    /// The same, of a run that is no count: each path is told.
+    pub fn told(tally: &Option<Arc<Tally>>) -> Report {
+        Report {
+            tally: tally.clone(),
             ..Report::default()
         }
     }
@@ -155,6 +167,18 @@ impl Report {
     }
 
     fn item(&mut self, item: Item, progress: &Progress) {
+        if let Some(tally) = &self.tally
+            && !item.only_time
+            && let Some(path) = RelPath::new(&item.name)
+        {
+            let deleted = item.did == Did::Deleted;
+            let did = if deleted {
+                tally::Did::Deleted
+            } else {
+                tally::Did::Sent
+            };
+            tally.add(did, &path);
+        }
         if item.did == Did::Deleted {
             self.deleted += 1;
             if let Some(deletions) = &mut self.deletions {

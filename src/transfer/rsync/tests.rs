@@ -102,6 +102,7 @@ fn route(target: Target, delete: DeletePolicy) -> RoutePlan {
         },
         rsync_args: Vec::new(),
         require_mount: false,
+        hooks: Default::default(),
     }
 }
 

@@ -77,6 +77,7 @@ impl<'a> Bench<'a> {
                 owner_tag: "model".into(),
                 orphans: Vec::new(),
                 sessions: Default::default(),
+                log_files: false,
             },
         }
     }

@@ -162,6 +162,8 @@ impl<'a> Pair<'a> {
             mounts: Vec::new(),
             bandwidth: None,
             sweep: false,
+            trigger: "change",
+            owes: false,
         }
     }
 

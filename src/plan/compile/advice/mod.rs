@@ -8,6 +8,7 @@ mod budget;
 mod times;
 
 use super::collector::Collector;
+use super::hooks;
 use super::source::Lowered;
 
 /// Everything.
@@ -15,4 +16,5 @@ pub(super) fn check(lowered: &[Lowered<'_>], out: &mut Collector<'_>) {
     budget::unbounded(lowered, out);
     access::check(lowered, out);
     times::check(lowered, out);
+    hooks::without_timeout(lowered, out);
 }

@@ -1,0 +1,142 @@
+//! What a batch would do, by a dry run of the same runs: for `run --dry-run`, and to know whether a `before` hook is to be run.
+
+use std::sync::Arc;
+
+use super::super::Preview;
+use super::super::progress::{Cancel, Progress};
+use super::super::{Context, Prepared, refusal};
+use super::invocation::Leave;
+use super::judge::{judge, target_entries};
+use super::kind::kind_of;
+use super::perform::Performer;
+use super::report::Report;
+use super::steps::steps;
+use crate::engine::guard::DeleteRefusal;
+use crate::engine::{Changed, Hold, Outcome, Trouble, Verdict};
+use crate::plan::DeletePolicy;
+
+/// Whether the gate was passed.
+pub(super) enum Begun {
+    /// There is something to do, and it may be done.
+    Yes,
+    /// There is nothing to do: everything is in step.
+    NothingToDo,
+}
+
+/// What a dry run has told.
+#[derive(Default)]
+struct Foreseen {
+    preview: Preview,
+    /// Something could not be looked at, or rsync was seen to keep it to itself.
+    unsure: bool,
+}
+
+/// What the pass of a prepared job would do, by a dry run.
+pub(crate) async fn preview(
+    prepared: &Prepared,
+    context: &Context,
+    cancel: &Cancel,
+    progress: &Arc<Progress>,
+) -> Result<Preview, Verdict> {
+    let trouble = |code, message| {
+        Verdict::Permanent(Trouble {
+            code,
+            message,
+            soon: false,
+        })
+    };
+    context
+        .rsync
+        .get()
+        .await
+        .map_err(|message| trouble("noRsync", message))?;
+    let Some(kind) = kind_of(&prepared.job.route.target) else {
+        return Err(trouble("usage", "this target needs no rsync".to_string()));
+    };
+    let performer = Performer {
+        prepared,
+        context,
+        kind,
+        cancel,
+        progress,
+    };
+    performer.foresee().await.map(|foreseen| foreseen.preview)
+}
+
+impl Performer<'_> {
+    async fn foresee(&self) -> Result<Foreseen, Verdict> {
+        let mut found = Foreseen::default();
+        let deletes = self.prepared.job.route.delete != DeletePolicy::Never;
+        for step in steps(&self.prepared.batch, deletes) {
+            let mut report = Report::preview();
+            let code = self.execute(&step, Leave::Count, &mut report).await?;
+            let case = self.case(&step, Leave::Count);
+            let judged = judge(case, code, &report);
+            if judged.verdict != Verdict::Done {
+                return Err(judged.verdict);
+            }
+            found.unsure |= !judged.failed.is_empty() || !judged.again.is_empty();
+            let preview = &mut found.preview;
+            preview.target_entries += target_entries(case, &report).unwrap_or(0);
+            preview.delete.extend(report.counted());
+            preview.send.extend(report.sends.unwrap_or_default());
+        }
+        Ok(found)
+    }
+
+    /// Where there is a `before` hook: runs it, if the batch would write anything. rsync itself does not ask before it
+    /// writes, so that a dry run is made first. Where that tells of nothing, nothing is done; what changed since is another
+    /// mark's business.
+    pub(super) async fn pass_the_gate(&self, outcome: &mut Outcome) -> Result<Begun, Verdict> {
+        let Prepared {
+            job, gate, batch, ..
+        } = self.prepared;
+        let Some(gate) = gate else {
+            return Ok(Begun::Yes);
+        };
+        let Foreseen { preview, unsure } = self.foresee().await?;
+        // A dry run does not tell of every link that is to be made.
+        let unsure = unsure || job.route.attributes.hard_links;
+        if preview.send.is_empty() && preview.delete.is_empty() && !unsure {
+            let entries = Some(preview.target_entries);
+            outcome.stats.target_entries = entries.filter(|_| batch.pass.is_some());
+            return Ok(Begun::NothingToDo);
+        }
+        if !preview.delete.is_empty() {
+            self.would_be_let_through(&preview).await?;
+        }
+        let mut planned = Changed::default();
+        let names = preview.send.iter().filter(|path| !path.is_root());
+        names.for_each(|path| planned.add(path));
+        preview.delete.iter().for_each(|path| planned.add(path));
+        gate.open(planned).await?;
+        Ok(Begun::Yes)
+    }
+
+    /// What will be held needs no hook. It is counted and asked again before anything is deleted.
+    async fn would_be_let_through(&self, preview: &Preview) -> Result<(), Verdict> {
+        let (job, batch) = (&self.prepared.job, &self.prepared.batch);
+        refusal(job).await?;
+        let mut entries = job.deletes.target_entries;
+        if batch.pass.is_some() {
+            entries = Some(preview.target_entries);
+        }
+        let mut paths = preview.delete.clone();
+        paths.sort();
+        paths.dedup();
+        let leave = &job.deletes;
+        let mut asked = self
+            .let_through(leave, entries.unwrap_or(0), &paths)
+            .await?;
+        if let (Err(DeleteRefusal::Budget(_)), None) = (&asked, entries) {
+            let entries = self.target_entries().await?;
+            asked = self.let_through(leave, entries, &paths).await?;
+        }
+        asked.map_err(|refused| {
+            Verdict::Held(match refused {
+                DeleteRefusal::Budget(plan) => Hold::Deletes(plan),
+                DeleteRefusal::Empty(refusal) => Hold::Guard(refusal),
+            })
+        })
+    }
+}

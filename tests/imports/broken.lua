@@ -1,0 +1,2 @@
+sync { default.rsync, source = "/data,
+  target = "x::y" }
