@@ -18,7 +18,7 @@ use self::origins::Origins;
 use super::load::{check, drawn};
 use super::{exit, files};
 use crate::diagnostic::{self, Report, Severity, Sources};
-use crate::manifest::{Manifest, wire};
+use crate::manifest::{Manifest, Source, Target, wire};
 
 /// Prints the effective manifest with its defaults.
 #[derive(Args, Clone, Debug, Default)]
@@ -36,12 +36,21 @@ pub struct RenderArgs {
 
 /// What a manifest means, with every default, whichever way it is written.
 pub(super) fn meaning(manifest: &Manifest) -> wire::Manifest {
-    let mut origins = Origins {
-        sources: &Sources::new(),
+    effective::effective(manifest, &mut nowhere(&Sources::new()))
+}
+
+/// What one target of a source means.
+pub(super) fn meaning_of(source: &Source, target: &Target) -> wire::Target {
+    effective::target(source, target, &mut nowhere(&Sources::new()))
+}
+
+/// Origins that nobody asks for.
+fn nowhere(sources: &Sources) -> Origins<'_> {
+    Origins {
+        sources,
         of: BTreeMap::new(),
         path: Vec::new(),
-    };
-    effective(manifest, &mut origins)
+    }
 }
 
 /// Runs the command; the result is its exit code.
@@ -73,11 +82,7 @@ pub fn run(args: &RenderArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::R
         if index > 0 {
             text.push_str("---\n");
         }
-        let mut origins = Origins {
-            sources: &sources,
-            of: BTreeMap::new(),
-            path: Vec::new(),
-        };
+        let mut origins = nowhere(&sources);
         let effective = effective(manifest, &mut origins);
         match serde_yaml::to_string(&effective) {
             Ok(yaml) if args.origin => text.push_str(&origins.beside(&yaml)),

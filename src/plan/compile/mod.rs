@@ -59,15 +59,14 @@ pub struct Compiled {
 pub fn compile(manifests: &[Manifest], texts: &Sources, host: &HostFacts) -> Compiled {
     let (lowered, mut out) = lower(manifests, texts, Some(host));
     lints::host(host, &lowered, &mut out);
-    let mut diagnostics = out.finish();
-    manifest::allowed(manifests, &mut diagnostics);
+    let diagnostics = told(manifests, out);
     let valid = diagnostics
         .iter()
         .all(|diagnostic| diagnostic.severity != Severity::Error);
     let sources = lowered
         .into_iter()
         .filter(|lowered| lowered.runs_here)
-        .map(|lowered| lowered.plan);
+        .map(Lowered::planned);
     let plan = valid.then(|| Plan {
         sources: sources.map(|plan| (plan.name.clone(), plan)).collect(),
     });
@@ -76,18 +75,21 @@ pub fn compile(manifests: &[Manifest], texts: &Sources, host: &HostFacts) -> Com
 
 /// What is wrong with the manifests, whichever host they are for: a pure function of the files.
 pub fn check(manifests: &[Manifest], texts: &Sources) -> Vec<Diagnostic> {
-    let mut diagnostics = lower(manifests, texts, None).1.finish();
-    manifest::allowed(manifests, &mut diagnostics);
-    diagnostics
+    told(manifests, lower(manifests, texts, None).1)
 }
 
 /// As [`check`], with what can be run and is better done otherwise.
 pub fn review(manifests: &[Manifest], texts: &Sources) -> Vec<Diagnostic> {
     let (lowered, mut out) = lower(manifests, texts, None);
     advice::check(&lowered, &mut out);
+    told(manifests, out)
+}
+
+/// What was found, without what is allowed, and no more than is read.
+fn told(manifests: &[Manifest], out: Collector<'_>) -> Vec<Diagnostic> {
     let mut diagnostics = out.finish();
     manifest::allowed(manifests, &mut diagnostics);
-    diagnostics
+    manifest::readable(diagnostics)
 }
 
 fn lower<'a>(

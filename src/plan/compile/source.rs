@@ -6,7 +6,7 @@ use super::collector::Collector;
 use super::substitute::{self, Home, Variables};
 use super::{HostFacts, lints, path, route, rules};
 use crate::manifest::{self, EventName, Manifest};
-use crate::plan::{EventSet, SourceGuard, SourceName, SourcePlan};
+use crate::plan::{EventSet, RoutePlan, SourceGuard, SourceName, SourcePlan};
 
 /// How many of a source's hosts are held against other sources. A source on more hosts is one on any of them for that
 /// purpose, and each host looks again for itself; without a bound the work would grow with hosts times hosts.
@@ -17,8 +17,11 @@ pub(super) struct Lowered<'a> {
     pub manifest: &'a Manifest,
     pub source: &'a manifest::Source,
     /// Lowered for the host that is compiled for if it runs there, else for the first that it runs on. What was wrong is
-    /// left out of it, and among the diagnostics.
+    /// left out of it, and among the diagnostics. Its routes are in `routes`, its labels only where a plan is wanted.
     pub plan: SourcePlan,
+    /// As the targets are in `source`; none where it is not known where one leads. A list, because a map of one entry takes
+    /// the room of eleven, and a file may hold thousands of sources.
+    routes: Vec<Option<RoutePlan>>,
     /// Whether it is part of the plan.
     pub runs_here: bool,
     /// The hosts that it runs on; at least one, and at most [`HOMES`].
@@ -36,9 +39,7 @@ impl<'a> Lowered<'a> {
     }
 
     /// The targets that are in the plan, as written and as planned.
-    pub fn targets(
-        &self,
-    ) -> impl Iterator<Item = (usize, &'a manifest::Target, &crate::plan::RoutePlan)> {
+    pub fn targets(&self) -> impl Iterator<Item = (usize, &'a manifest::Target, &RoutePlan)> {
         (0..self.source.targets.len()).filter_map(|index| {
             let (target, route) = self.target(index)?;
             Some((index, target, route))
@@ -46,10 +47,20 @@ impl<'a> Lowered<'a> {
     }
 
     /// One of them.
-    pub fn target(&self, index: usize) -> Option<(&'a manifest::Target, &crate::plan::RoutePlan)> {
+    pub fn target(&self, index: usize) -> Option<(&'a manifest::Target, &RoutePlan)> {
         let target = self.source.targets.get(index)?;
-        let name = crate::plan::TargetName(target.name.value.clone());
-        Some((target, self.plan.routes.get(&name)?))
+        Some((target, self.routes.get(index)?.as_ref()?))
+    }
+
+    /// Its part of a plan.
+    pub fn planned(self) -> SourcePlan {
+        let routes = self.routes.into_iter().flatten();
+        SourcePlan {
+            routes: routes
+                .map(|route| (route.name.target.clone(), route))
+                .collect(),
+            ..self.plan
+        }
     }
 }
 
@@ -80,16 +91,17 @@ pub(super) fn lower<'a>(
     let filter = rules::source(source, &root, out);
     let events = events(source);
     lints::events(source, events, out);
-    let mut routes = BTreeMap::new();
+    let mut routes = Vec::with_capacity(source.targets.len());
     for target in &source.targets {
         let variables = Variables {
             target: Some(&target.name.value),
             ..variables
         };
-        if let Some(route) = route::lower(source, target, &root, &filter, variables, out) {
+        let route = route::lower(source, target, &root, &filter, variables, out);
+        if let Some(route) = &route {
             lints::route(source, target, events, route.delete, out);
-            routes.insert(route.name.target.clone(), route);
         }
+        routes.push(route);
     }
     let guard = &source.options.guard;
     let flag = |value: &Option<manifest::Spanned<bool>>, default: bool| {
@@ -106,12 +118,12 @@ pub(super) fn lower<'a>(
             allow_empty: flag(&guard.allow_empty, false),
             require_mount: flag(&guard.require_mount, false),
         },
-        labels: manifest
-            .labels
-            .iter()
+        labels: host
+            .into_iter()
+            .flat_map(|_| &manifest.labels)
             .map(|(name, value)| (name.clone(), value.value.clone()))
             .collect(),
-        routes,
+        routes: BTreeMap::new(),
     };
     let suspended = flag(&source.options.suspend, false);
     let runs_here = host.is_some() && on_this_host.is_some() && !suspended;
@@ -119,6 +131,7 @@ pub(super) fn lower<'a>(
         manifest,
         source,
         plan,
+        routes,
         runs_here,
         homes,
     }
