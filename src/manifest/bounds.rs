@@ -10,10 +10,12 @@ use super::target::Named;
 use super::yaml::{Kind, Node};
 use crate::diagnostic::{Code, Diagnostic, Place};
 
-/// Targets of a file, over all of its sources. Each has a plan of its own, with everything that it inherits.
-pub(super) const ROUTES_MAX: usize = 10_000;
+/// Routes of a file: targets, over all of its sources. Each has a plan of its own, with everything that it inherits.
+pub(super) const ROUTES_MAX: usize = 5_000;
 /// Patterns under sources and targets. A thousand sources with a hundred patterns each are more than anybody has.
 const PATTERNS_MAX: usize = 100_000;
+/// Items of the other lists in `defaults`, counted as often as they are taken.
+const TAKEN_MAX: usize = 100_000;
 /// Patterns of one source or target, with those that it takes: they are compiled together, and every path is held against them.
 const FILTER_PATTERNS_MAX: usize = 5_000;
 /// Labels of a document: each source's plan has all of them.
@@ -26,21 +28,38 @@ pub(super) fn fit(
     named: &[Named<'_>],
     start: &Place,
 ) -> bool {
-    let routes: usize = named
+    // A source that has none yet is one that is being written.
+    let routes = named
         .iter()
-        .map(|source| length(source.node, "targets"))
-        .sum();
+        .map(|source| length(source.node, "targets").max(1));
+    let routes: usize = routes.sum();
     reading.routes += routes;
     if reading.routes > ROUTES_MAX {
-        let message = format!("the file has {} targets", reading.routes);
+        let message = format!("the file has {} routes", reading.routes);
         let label = format!("a file may have {ROUTES_MAX}");
         let help = "spread the sources over several files of one directory";
         reading.report(too_large(message, start, label, help));
         return false;
     }
+    let (of_source, of_target) = (&defaults.source, &defaults.target);
+    let include = of_source.include.as_ref().map_or(0, Vec::len);
+    let hosts = of_source.hosts.as_ref().map_or(0, Vec::len);
+    let others = of_target.windows.len() + of_target.rsync_args.len();
+    let taken = hosts * named.len() + others * routes;
+    if taken > TAKEN_MAX {
+        let message =
+            format!("the sources and targets take {taken} items from lists in `defaults`");
+        let label = format!("a document may have {TAKEN_MAX}");
+        let help = "let fewer of them share long lists";
+        reading.report(too_large(message, start, label, help));
+        return false;
+    }
     let mut total = 0;
     for source in named {
-        let own = length(source.node, "include") + length(source.node, "exclude");
+        let own = match field(source.node, "include") {
+            Some(_) => length(source.node, "include"),
+            None => include,
+        } + length(source.node, "exclude");
         let of_source = defaults.source.exclude.len() + own;
         let mut most = (of_source, &source.key.at);
         total += of_source;

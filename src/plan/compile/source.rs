@@ -1,6 +1,7 @@
 //! One source: from what was written to what will happen.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::collector::Collector;
 use super::substitute::{self, Home, Variables};
@@ -16,16 +17,21 @@ const HOMES: usize = 16;
 pub(super) struct Lowered<'a> {
     pub manifest: &'a Manifest,
     pub source: &'a manifest::Source,
-    /// Lowered for the host that is compiled for if it runs there, else for the first that it runs on. What was wrong is
-    /// left out of it, and among the diagnostics. Its routes are in `routes`, its labels only where a plan is wanted.
-    pub plan: SourcePlan,
-    /// As the targets are in `source`; none where it is not known where one leads. A list, because a map of one entry takes
-    /// the room of eleven, and a file may hold thousands of sources.
-    routes: Vec<Option<RoutePlan>>,
+    /// For the host that is compiled for if it runs there, else for the first that it runs on.
+    pub part: Rc<Part>,
     /// Whether it is part of the plan.
     pub runs_here: bool,
     /// The hosts that it runs on; at least one, and at most [`HOMES`].
     pub homes: Vec<Home<'a>>,
+}
+
+/// What a source will do. What was wrong is left out of it, and among the diagnostics.
+pub(super) struct Part {
+    /// Without its routes and labels.
+    pub plan: SourcePlan,
+    /// As the targets are in the source; none where it is not known where one leads. A list, because a map of one entry
+    /// takes the room of eleven, and a file may hold thousands of sources.
+    pub routes: Vec<Option<RoutePlan>>,
 }
 
 impl<'a> Lowered<'a> {
@@ -49,17 +55,21 @@ impl<'a> Lowered<'a> {
     /// One of them.
     pub fn target(&self, index: usize) -> Option<(&'a manifest::Target, &RoutePlan)> {
         let target = self.source.targets.get(index)?;
-        Some((target, self.routes.get(index)?.as_ref()?))
+        Some((target, self.part.routes.get(index)?.as_ref()?))
     }
 
     /// Its part of a plan.
     pub fn planned(self) -> SourcePlan {
-        let routes = self.routes.into_iter().flatten();
+        let labels = self.manifest.labels.iter();
+        let routes = self.part.routes.iter().flatten();
         SourcePlan {
             routes: routes
-                .map(|route| (route.name.target.clone(), route))
+                .map(|route| (route.name.target.clone(), route.clone()))
                 .collect(),
-            ..self.plan
+            labels: labels
+                .map(|(name, value)| (name.clone(), value.value.clone()))
+                .collect(),
+            ..self.part.plan.clone()
         }
     }
 }
@@ -76,6 +86,43 @@ pub(super) fn lower<'a>(
         name: None,
         labels: None,
     });
+    let suspended = source.options.suspend.as_ref();
+    let suspended = suspended.is_some_and(|suspend| suspend.value);
+    let runs_here = host.is_some() && on_this_host.is_some() && !suspended;
+    // What names no host's fact is the same on each.
+    let own = on_this_host.is_some() && depends_on_host(source);
+    let known = if own { None } else { out.part(&source.name.at) };
+    let part = known.unwrap_or_else(|| {
+        let mark = out.mark();
+        let part = Rc::new(part(manifest, source, home, out));
+        out.counted.sources += 1;
+        if !own {
+            out.remember_part(&source.name.at, part.clone(), mark);
+        }
+        part
+    });
+    Lowered {
+        manifest,
+        source,
+        part,
+        runs_here,
+        homes,
+    }
+}
+
+/// Whether anything of it means something else on another host.
+fn depends_on_host(source: &manifest::Source) -> bool {
+    let urls = source.targets.iter().map(|target| &target.url.value.text);
+    urls.chain([&source.path.value])
+        .any(|text| substitute::depends_on_host(text))
+}
+
+fn part<'a>(
+    manifest: &'a Manifest,
+    source: &'a manifest::Source,
+    home: Home<'a>,
+    out: &mut Collector<'_>,
+) -> Part {
     let variables = Variables {
         manifest,
         source: &source.name.value,
@@ -118,23 +165,10 @@ pub(super) fn lower<'a>(
             allow_empty: flag(&guard.allow_empty, false),
             require_mount: flag(&guard.require_mount, false),
         },
-        labels: host
-            .into_iter()
-            .flat_map(|_| &manifest.labels)
-            .map(|(name, value)| (name.clone(), value.value.clone()))
-            .collect(),
+        labels: BTreeMap::new(),
         routes: BTreeMap::new(),
     };
-    let suspended = flag(&source.options.suspend, false);
-    let runs_here = host.is_some() && on_this_host.is_some() && !suspended;
-    Lowered {
-        manifest,
-        source,
-        plan,
-        routes,
-        runs_here,
-        homes,
-    }
+    Part { plan, routes }
 }
 
 /// The hosts that it runs on, the one that is compiled for first.
