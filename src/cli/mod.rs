@@ -16,6 +16,7 @@ pub mod files;
 mod fix;
 pub mod fleet;
 pub mod git;
+mod git_run;
 pub mod init;
 pub mod load;
 pub mod man;

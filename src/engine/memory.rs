@@ -19,6 +19,17 @@ pub struct Memory {
     pub sources: BTreeMap<SourceName, SourceMemory>,
     /// Of the routes.
     pub routes: BTreeMap<RouteName, RouteMemory>,
+    /// What the routes' last transfers deleted, oldest first: it counts against their budgets as if nobody had started anew.
+    pub spent: BTreeMap<RouteName, Vec<Spending>>,
+}
+
+/// What a transfer used up of its route's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What it deleted, less what it created.
+    pub net: i64,
 }
 
 /// What is remembered of a source.

@@ -43,12 +43,13 @@ mod survey;
 mod surveying;
 mod time;
 
+pub use budget::SPENT_FOR;
 pub use change_set::MARKS_MAX;
 pub use core::Engine;
 pub use dirt::{Dirt, Mark};
 pub use input::*;
 pub use job::*;
-pub use memory::{Commit, Memory, Parking, RouteMemory, SourceMemory};
+pub use memory::{Commit, Memory, Parking, RouteMemory, SourceMemory, Spending};
 pub use notice::{Notice, WatchId, WatchReport, WatchedBy};
 pub use path::{RelPath, escape};
 pub use survey::{Heard, Release, Survey, SurveyId, SurveyScope, Surveyed, Told};

@@ -34,6 +34,7 @@ mod record;
 mod run;
 mod schema;
 mod seal;
+mod spent;
 mod start;
 mod store;
 mod trouble;
