@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod reload;
+mod reload_kills;
 mod restart;
 mod running_plan;
 mod schedules;
