@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::render;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Source};
 
 /// Lists that are sets: their order means nothing.
 const SETS: [&str; 7] = [
@@ -22,6 +22,10 @@ const SETS: [&str; 7] = [
     "days",
 ];
 
+/// Where the targets of a source go. In a text of JSON it stands nowhere else: within a value its quotes would be escaped,
+/// and no mapping but this one is empty.
+const TARGETS: &str = "\"targets\":{}";
+
 /// In hexadecimal digits.
 pub(super) fn digest(manifests: &[Manifest]) -> String {
     let mut sources: Vec<[u8; 32]> = manifests.iter().flat_map(sources).collect();
@@ -33,21 +37,48 @@ pub(super) fn digest(manifests: &[Manifest]) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// Each source with what its document says of all of them. One at a time: what a source means is far longer than it is.
+/// Each source with what its document says of all of them. One at a time, and of it one target at a time: what is meant
+/// is far longer than what is written.
 fn sources(manifest: &Manifest) -> impl Iterator<Item = [u8; 32]> {
     manifest.sources.iter().map(|source| {
         let alone = Manifest {
-            sources: vec![source.clone()],
+            sources: vec![Source {
+                name: source.name.clone(),
+                path: source.path.clone(),
+                options: source.options.clone(),
+                targets: Vec::new(),
+            }],
             // Why a warning is not shown changes nothing that is done.
             allow: BTreeMap::new(),
             name: manifest.name.clone(),
             labels: manifest.labels.clone(),
             at: manifest.at.clone(),
         };
-        let mut value = json!(render::meaning(&alone));
-        in_order(&mut value);
-        *blake3::hash(value.to_string().as_bytes()).as_bytes()
+        let text = ordered(json!(render::meaning(&alone)));
+        let (before, after) = text
+            .split_once(TARGETS)
+            .expect("a source without targets has an empty mapping of them");
+        let mut targets: Vec<_> = source.targets.iter().collect();
+        targets.sort_unstable_by_key(|target| &target.name.value);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(before.as_bytes());
+        hasher.update(b"\"targets\":{");
+        for (at, target) in targets.into_iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            let name = json!(target.name.value);
+            let meant = ordered(json!(render::meaning_of(source, target)));
+            hasher.update(format!("{comma}{name}:{meant}").as_bytes());
+        }
+        hasher.update(b"}");
+        hasher.update(after.as_bytes());
+        *hasher.finalize().as_bytes()
     })
+}
+
+/// A text that is the same in whichever order the parts were given.
+fn ordered(mut value: Value) -> String {
+    in_order(&mut value);
+    value.to_string()
 }
 
 /// Sorts whatever has no order of its own, from the inside out.

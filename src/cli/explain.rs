@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::exit;
 use crate::diagnostic::{Code, Entry, LINTS, Lint, REGISTRY, Severity, Within, example};
-use crate::manifest::{Key, keys, keys_named};
+use crate::manifest::{Key, agent_keys, keys, keys_named};
 
 /// The flags of `explain`.
 #[derive(Debug, Args)]
@@ -94,7 +94,8 @@ fn lints() -> String {
 }
 
 fn paths() -> String {
-    keys().iter().map(|key| format!("{}\n", key.path)).collect()
+    let all = keys().into_iter().chain(agent_keys());
+    all.map(|key| format!("{}\n", key.path)).collect()
 }
 
 /// Keys that mean the same in several places are described once.
@@ -131,7 +132,7 @@ fn described(found: &[Key]) -> String {
 fn unknown(asked: &str) -> String {
     let shown = asked.escape_default();
     let last = asked.rsplit('.').next().unwrap_or_default();
-    let all = keys();
+    let all = [keys(), agent_keys()].concat();
     let names = all.iter().filter_map(|key| key.path.rsplit('.').next());
     let names = names.chain(LINTS.iter().map(|lint| lint.name));
     let near = names

@@ -5,7 +5,7 @@
 //! YAML is taken back.
 
 use crate::diagnostic::{Code, Diagnostic, applied};
-use crate::manifest::SourceFile;
+use crate::manifest::{self, SourceFile};
 
 use super::load::review;
 
@@ -21,8 +21,24 @@ pub(super) struct Fixed {
     pub made: usize,
 }
 
-/// Makes the fixes of all files.
+/// Makes the fixes of all manifests.
 pub(super) fn fixed(files: &[SourceFile]) -> Vec<Fixed> {
+    fixed_by(files, |files| review(files).1)
+}
+
+/// Makes the fixes of agent files.
+pub(super) fn fixed_agents(files: &[SourceFile]) -> Vec<Fixed> {
+    fixed_by(files, |files| {
+        let found = files.iter().map(|file| manifest::load_agent(file).1);
+        found.flatten().collect()
+    })
+}
+
+fn fixed_by(files: &[SourceFile], judge: impl Fn(&[SourceFile]) -> Vec<Diagnostic>) -> Vec<Fixed> {
+    let judged = |fixed: &[Fixed]| {
+        let files: Vec<SourceFile> = fixed.iter().map(|item| item.file.clone()).collect();
+        judge(&files)
+    };
     let mut fixed: Vec<Fixed> = files
         .iter()
         .map(|file| Fixed {
@@ -60,11 +76,6 @@ pub(super) fn fixed(files: &[SourceFile]) -> Vec<Fixed> {
         diagnostics = after;
     }
     fixed
-}
-
-fn judged(fixed: &[Fixed]) -> Vec<Diagnostic> {
-    let files: Vec<SourceFile> = fixed.iter().map(|item| item.file.clone()).collect();
-    review(&files).1
 }
 
 /// How much of a file is not even YAML.

@@ -156,9 +156,10 @@ impl Fleet {
         known: &[Diagnostic],
     ) -> Vec<Diagnostic> {
         let texts = load::drawn(files, &[]);
+        let mut compiler = plan::Compiler::new(manifests, &texts);
         let mut found: Vec<(Diagnostic, Vec<String>)> = Vec::new();
         for host in self.hosts(manifests) {
-            let compiled = plan::compile(manifests, &texts, &self.facts(&host, &[files]));
+            let compiled = compiler.compile(&self.facts(&host, &[files]));
             for diagnostic in compiled.diagnostics {
                 // Sources may be suspended; and that a host which nothing names has nothing to do is as it should be.
                 let idle = diagnostic.code == Code::NoRoutes

@@ -6,21 +6,17 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
 
 use super::files::{Inputs, MAX_FILES};
+use super::git_run::run;
 use crate::diagnostic::Code;
 use crate::engine::escape;
 use crate::manifest::{MAX_FILE_BYTES, SourceFile};
 
 /// What git may answer that is not a file's content: a directory's listing, with names of 255 bytes.
 const LISTING_MAX: usize = 64 << 20;
-/// What is kept of git's complaints.
-const COMPLAINT_MAX: u64 = 4 << 10;
 /// Hex digits of a commit that people compare.
 const SHORT: usize = 12;
 
@@ -364,79 +360,4 @@ fn program() -> Result<PathBuf, String> {
         .map(|directory| directory.join("git"))
         .find(|program| program.is_file())
         .ok_or_else(|| "cannot read a revision: there is no `git` on this host".to_owned())
-}
-
-/// Runs git in a directory; what it printed, or why not.
-fn run(
-    git: &Path,
-    directory: &Path,
-    args: &[&str],
-    input: &[u8],
-    answer_max: usize,
-) -> Result<Vec<u8>, String> {
-    let mut command = Command::new(git);
-    command
-        .arg("--no-pager")
-        .arg("--literal-pathspecs")
-        .args(args);
-    command.current_dir(directory);
-    command.env_clear();
-    // Which repositories of other users are trusted is in its user's settings.
-    for name in ["HOME", "XDG_CONFIG_HOME", "PATH"] {
-        command.envs(std::env::var_os(name).map(|value| (name, value)));
-    }
-    command.envs([
-        ("LC_ALL", "C"),
-        ("GIT_OPTIONAL_LOCKS", "0"),
-        ("GIT_TERMINAL_PROMPT", "0"),
-        // A partial clone would ask its origin for what it has not.
-        ("GIT_NO_LAZY_FETCH", "1"),
-    ]);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .map_err(|error| format!("cannot start `{}`: {error}", git.display()))?;
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (mut answer, mut complaint) = (Vec::new(), Vec::new());
-    let bound = answer_max as u64 + 1;
-    let read = thread::scope(|scope| {
-        scope.spawn(move || {
-            // One that ends early has said why.
-            stdin.map(|mut stdin| stdin.write_all(input))
-        });
-        let complaints = scope.spawn(|| {
-            let Some(mut stderr) = stderr else { return };
-            // The rest is read too, or git would wait for it to be.
-            let _ = stderr
-                .by_ref()
-                .take(COMPLAINT_MAX)
-                .read_to_end(&mut complaint);
-            let _ = std::io::copy(&mut stderr, &mut std::io::sink());
-        });
-        let read = stdout.map_or(Ok(0), |stdout| stdout.take(bound).read_to_end(&mut answer));
-        if answer.len() > answer_max {
-            // It is not needed any more, and may be gone already.
-            let _ = child.kill();
-        }
-        let _ = complaints.join();
-        read
-    });
-    let ended = child
-        .wait()
-        .map_err(|error| format!("cannot wait for git: {error}"))?;
-    read.map_err(|error| format!("cannot read what git says: {error}"))?;
-    if answer.len() > answer_max {
-        return Err(format!("git says more than {answer_max} bytes"));
-    }
-    if !ended.success() {
-        let text = String::from_utf8_lossy(&complaint);
-        let first = text.lines().find(|line| !line.trim().is_empty());
-        let first = first.unwrap_or("it failed without a word");
-        let first = first.strip_prefix("fatal: ").unwrap_or(first);
-        return Err(format!("git: {}", first.escape_debug()));
-    }
-    Ok(answer)
 }

@@ -82,17 +82,32 @@ impl Parsed {
     /// The plan of one host. Where the reading has errors, what could be read is still held against itself, so that
     /// everything is said at once.
     pub fn compile(&self, facts: &HostFacts) -> Compiled {
+        let texts = self.texts();
+        let mut compiler = plan::Compiler::new(&self.manifests, &texts);
+        self.compile_with(&mut compiler, facts)
+    }
+
+    /// The texts that a [`plan::Compiler`] of [`manifests`](Self::manifests) wants.
+    pub fn texts(&self) -> Sources {
+        drawn(&self.files, &[])
+    }
+
+    /// As [`compile`](Self::compile), with a compiler that knows the manifests from other hosts.
+    pub fn compile_with(&self, compiler: &mut plan::Compiler<'_>, facts: &HostFacts) -> Compiled {
         let mut plan = None;
         let mut diagnostics = self.diagnostics.clone();
-        let texts = drawn(&self.files, &[]);
         if has_errors(&diagnostics) {
-            diagnostics.extend(plan::check(&self.manifests, &texts));
+            diagnostics.extend(plan::check(&self.manifests, &self.texts()));
         } else {
-            let compiled = plan::compile(&self.manifests, &texts, facts);
+            let compiled = compiler.compile(facts);
             plan = compiled.plan;
             diagnostics.extend(compiled.diagnostics);
         }
-        let texts = drawn(&self.files, &diagnostics);
+        // Where there is nothing to show, there is nothing to show it in.
+        let texts = match diagnostics.is_empty() {
+            true => Sources::new(),
+            false => drawn(&self.files, &diagnostics),
+        };
         Compiled {
             plan,
             diagnostics,

@@ -16,6 +16,7 @@ pub mod files;
 mod fix;
 pub mod fleet;
 pub mod git;
+mod git_run;
 pub mod history;
 pub mod import;
 pub mod init;
@@ -109,7 +110,7 @@ pub enum Command {
     Render(render::RenderArgs),
     /// Say whether paths are included, and by which rule
     Match(match_::MatchArgs),
-    /// Print the JSON Schema of manifests
+    /// Print the JSON Schema of manifests, or of agent files
     Schema(schema::SchemaArgs),
     /// Keep every target in step with its source, until ended
     Run(run::RunArgs),

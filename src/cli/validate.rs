@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::digest::digest;
 use super::files::{self, Inputs, Replacement, STDIN};
-use super::fix::{Fixed, fixed};
+use super::fix::{Fixed, fixed, fixed_agents};
 use super::fleet::Fleet;
 use super::load::{drawn, review};
 use super::{exit, rewrite};
@@ -69,14 +69,19 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write, err: &mut dyn Write) -> io:
     let mut inputs = files::read(&args.paths, &args.replace);
     let judged = if args.fix {
         let fixed = fixed(&inputs.files);
+        let agents = args.agents.as_deref();
+        let agents = agents.map(|path| files::read(&[path.to_owned()], &[]));
+        let agents = agents.unwrap_or_default();
+        let mended = fixed_agents(&agents.files);
         if args.dry_run {
-            for (item, was) in fixed.iter().zip(&inputs.files) {
+            let all = fixed.iter().zip(&inputs.files);
+            for (item, was) in all.chain(mended.iter().zip(&agents.files)) {
                 out.write_all(difference(was, item).as_bytes())?;
             }
             // The files are as they were, and so is what is said of them.
             return report(args, inputs, err);
         }
-        let refused = write(&fixed, &inputs, out, err)?;
+        let refused = write(&fixed, &inputs, out, err)? | write(&mended, &agents, out, err)?;
         for (item, file) in fixed.into_iter().zip(&mut inputs.files) {
             *file = item.file;
         }
@@ -342,6 +347,35 @@ mod tests {
             ..ValidateArgs::default()
         };
         check_run(&args, exit::NEGATIVE, &["a.yaml:3:21"]);
+    }
+
+    #[test]
+    fn agent_files_are_mended_too() {
+        let wrong = "apiVersion: heliostat/v1\nkind: Agent # of web1\nwatchManifest: true\nwatch: fanotfy\n";
+        let right = wrong
+            .replace("watchManifest:", "watchManifests:")
+            .replace("fanotfy", "fanotify");
+        let (manifests, agents) = (folder(&[("a.yaml", GOOD)]), folder(&[("web1.yaml", wrong)]));
+        let args = ValidateArgs {
+            paths: vec![manifests.path().to_owned()],
+            agents: Some(agents.path().to_owned()),
+            fix: true,
+            dry_run: true,
+            ..ValidateArgs::default()
+        };
+        check_run(
+            &args,
+            exit::NEGATIVE,
+            &["-watch: fanotfy\n", "+watch: fanotify\n"],
+        );
+        let text = || fs::read_to_string(agents.path().join("web1.yaml")).unwrap();
+        assert_eq!(text(), wrong);
+        let args = ValidateArgs {
+            dry_run: false,
+            ..args
+        };
+        check_run(&args, exit::GOOD, &["valid: 2 files"]);
+        assert_eq!(text(), right);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::route::Route;
-use super::{DeleteLeave, DeletePlan, Now, Stats};
+use super::{DeleteLeave, DeletePlan, Now, Spending, Stats};
 
 /// Deletions count against the budget for so long, so that a removal cut into many batches is still one removal.
 pub const SPENT_FOR: Duration = Duration::from_secs(60);
@@ -30,6 +30,18 @@ impl Route {
             target_entries: self.target_entries,
             approved,
         }
+    }
+
+    /// What was used up before this start: a restart is no new budget. A clock that was put back makes nothing older.
+    pub fn recall_spent(&mut self, spent: &[Spending], now: Now) {
+        let recalled = spent.iter().filter_map(|one| {
+            let age = Duration::try_from(now.wall.duration_since(one.at)).unwrap_or_default();
+            // The time since the start may be shorter than what is to be remembered: then it counts from there.
+            (age <= SPENT_FOR).then(|| (now.mono.saturating_sub(age), one.net))
+        });
+        let mut all: Vec<(Duration, i64)> = recalled.collect();
+        all.extend(self.spent.drain(..));
+        self.spent = all.into();
     }
 
     /// Books what a transfer did.

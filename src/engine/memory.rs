@@ -23,6 +23,17 @@ pub struct Memory {
     pub pauses: BTreeMap<RouteName, Pause>,
     /// Routes to whose `after` hook nothing is owed.
     pub settled_hooks: BTreeSet<RouteName>,
+    /// What the routes' last transfers deleted, oldest first: it counts against their budgets as if nobody had started anew.
+    pub spent: BTreeMap<RouteName, Vec<Spending>>,
+}
+
+/// What a transfer used up of its route's budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spending {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What it deleted, less what it created.
+    pub net: i64,
 }
 
 /// What is remembered of a source.

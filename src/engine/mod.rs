@@ -49,6 +49,7 @@ mod surveying;
 mod time;
 mod why;
 
+pub use budget::SPENT_FOR;
 pub use change_set::MARKS_MAX;
 pub use changed::{Changed, Known};
 pub use core::Engine;
@@ -57,7 +58,7 @@ pub use glimpse::Glimpse;
 pub use hooking::{HookJob, Hooked, broken_off};
 pub use input::*;
 pub use job::*;
-pub use memory::{Commit, Memory, Parking, RouteMemory, SourceMemory};
+pub use memory::{Commit, Memory, Parking, RouteMemory, SourceMemory, Spending};
 pub use notice::{Notice, WatchId, WatchReport, WatchedBy};
 pub use path::{RelPath, escape};
 pub use pause::{PAUSE_MAX, PAUSE_MIN, Pause, PauseWish};

@@ -140,6 +140,9 @@ impl Engine {
             route.doubt_hook(at.stamp);
         }
         route.spent = self.reloads.spent(&plan.target);
+        if let Some(spent) = at.memory.spent.get(&plan.name) {
+            route.recall_spent(spent, at.now);
+        }
         // Where the watch does not stand yet, that it stands says what is to be done.
         let stands = of_source.is_some_and(|source| source.report.is_some());
         if stands && plan.rescan.on_start != OnStart::Never {

@@ -75,10 +75,7 @@ impl Filter {
             ));
         }
         if rsync.iter().map(String::len).sum::<usize>() > RSYNC_BYTES_MAX {
-            return Err(PatternError::new(
-                format!("the patterns are more than {RSYNC_BYTES_MAX} bytes to rsync"),
-                "use fewer patterns, or fewer `{…}` in them",
-            ));
+            return Err(too_long());
         }
         Ok(Filter(Arc::new(Compiled {
             spec: spec.clone(),
@@ -188,6 +185,7 @@ impl fmt::Debug for Filter {
 /// The patterns of each rule, with the rule's place.
 fn parse_all(rules: &[Rule]) -> Result<Vec<(usize, Pattern)>, PatternError> {
     let mut all = Vec::new();
+    let mut bytes = 0;
     for (place, rule) in rules.iter().enumerate() {
         let patterns = parse(&rule.pattern).map_err(|error| PatternError {
             message: format!(
@@ -197,9 +195,21 @@ fn parse_all(rules: &[Rule]) -> Result<Vec<(usize, Pattern)>, PatternError> {
             ),
             help: error.help,
         })?;
+        // None takes fewer bytes to rsync than it has atoms: what would be refused for that is not spelled out first.
+        bytes += patterns.iter().map(Pattern::atoms).sum::<usize>();
+        if bytes > RSYNC_BYTES_MAX {
+            return Err(too_long());
+        }
         all.extend(patterns.into_iter().map(|pattern| (place, pattern)));
     }
     Ok(all)
+}
+
+fn too_long() -> PatternError {
+    PatternError::new(
+        format!("the patterns are more than {RSYNC_BYTES_MAX} bytes to rsync"),
+        "use fewer patterns, or fewer `{…}` in them",
+    )
 }
 
 fn globs(patterns: &[(usize, Pattern)]) -> Result<Globs, PatternError> {

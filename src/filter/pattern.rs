@@ -71,6 +71,15 @@ pub(super) enum Atom {
 }
 
 impl Pattern {
+    /// How much of it there is: letters, wildcards and sets.
+    pub(super) fn atoms(&self) -> usize {
+        let of_part = |part: &Part| match part {
+            Part::Deep => 1,
+            Part::Name(atoms) => atoms.len(),
+        };
+        self.parts.iter().map(of_part).sum()
+    }
+
     /// Whether it matches every path.
     pub(super) fn is_everything(&self) -> bool {
         self.floating && !self.dir_only && self.parts == [Part::Name(vec![Atom::Many])]

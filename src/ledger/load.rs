@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, Error, OptionalExtension, Row, ffi, params};
 
 use super::record::{Header, RouteRecord, RowSet, unseal_mounts};
+use super::spent;
 use super::store::MARKS_BYTES_MAX;
 use crate::engine::{Memory, RelPath};
 use crate::plan::{RouteName, SourceName, TargetName};
@@ -33,6 +34,7 @@ pub fn load(connection: &Connection) -> rusqlite::Result<Loaded> {
     let headers = headers(connection, &mut loaded)?;
     mounts(connection, &mut loaded)?;
     routes(connection, &headers, &mut loaded)?;
+    loaded.memory.spent = spent::load(connection)?;
     let used: BTreeSet<RowSet> = headers.iter().map(|(_, header)| header.rows).collect();
     let mut next =
         connection.prepare("SELECT rowset FROM rows WHERE rowset > ?1 ORDER BY rowset LIMIT 1")?;

@@ -35,6 +35,7 @@ mod record;
 mod run;
 mod schema;
 mod seal;
+mod spent;
 mod start;
 mod store;
 mod trouble;

@@ -6,7 +6,9 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::*;
-use crate::engine::{Commit, Dirt, MARKS_MAX, Mark, RelPath, RouteMemory, SurveyId};
+use jiff::Timestamp;
+
+use crate::engine::{Commit, Dirt, MARKS_MAX, Mark, RelPath, RouteMemory, Stats, SurveyId};
 use crate::plan::{Compare, RouteName, SourceName, TargetName};
 
 fn path(text: &str) -> RelPath {
@@ -367,4 +369,48 @@ fn rows_that_are_gone_give_the_file_back() {
     let ledger = Ledger::open(directory.path()).ledger;
     let rows = ledger.rows(&source()).unwrap();
     assert_eq!(rows.row(&path("a")), Some(b"a2".into()));
+}
+
+#[test]
+fn the_last_minutes_deletions_are_told_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let route = |target: &str| RouteName {
+        source: source(),
+        target: TargetName(target.into()),
+    };
+    let run = |target: &str, second: i64, trigger: &str, deleted: u64, created: u64| Run {
+        at: Timestamp::from_second(second).unwrap(),
+        trigger: trigger.into(),
+        stats: Stats {
+            deleted,
+            created,
+            ..Stats::default()
+        },
+        ..Run::example(route(target))
+    };
+    let ledger = Ledger::open(directory.path()).ledger;
+    for run in [
+        run("a", 100, "change", 7, 0),
+        run("a", 150, "change", 2, 5),
+        run("b", 160, "change", 3, 0),
+        run("b", 170, "approve", 9, 0),
+        run("a", 190, "change", 4, 0),
+        run("b", 195, "change", 1, 0),
+        run("c", 200, "change", 0, 0),
+    ] {
+        ledger.book(run);
+    }
+    assert!(ledger.close());
+    let spent = Ledger::open(directory.path()).memory.spent;
+    let of = |target: &str| -> Vec<(i64, i64)> {
+        let of = spent.get(&route(target)).into_iter().flatten();
+        of.map(|one| (one.at.as_second(), one.net)).collect()
+    };
+    assert_eq!(
+        of("a"),
+        [(150, -3), (190, 4)],
+        "older than a minute is free"
+    );
+    assert_eq!(of("b"), [(195, 1)], "what was approved is free");
+    assert_eq!(spent.len(), 2);
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use super::bounds::LABELS_MAX;
 use super::fields::Fields;
 use super::mend::Meant;
 use super::reading::{Reading, describe, near};
 use super::source;
 pub(super) use super::source::Defaults;
-use super::target::{self, Named, names};
+use super::target::{self, names};
 use super::yaml::{Kind, Node};
-use super::{Agent, Manifest, Spanned, agent, name, unused};
+use super::{Agent, Manifest, Spanned, agent, bounds, name, unused};
 use crate::diagnostic::{Code, Diagnostic, LINTS, Lint, Place, Severity};
 
 /// The only one yet.
@@ -160,7 +161,9 @@ fn manifest(reading: &mut Reading<'_>, mut fields: Fields<'_>, node: &Node) -> O
         ],
     );
     let named = sources_field.and_then(|field| names(reading, "sources", field.node))?;
-    let defaults = spread(reading, defaults, &named, node);
+    if !bounds::fit(reading, &defaults, &named, &first_line(node)) {
+        return None;
+    }
     let sources: Vec<_> = named
         .into_iter()
         .filter_map(|named| source::source(reading, named, &defaults))
@@ -263,6 +266,12 @@ pub(super) fn labels(
     let Kind::Mapping(entries) = &node.kind else {
         return reading.wrong_type(key, "a mapping of texts", node);
     };
+    if entries.len() > LABELS_MAX {
+        let message = format!("{} labels", entries.len());
+        let label = format!("there may be {LABELS_MAX}");
+        reading.wrong(Code::BadLabel, &entries[LABELS_MAX].0.at, message, label);
+        return None;
+    }
     let mut labels = BTreeMap::new();
     for (key, node) in entries {
         if !name::label_key(&key.text) {
@@ -335,52 +344,6 @@ fn elsewhere() -> Vec<(&'static str, &'static str)> {
     let source = SOURCE.iter().map(|key| (*key, "`defaults.source`"));
     let target = TARGET.iter().map(|key| (*key, "`defaults.target`"));
     source.chain(target).collect()
-}
-
-/// The defaults, unless they would be written out so often that the whole is far longer than what was written.
-fn spread(
-    reading: &mut Reading<'_>,
-    defaults: Defaults,
-    named: &[Named<'_>],
-    node: &Node,
-) -> Defaults {
-    /// Patterns under sources and targets. A thousand sources with a hundred patterns each are more than anybody has.
-    const PATTERNS_MAX: usize = 100_000;
-    let field = |node: &Node, name: &str| match &node.kind {
-        Kind::Mapping(entries) => {
-            entries
-                .iter()
-                .find(|(key, _)| key.text == name)
-                .map_or(0, |(_, node)| match &node.kind {
-                    Kind::Mapping(entries) => entries.len(),
-                    Kind::Sequence(items) => items.len(),
-                    _ => 0,
-                })
-        }
-        _ => 0,
-    };
-    let total: usize = named
-        .iter()
-        .map(|named| {
-            let own = field(named.node, "include") + field(named.node, "exclude");
-            let of_source = defaults.source.exclude.len() + own;
-            let of_target = of_source + defaults.target.exclude.len();
-            of_source + field(named.node, "targets") * of_target
-        })
-        .sum();
-    if total <= PATTERNS_MAX {
-        return defaults;
-    }
-    let message =
-        format!("the sources and targets have {total} patterns, with those that they take");
-    let problem = Diagnostic::new(Code::TooLarge, message)
-        .primary(
-            &first_line(node),
-            format!("a document may have {PATTERNS_MAX}"),
-        )
-        .help("let fewer targets share long lists, or exclude directories instead of files");
-    reading.report(problem);
-    Defaults::default()
 }
 
 /// A problem that is mended by another line at the beginning of the document, where that is one in block style.

@@ -24,10 +24,19 @@ pub struct Key {
 
 /// The keys of the manifest, in the order of their paths.
 pub fn keys() -> Vec<Key> {
-    let schema: Value = serde_json::from_str(&super::schema()).unwrap_or_default();
+    of(&super::schema(), "")
+}
+
+/// The keys of the agent file, each path after `agent.`, so that it is known of which file it is.
+pub fn agent_keys() -> Vec<Key> {
+    of(&super::agent_schema(), "agent")
+}
+
+fn of(schema: &str, path: &str) -> Vec<Key> {
+    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
     let mut found = Vec::new();
     let walk = Walk { root: &schema };
-    walk.properties(&schema, "", &mut found);
+    walk.properties(&schema, path, &mut found);
     found
 }
 
@@ -51,7 +60,8 @@ pub fn keys_named(text: &str) -> Vec<Key> {
             && parts[start..].iter().zip(&wanted).all(same)
             && parts.last().is_some_and(|last| wanted.last() == Some(last))
     };
-    keys().into_iter().filter(|key| fits(&key.path)).collect()
+    let all = keys().into_iter().chain(agent_keys());
+    all.filter(|key| fits(&key.path)).collect()
 }
 
 struct Walk<'a> {
@@ -204,6 +214,8 @@ mod tests {
         assert_eq!(paths("targets.*.maxDelete"), all[1..]);
         assert_eq!(paths("sources.website.targets.web98.maxDelete"), all[1..]);
         assert_eq!(paths("windows.deny").len(), 2);
+        assert_eq!(paths("agent.rsync.path"), ["agent.rsync.path"]);
+        assert_eq!(paths("watchManifests"), ["agent.watchManifests"]);
         assert_eq!(paths("nonsense"), [""; 0]);
         assert_eq!(paths(""), [""; 0]);
     }

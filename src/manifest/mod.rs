@@ -9,6 +9,7 @@
 mod access;
 mod agent;
 mod allowed;
+mod bounds;
 pub mod defaults;
 mod document;
 mod fields;
@@ -31,6 +32,7 @@ mod unused;
 mod url;
 mod web_url;
 pub mod wire;
+pub mod wire_agent;
 mod wire_rules;
 pub mod wire_values;
 mod yaml;
@@ -39,11 +41,11 @@ mod yaml_error;
 pub use allowed::allowed;
 pub use document::API_VERSION;
 pub use hooks::{Hook, Hooks, OnError};
-pub use keys::{Key, keys, keys_named};
+pub use keys::{Key, agent_keys, keys, keys_named};
 pub use mend::quoted;
 pub use reach::{Access, Http, is_loopback};
 pub use reading::nearest;
-pub use schema::schema;
+pub use schema::{agent_schema, schema};
 pub use telling::{BeatUrl, Heartbeat, Metrics};
 pub use types::*;
 pub use url::{Url, UrlParts, UrlProblem};
@@ -151,11 +153,31 @@ fn read(file: &SourceFile, wanted: Wanted, problems: &mut Vec<Diagnostic>) -> Ve
     let mut reading = Reading {
         text: &file.text,
         problems,
+        routes: 0,
     };
     nodes
         .iter()
         .filter_map(|node| document(&mut reading, node, wanted))
         .collect()
+}
+
+/// As many as are read of each file, of errors and of warnings apart: none of these hides an error. What a compiler finds
+/// comes sorted by file.
+pub fn readable(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    if problems.len() <= MAX_PROBLEMS {
+        return problems;
+    }
+    let file = |problem: &Diagnostic| problem.place().map(|label| label.file.clone());
+    let mut out = Vec::new();
+    for of_file in problems.chunk_by(|one, next| file(one) == file(next)) {
+        let wrong = |problem: &&Diagnostic| problem.severity == Severity::Error;
+        let (errors, warnings): (Vec<_>, Vec<_>) = of_file.iter().partition(wrong);
+        let cut =
+            |some: Vec<&Diagnostic>| bounded(some.into_iter().cloned().collect(), MAX_PROBLEMS);
+        let both = [cut(errors), cut(warnings)].concat();
+        out.extend(bounded(both, usize::MAX));
+    }
+    out
 }
 
 /// Sorted by place within each file, and cut.

@@ -13,6 +13,8 @@ use crate::diagnostic::{Code, Diagnostic, Place, secret};
 pub(super) struct Reading<'a> {
     pub(super) text: &'a str,
     pub(super) problems: &'a mut Vec<Diagnostic>,
+    /// The targets that were met in it so far.
+    pub(super) routes: usize,
 }
 
 /// Bounds of a duration, with their spelling for the message.

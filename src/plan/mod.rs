@@ -15,7 +15,7 @@ mod review;
 mod standing;
 mod types;
 
-pub use compile::{Compiled, HostFacts, check, compile, review};
+pub use compile::{Compiled, Compiler, Counted, HostFacts, check, compile, review};
 pub use diff::{
     Change, Class, DeleteRisk, Look, PlanDiff, RouteDiff, SourceDiff, What as ChangedTo, diff,
 };

@@ -19,6 +19,7 @@ mod limits;
 mod live;
 mod logs;
 mod reload;
+mod reload_kills;
 mod restart;
 mod running_plan;
 mod schedules;

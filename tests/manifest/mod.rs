@@ -7,6 +7,7 @@
     reason = "helpers of tests: the panic is the message"
 )]
 
+mod agents;
 mod bounded;
 mod corpus;
 mod cost;
@@ -119,17 +120,19 @@ fn schema_errors(file: &SourceFile) -> String {
 }
 
 #[test]
-fn the_kept_schema_is_the_generated_one() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/manifest.schema.json");
-    let generated = manifest::schema();
-    if std::env::var_os("HELIOSTAT_UPDATE").is_some() {
-        fs::write(&path, &generated).unwrap();
+fn the_kept_schemas_are_the_generated_ones() {
+    for (kind, generated) in [
+        ("manifest", manifest::schema()),
+        ("agent", manifest::agent_schema()),
+    ] {
+        let name = format!("schemas/{kind}.schema.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&name);
+        if std::env::var_os("HELIOSTAT_UPDATE").is_some() {
+            fs::write(&path, &generated).unwrap();
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == generated, "run `heliostat schema {kind} > {name}`");
     }
-    let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        kept == generated,
-        "run `heliostat schema > schemas/manifest.schema.json`"
-    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use heliostat::diagnostic::{LINTS, Severity};
-use heliostat::manifest::{self, keys};
+use heliostat::manifest::{self, Key, agent_keys, keys};
 
 use super::VALIDATOR;
 
@@ -28,11 +28,11 @@ fn lints() -> String {
     out
 }
 
-fn rows() -> String {
+fn rows(keys: Vec<Key>) -> String {
     let mut out = String::from(
         "| key | meaning | takes | default | example |\n| --- | --- | --- | --- | --- |\n",
     );
-    for key in keys() {
+    for key in keys {
         // What holds under `defaults` holds under each source and target, where it is said.
         if key.path.starts_with("defaults.source.") || key.path.starts_with("defaults.target.") {
             continue;
@@ -60,7 +60,11 @@ fn rows() -> String {
 /// The page with these rows between its marks.
 fn page(text: &str) -> String {
     let mut text = text.to_owned();
-    for (mark, rows) in [("<!-- lints:", lints()), ("<!-- keys:", rows())] {
+    for (mark, rows) in [
+        ("<!-- lints:", lints()),
+        ("<!-- keys:", rows(keys())),
+        ("<!-- agent keys:", rows(agent_keys())),
+    ] {
         let start = text.find(mark).expect("the mark is there");
         let start = start + text[start..].find("-->\n").expect("the mark ends") + 4;
         let end = start
@@ -110,7 +114,8 @@ const WITHOUT_DEFAULT: [&str; 17] = [
 
 #[test]
 fn every_key_is_described_with_a_default_and_an_example() {
-    let all = keys();
+    let mut all = keys();
+    all.extend(agent_keys());
     assert!(all.len() > 100, "{}", all.len());
     let mut bad = Vec::new();
     for key in &all {
@@ -148,6 +153,10 @@ fn every_key_is_described_with_a_default_and_an_example() {
                 "after",
                 // It is another one for `before` than for `after`.
                 "onError",
+                "limits",
+                "watches",
+                "rsync",
+                "path",
             ]
             .contains(&last);
         if key.default.is_none() && !key.required && !without {
@@ -199,20 +208,24 @@ fn every_example_and_default_in_the_schema_is_one() {
 fn the_editors_line_leads_to_the_schema() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for folder in ["examples", "examples/fleet"] {
+    for folder in ["examples", "examples/fleet", "examples/gitops/hosts"] {
         for entry in fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            if !name.ends_with(".yaml") || name == "agent.yaml" {
+            if !name.ends_with(".yaml") {
                 continue;
             }
             let text = fs::read_to_string(&path).unwrap();
+            let kind = match text.contains("\nkind: Agent") {
+                true => "agent",
+                false => "manifest",
+            };
             let first = text.lines().next().unwrap();
             let schema = first.strip_prefix("# yaml-language-server: $schema=");
             let schema = schema.unwrap_or_else(|| panic!("{name}: {first}"));
             assert_eq!(
                 path.parent().unwrap().join(schema).canonicalize().unwrap(),
-                root.join("schemas/manifest.schema.json")
+                root.join(format!("schemas/{kind}.schema.json"))
                     .canonicalize()
                     .unwrap()
             );

@@ -20,7 +20,7 @@ use super::plan::PlanFormat;
 use super::{exit, files};
 use crate::diagnostic;
 use crate::manifest::SourceFile;
-use crate::plan::{HostFacts, Plan};
+use crate::plan::{Compiler, HostFacts, Plan};
 use crate::service::Failure;
 use crate::service::protocol::{FORMAT_VERSION, Refusal};
 
@@ -141,6 +141,14 @@ pub fn run(
         agent_named: args.agent.is_some(),
     };
     let mut hosts = Vec::with_capacity(names.len());
+    let texts = [old.parsed(), Some(&new)].map(|side| side.map(Parsed::texts).unwrap_or_default());
+    let none = [];
+    let manifests = old.parsed().map_or(&none[..], |parsed| &parsed.manifests);
+    let mut compilers = [
+        Compiler::new(manifests, &texts[0]),
+        Compiler::new(&new.manifests, &texts[1]),
+    ];
+    let [of_old, of_new] = &mut compilers;
     for name in &names {
         let sides: Vec<&Parsed> = old.parsed().into_iter().chain([&new]).collect();
         let facts = if args.all_hosts {
@@ -151,7 +159,7 @@ pub fn run(
         };
         let before = match (old.plan(), old.parsed()) {
             (Some(plan), _) => Ok(plan),
-            (None, parsed) => compiled(parsed, &facts),
+            (None, parsed) => compiled(parsed, of_old, &facts),
         };
         let before = match before {
             Ok(plan) => plan,
@@ -167,7 +175,7 @@ pub fn run(
                 return show(args, &wrong, &why, colour, out, err);
             }
         };
-        let after = match compiled(Some(&new), &facts) {
+        let after = match compiled(Some(&new), of_new, &facts) {
             Ok(plan) => plan,
             Err(wrong) => {
                 let why = fleet.hint(name, &wrong.diagnostics);
@@ -191,11 +199,15 @@ pub fn run(
 }
 
 /// The plan of a host, or what is wrong.
-fn compiled(parsed: Option<&Parsed>, facts: &HostFacts) -> Result<Plan, Compiled> {
+fn compiled(
+    parsed: Option<&Parsed>,
+    compiler: &mut Compiler<'_>,
+    facts: &HostFacts,
+) -> Result<Plan, Compiled> {
     let Some(parsed) = parsed else {
         return Ok(Plan::default());
     };
-    let mut compiled = parsed.compile(facts);
+    let mut compiled = parsed.compile_with(compiler, facts);
     compiled.plan.take().ok_or(compiled)
 }
 

@@ -137,7 +137,7 @@ fn source(source: &Source, origins: &mut Origins<'_>) -> wire::Source {
     }
 }
 
-fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::Target {
+pub(super) fn target(source: &Source, target: &Target, origins: &mut Origins<'_>) -> wire::Target {
     let options = &target.options;
     origins.note("url", Some(&target.url.at));
     let local = matches!(target.url.value.parts, UrlParts::Local { .. });

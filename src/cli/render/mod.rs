@@ -18,7 +18,7 @@ use self::origins::Origins;
 use super::load::{check, drawn};
 use super::{exit, files};
 use crate::diagnostic::{self, Report, Severity, Sources};
-use crate::manifest::{Manifest, wire};
+use crate::manifest::{Manifest, Source, Target, wire};
 use crate::service::reading::Line;
 
 /// Prints the effective manifest with its defaults.
@@ -37,12 +37,21 @@ pub struct RenderArgs {
 
 /// What a manifest means, with every default, whichever way it is written.
 pub(super) fn meaning(manifest: &Manifest) -> wire::Manifest {
-    let mut origins = Origins {
-        sources: &Sources::new(),
+    effective::effective(manifest, &mut nowhere(&Sources::new()))
+}
+
+/// What one target of a source means.
+pub(super) fn meaning_of(source: &Source, target: &Target) -> wire::Target {
+    effective::target(source, target, &mut nowhere(&Sources::new()))
+}
+
+/// Origins that nobody asks for.
+fn nowhere(sources: &Sources) -> Origins<'_> {
+    Origins {
+        sources,
         of: BTreeMap::new(),
         path: Vec::new(),
-    };
-    effective(manifest, &mut origins)
+    }
 }
 
 /// The effective manifests, line by line, each line with where its value comes from.
@@ -58,11 +67,7 @@ pub(super) fn lines(
                 origin: None,
             });
         }
-        let mut origins = Origins {
-            sources,
-            of: BTreeMap::new(),
-            path: Vec::new(),
-        };
+        let mut origins = nowhere(sources);
         let yaml = serde_yaml::to_string(&effective(manifest, &mut origins))?;
         lines.extend(origins.beside(&yaml));
     }

@@ -1,9 +1,11 @@
 //! Where the compiler puts what it finds, and where it looks up places.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use super::source::Part;
 use crate::diagnostic::{Diagnostic, Place, Sources};
 use crate::filter::Origin;
 use crate::manifest::Manifest;
@@ -16,6 +18,20 @@ pub(super) struct Collector<'a> {
     /// Patterns that several sources or targets take from `defaults`.
     shared: HashSet<Place>,
     diagnostics: Vec<Diagnostic>,
+    /// Sources that are the same on every host for which they were not lowered again, by the place of their name.
+    parts: HashMap<Place, (Rc<Part>, Vec<Diagnostic>)>,
+    /// What is wrong with filters, by the place of whose they are and their number of rules.
+    filters: HashMap<(Place, usize), Vec<Diagnostic>>,
+    pub counted: Counted,
+}
+
+/// What was done so far: with many hosts it must not be all of it for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Sources that were lowered.
+    pub sources: usize,
+    /// Filters that were compiled.
+    pub filters: usize,
 }
 
 impl<'a> Collector<'a> {
@@ -38,7 +54,41 @@ impl<'a> Collector<'a> {
                 .cloned()
                 .collect(),
             diagnostics: Vec::new(),
+            parts: HashMap::new(),
+            filters: HashMap::new(),
+            counted: Counted::default(),
         }
+    }
+
+    /// How much was found so far: from here on something begins that is remembered with what is found in it.
+    pub fn mark(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// A source as it was lowered for another host; what was found then is found again.
+    pub fn part(&mut self, name: &Place) -> Option<Rc<Part>> {
+        let (part, found) = self.parts.get(name)?;
+        self.diagnostics.extend(found.iter().cloned());
+        Some(part.clone())
+    }
+
+    pub fn remember_part(&mut self, name: &Place, part: Rc<Part>, mark: usize) {
+        let found = self.diagnostics[mark..].to_vec();
+        self.parts.insert(name.clone(), (part, found));
+    }
+
+    /// Whether a filter is known; what was found is found again.
+    pub fn knows_filter(&mut self, of: &Place, rules: usize) -> bool {
+        let known = self.filters.get(&(of.clone(), rules));
+        self.diagnostics
+            .extend(known.into_iter().flatten().cloned());
+        known.is_some()
+    }
+
+    pub fn remember_filter(&mut self, of: &Place, rules: usize, mark: usize) {
+        let found = self.diagnostics[mark..].to_vec();
+        self.filters.insert((of.clone(), rules), found);
+        self.counted.filters += 1;
     }
 
     pub fn push(&mut self, diagnostic: Diagnostic) {
@@ -54,17 +104,18 @@ impl<'a> Collector<'a> {
         self.shared.contains(place)
     }
 
-    /// Everything that was found, by file and place; what has no place comes last.
-    pub fn finish(mut self) -> Vec<Diagnostic> {
-        self.diagnostics.sort_by_key(|diagnostic| {
+    /// Everything that was found, by file and place; what has no place comes last. Then it is empty again.
+    pub fn finish(&mut self) -> Vec<Diagnostic> {
+        let mut diagnostics = std::mem::take(&mut self.diagnostics);
+        diagnostics.sort_by_key(|diagnostic| {
             diagnostic
                 .place()
                 .map_or((true, Arc::from(""), 0), |label| {
                     (false, label.file.clone(), label.span.start)
                 })
         });
-        self.diagnostics.dedup();
-        self.diagnostics
+        diagnostics.dedup();
+        diagnostics
     }
 
     /// The file and line of a place, for rules that name the line which made a verdict.

@@ -28,6 +28,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use self::collector::Collector;
+pub use self::collector::Counted;
 use self::source::Lowered;
 use super::Plan;
 use crate::diagnostic::{Diagnostic, Severity, Sources};
@@ -52,61 +53,91 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The plan of one host. `texts` are the files that the manifests came from: they give rules their lines and
-/// diagnostics their exact places.
-///
-/// Sources of other hosts are checked too, and held against those of this one; a set of manifests that is wrong on one
-/// host is wrong.
+/// Makes the plans of one host after the other from the same manifests. What does not depend on the host is done once:
+/// with three hundred hosts, each of which has its own sources, the others' are not compiled for each of them.
+pub struct Compiler<'a> {
+    manifests: &'a [Manifest],
+    out: Collector<'a>,
+}
+
+impl<'a> Compiler<'a> {
+    /// `texts` are the files that the manifests came from: they give rules their lines and diagnostics their exact places.
+    pub fn new(manifests: &'a [Manifest], texts: &'a Sources) -> Compiler<'a> {
+        Compiler {
+            manifests,
+            out: Collector::new(manifests, texts),
+        }
+    }
+
+    /// The plan of one host.
+    ///
+    /// Sources of other hosts are checked too, and held against those of this one; a set of manifests that is wrong on
+    /// one host is wrong.
+    pub fn compile(&mut self, host: &HostFacts) -> Compiled {
+        let lowered = self.lower(Some(host));
+        lints::host(host, &lowered, &mut self.out);
+        let diagnostics = self.told();
+        let valid = diagnostics
+            .iter()
+            .all(|diagnostic| diagnostic.severity != Severity::Error);
+        let sources = lowered
+            .into_iter()
+            .filter(|lowered| lowered.runs_here)
+            .map(Lowered::planned);
+        let plan = valid.then(|| Plan {
+            sources: sources.map(|plan| (plan.name.clone(), plan)).collect(),
+        });
+        Compiled { plan, diagnostics }
+    }
+
+    /// What was done so far.
+    pub fn counted(&self) -> Counted {
+        self.out.counted
+    }
+
+    fn lower<'h>(&mut self, host: Option<&'h HostFacts>) -> Vec<Lowered<'h>>
+    where
+        'a: 'h,
+    {
+        let (manifests, out) = (self.manifests, &mut self.out);
+        names::check(manifests, out);
+        let mut lowered = Vec::new();
+        for manifest in manifests {
+            for source in &manifest.sources {
+                lowered.push(source::lower(manifest, source, host, out));
+            }
+        }
+        let claims = location::claims(&lowered);
+        overlap::check(&lowered, &claims, out);
+        feeding::check(&lowered, &claims, out);
+        lints::max_delete(&lowered, out);
+        lowered
+    }
+
+    /// What was found, without what is allowed, and no more than is read.
+    fn told(&mut self) -> Vec<Diagnostic> {
+        let mut diagnostics = self.out.finish();
+        manifest::allowed(self.manifests, &mut diagnostics);
+        manifest::readable(diagnostics)
+    }
+}
+
+/// The plan of one host, as a [`Compiler`] makes it.
 pub fn compile(manifests: &[Manifest], texts: &Sources, host: &HostFacts) -> Compiled {
-    let (lowered, mut out) = lower(manifests, texts, Some(host));
-    lints::host(host, &lowered, &mut out);
-    let mut diagnostics = out.finish();
-    manifest::allowed(manifests, &mut diagnostics);
-    let valid = diagnostics
-        .iter()
-        .all(|diagnostic| diagnostic.severity != Severity::Error);
-    let sources = lowered
-        .into_iter()
-        .filter(|lowered| lowered.runs_here)
-        .map(|lowered| lowered.plan);
-    let plan = valid.then(|| Plan {
-        sources: sources.map(|plan| (plan.name.clone(), plan)).collect(),
-    });
-    Compiled { plan, diagnostics }
+    Compiler::new(manifests, texts).compile(host)
 }
 
 /// What is wrong with the manifests, whichever host they are for: a pure function of the files.
 pub fn check(manifests: &[Manifest], texts: &Sources) -> Vec<Diagnostic> {
-    let mut diagnostics = lower(manifests, texts, None).1.finish();
-    manifest::allowed(manifests, &mut diagnostics);
-    diagnostics
+    let mut compiler = Compiler::new(manifests, texts);
+    compiler.lower(None);
+    compiler.told()
 }
 
 /// As [`check`], with what can be run and is better done otherwise.
 pub fn review(manifests: &[Manifest], texts: &Sources) -> Vec<Diagnostic> {
-    let (lowered, mut out) = lower(manifests, texts, None);
-    advice::check(&lowered, &mut out);
-    let mut diagnostics = out.finish();
-    manifest::allowed(manifests, &mut diagnostics);
-    diagnostics
-}
-
-fn lower<'a>(
-    manifests: &'a [Manifest],
-    texts: &'a Sources,
-    host: Option<&'a HostFacts>,
-) -> (Vec<Lowered<'a>>, Collector<'a>) {
-    let mut out = Collector::new(manifests, texts);
-    names::check(manifests, &mut out);
-    let mut lowered = Vec::new();
-    for manifest in manifests {
-        for source in &manifest.sources {
-            lowered.push(source::lower(manifest, source, host, &mut out));
-        }
-    }
-    let claims = location::claims(&lowered);
-    overlap::check(&lowered, &claims, &mut out);
-    feeding::check(&lowered, &claims, &mut out);
-    lints::max_delete(&lowered, &mut out);
-    (lowered, out)
+    let mut compiler = Compiler::new(manifests, texts);
+    let lowered = compiler.lower(None);
+    advice::check(&lowered, &mut compiler.out);
+    compiler.told()
 }

@@ -18,10 +18,12 @@ pub(super) fn source(source: &manifest::Source, root: &str, out: &mut Collector<
         include,
         exclude: rules(&source.options.exclude, root, true, out),
     };
-    if let Some(patterns) = &source.options.include {
-        hidden_includes(patterns, &spec, out);
-    }
-    compilable(&spec, &source.name, out);
+    once(&spec, &source.name, out, |out| {
+        if let Some(patterns) = &source.options.include {
+            hidden_includes(patterns, &spec, out);
+        }
+        compilable(&spec, &source.name, out);
+    });
     spec
 }
 
@@ -36,9 +38,26 @@ pub(super) fn route(
     if !target.options.exclude.is_empty() {
         spec.exclude
             .extend(rules(&target.options.exclude, root, true, out));
-        compilable(&spec, &target.name, out);
+        once(&spec, &target.name, out, |out| {
+            compilable(&spec, &target.name, out);
+        });
     }
     spec
+}
+
+/// Looks at a filter, unless it was looked at for another host: to compile it costs more than all the rest.
+fn once<'a>(
+    spec: &FilterSpec,
+    of: &Spanned<String>,
+    out: &mut Collector<'a>,
+    look: impl FnOnce(&mut Collector<'a>),
+) {
+    let rules = spec.include.len() + spec.exclude.len();
+    if !out.knows_filter(&of.at, rules) {
+        let mark = out.mark();
+        look(out);
+        out.remember_filter(&of.at, rules, mark);
+    }
 }
 
 /// Patterns that every path matches, itself or by its top directory.

@@ -1,12 +1,13 @@
 //! One source: from what was written to what will happen.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::collector::Collector;
 use super::substitute::{self, Home, Variables};
 use super::{HostFacts, lints, path, route, rules};
 use crate::manifest::{self, EventName, Manifest};
-use crate::plan::{EventSet, SourceGuard, SourceName, SourcePlan};
+use crate::plan::{EventSet, RoutePlan, SourceGuard, SourceName, SourcePlan};
 
 /// How many of a source's hosts are held against other sources. A source on more hosts is one on any of them for that
 /// purpose, and each host looks again for itself; without a bound the work would grow with hosts times hosts.
@@ -16,13 +17,21 @@ const HOMES: usize = 16;
 pub(super) struct Lowered<'a> {
     pub manifest: &'a Manifest,
     pub source: &'a manifest::Source,
-    /// Lowered for the host that is compiled for if it runs there, else for the first that it runs on. What was wrong is
-    /// left out of it, and among the diagnostics.
-    pub plan: SourcePlan,
+    /// For the host that is compiled for if it runs there, else for the first that it runs on.
+    pub part: Rc<Part>,
     /// Whether it is part of the plan.
     pub runs_here: bool,
     /// The hosts that it runs on; at least one, and at most [`HOMES`].
     pub homes: Vec<Home<'a>>,
+}
+
+/// What a source will do. What was wrong is left out of it, and among the diagnostics.
+pub(super) struct Part {
+    /// Without its routes and labels.
+    pub plan: SourcePlan,
+    /// As the targets are in the source; none where it is not known where one leads. A list, because a map of one entry
+    /// takes the room of eleven, and a file may hold thousands of sources.
+    pub routes: Vec<Option<RoutePlan>>,
 }
 
 impl<'a> Lowered<'a> {
@@ -36,9 +45,7 @@ impl<'a> Lowered<'a> {
     }
 
     /// The targets that are in the plan, as written and as planned.
-    pub fn targets(
-        &self,
-    ) -> impl Iterator<Item = (usize, &'a manifest::Target, &crate::plan::RoutePlan)> {
+    pub fn targets(&self) -> impl Iterator<Item = (usize, &'a manifest::Target, &RoutePlan)> {
         (0..self.source.targets.len()).filter_map(|index| {
             let (target, route) = self.target(index)?;
             Some((index, target, route))
@@ -46,10 +53,24 @@ impl<'a> Lowered<'a> {
     }
 
     /// One of them.
-    pub fn target(&self, index: usize) -> Option<(&'a manifest::Target, &crate::plan::RoutePlan)> {
+    pub fn target(&self, index: usize) -> Option<(&'a manifest::Target, &RoutePlan)> {
         let target = self.source.targets.get(index)?;
-        let name = crate::plan::TargetName(target.name.value.clone());
-        Some((target, self.plan.routes.get(&name)?))
+        Some((target, self.part.routes.get(index)?.as_ref()?))
+    }
+
+    /// Its part of a plan.
+    pub fn planned(self) -> SourcePlan {
+        let labels = self.manifest.labels.iter();
+        let routes = self.part.routes.iter().flatten();
+        SourcePlan {
+            routes: routes
+                .map(|route| (route.name.target.clone(), route.clone()))
+                .collect(),
+            labels: labels
+                .map(|(name, value)| (name.clone(), value.value.clone()))
+                .collect(),
+            ..self.part.plan.clone()
+        }
     }
 }
 
@@ -65,6 +86,43 @@ pub(super) fn lower<'a>(
         name: None,
         labels: None,
     });
+    let suspended = source.options.suspend.as_ref();
+    let suspended = suspended.is_some_and(|suspend| suspend.value);
+    let runs_here = host.is_some() && on_this_host.is_some() && !suspended;
+    // What names no host's fact is the same on each.
+    let own = on_this_host.is_some() && depends_on_host(source);
+    let known = if own { None } else { out.part(&source.name.at) };
+    let part = known.unwrap_or_else(|| {
+        let mark = out.mark();
+        let part = Rc::new(part(manifest, source, home, out));
+        out.counted.sources += 1;
+        if !own {
+            out.remember_part(&source.name.at, part.clone(), mark);
+        }
+        part
+    });
+    Lowered {
+        manifest,
+        source,
+        part,
+        runs_here,
+        homes,
+    }
+}
+
+/// Whether anything of it means something else on another host.
+fn depends_on_host(source: &manifest::Source) -> bool {
+    let urls = source.targets.iter().map(|target| &target.url.value.text);
+    urls.chain([&source.path.value])
+        .any(|text| substitute::depends_on_host(text))
+}
+
+fn part<'a>(
+    manifest: &'a Manifest,
+    source: &'a manifest::Source,
+    home: Home<'a>,
+    out: &mut Collector<'_>,
+) -> Part {
     let variables = Variables {
         manifest,
         source: &source.name.value,
@@ -80,16 +138,17 @@ pub(super) fn lower<'a>(
     let filter = rules::source(source, &root, out);
     let events = events(source);
     lints::events(source, events, out);
-    let mut routes = BTreeMap::new();
+    let mut routes = Vec::with_capacity(source.targets.len());
     for target in &source.targets {
         let variables = Variables {
             target: Some(&target.name.value),
             ..variables
         };
-        if let Some(route) = route::lower(source, target, &root, &filter, variables, out) {
+        let route = route::lower(source, target, &root, &filter, variables, out);
+        if let Some(route) = &route {
             lints::route(source, target, events, route.delete, out);
-            routes.insert(route.name.target.clone(), route);
         }
+        routes.push(route);
     }
     let guard = &source.options.guard;
     let flag = |value: &Option<manifest::Spanned<bool>>, default: bool| {
@@ -106,22 +165,10 @@ pub(super) fn lower<'a>(
             allow_empty: flag(&guard.allow_empty, false),
             require_mount: flag(&guard.require_mount, false),
         },
-        labels: manifest
-            .labels
-            .iter()
-            .map(|(name, value)| (name.clone(), value.value.clone()))
-            .collect(),
-        routes,
+        labels: BTreeMap::new(),
+        routes: BTreeMap::new(),
     };
-    let suspended = flag(&source.options.suspend, false);
-    let runs_here = host.is_some() && on_this_host.is_some() && !suspended;
-    Lowered {
-        manifest,
-        source,
-        plan,
-        runs_here,
-        homes,
-    }
+    Part { plan, routes }
 }
 
 /// The hosts that it runs on, the one that is compiled for first.

@@ -1,5 +1,6 @@
 //! Text in, rendered diagnostics or the plan out.
 
+mod many_hosts;
 mod touching;
 
 use std::collections::BTreeMap;

@@ -54,7 +54,7 @@ impl Class {
         match self {
             Class::Keep => "nothing happens",
             Class::Retune => "holds from now on; nothing is sent again",
-            Class::Rescope => "only what came in is looked at; nothing is deleted by it",
+            Class::Rescope => "only what came in is looked at; the reload itself deletes nothing",
             Class::Resync => "everything is compared with this target again",
             Class::Rebuild => "watched anew, and everything is compared with every target again",
             Class::Add => "watched and sent from now on, beginning with a full pass",

@@ -272,9 +272,9 @@ fn told(risk: &DeleteRisk, new: &RoutePlan) -> String {
         DeleteRisk::OtherSource => format!(
             "`delete: mirror` from another directory: whatever the target has and that directory has not is deleted, up to {held}; more is held for approval"
         ),
-        DeleteRisk::Unprotected { below: Look::Everything } => "no exclude protects any more what a dropped pattern matched on the target: with `delete: mirror` a later pass deletes what of it the source has not".into(),
+        DeleteRisk::Unprotected { below: Look::Everything } => "no exclude protects any more what a dropped pattern matched on the target: not this reload, but under `delete: mirror` the next full pass deletes what of it the source has not".into(),
         DeleteRisk::Unprotected { below } => format!(
-            "no exclude protects {} on the target any more: with `delete: mirror` a later pass deletes what of it the source has not",
+            "no exclude protects {} on the target any more: not this reload, but under `delete: mirror` the next full pass deletes what of it the source has not",
             paths(below)
         ),
         DeleteRisk::Budget => format!("more may be deleted in one pass without approval: up to {held}"),

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdout, Command};
@@ -52,6 +52,9 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// After SIGKILL: longer means that the kernel cannot end it.
 const KILL_WAIT: Duration = Duration::from_secs(3);
+/// The rest of a killed group is gone within this; dead ones that nobody reaps (a container without an init) are not waited
+/// for any longer.
+const GROUP_WAIT: Duration = Duration::from_secs(1);
 
 /// What one read takes at most: a whole pipe.
 const BUFFER: usize = 64 * 1024;
@@ -398,11 +401,20 @@ async fn end_group(mut child: Child, group: Option<Pid>) -> bool {
     let gentle = timeout(GRACE, child.wait()).await.is_ok();
     signal(group, Signal::KILL);
     if gentle || timeout(KILL_WAIT, child.wait()).await.is_ok() {
+        // The others of its group have the signal, and may still be writing until they are scheduled.
+        let _ = timeout(GROUP_WAIT, emptied(group)).await;
         return true;
     }
     // Reaped whenever the kernel lets go of it.
     tokio::spawn(async move { child.wait().await });
     false
+}
+
+/// Returns when the group has nobody in it.
+async fn emptied(group: Option<Pid>) {
+    while group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
+        sleep(Duration::from_millis(2)).await;
+    }
 }
 
 #[cfg(test)]

@@ -73,8 +73,8 @@ fn ssh<'a>(target: &'a manifest::Target, said: &mut HashSet<&'a Place>, out: &mu
 fn secrets(lowered: &[Lowered<'_>], out: &mut Collector<'_>) {
     let mut roots: HashMap<&str, Vec<&Lowered<'_>>> = HashMap::new();
     for item in lowered.iter().filter(|item| !item.suspended()) {
-        if !item.plan.path.is_empty() {
-            roots.entry(&item.plan.path).or_default().push(item);
+        if !item.part.plan.path.is_empty() {
+            roots.entry(&item.part.plan.path).or_default().push(item);
         }
     }
     let mut said = HashSet::new();
@@ -83,7 +83,7 @@ fn secrets(lowered: &[Lowered<'_>], out: &mut Collector<'_>) {
             for (file, at) in kept(target) {
                 for (root, inside) in above(file) {
                     for item in roots.get(root).into_iter().flatten() {
-                        if meet(owner, item) && said.insert((at, &item.plan.name)) {
+                        if meet(owner, item) && said.insert((at, &item.part.plan.name)) {
                             out.extend(sent(item, inside, at));
                         }
                     }

@@ -1,0 +1,128 @@
+//! Agent files: their schema held against the loader, on every example, on each key and on what is wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use heliostat::diagnostic::Severity;
+use heliostat::manifest::{self, SourceFile, agent_keys};
+use serde_json::{Value, json};
+
+static VALIDATOR: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+    let schema: Value = serde_json::from_str(&manifest::agent_schema()).unwrap();
+    jsonschema::draft7::new(&schema).unwrap()
+});
+
+fn loads(text: &str) -> bool {
+    let file = SourceFile {
+        name: "agent.yaml".into(),
+        text: text.to_owned(),
+    };
+    let (agent, found) = manifest::load_agent(&file);
+    agent.is_some() && found.iter().all(|one| one.severity != Severity::Error)
+}
+
+fn schema_accepts(text: &str) -> bool {
+    VALIDATOR.is_valid(&serde_yaml::from_str::<Value>(text).unwrap())
+}
+
+fn agent(rest: &str) -> String {
+    format!("apiVersion: heliostat/v1\nkind: Agent\n{rest}\n")
+}
+
+#[test]
+fn every_agent_file_that_is_shipped_is_one_to_both() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut open = vec![root.join("examples"), root.join("tests/manifests/valid")];
+    let mut seen: Vec<PathBuf> = Vec::new();
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            if path.extension().is_some_and(|end| end == "yaml") && text.contains("\nkind: Agent") {
+                assert!(loads(&text) && schema_accepts(&text), "{}", path.display());
+                seen.push(path);
+            }
+        }
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
+}
+
+#[test]
+fn what_is_wrong_is_rejected_by_both() {
+    for rest in [
+        "name: \"a b\"",
+        "name: 5",
+        "labels: {1a: x}",
+        "labels: {site: [x]}",
+        "labels: [site]",
+        "manifests: [conf.d]",
+        "manifests: /etc/heliostat",
+        "manifests: [/a, /a]",
+        "stateDir: state",
+        "stateDir: /a/../b",
+        "socket: control.sock",
+        "limits: {transfers: 0}",
+        "limits: {transfers: 1025}",
+        "limits: {transfers: many}",
+        "limits: {transfersPerHost: -1}",
+        "limits: {watches: 0}",
+        "limits: {watches: 4294967296}",
+        "limits: {bandwidth: fast}",
+        "limits: {bandwidth: 10}",
+        "limits: {bandwith: 1MB/s}",
+        "limits: 5",
+        "rsync: /usr/bin/rsync",
+        "rsync: {path: rsync}",
+        "rsync: {program: /usr/bin/rsync}",
+        "watch: fanotfy",
+        "watchManifests: often",
+        "watchManifests: 1",
+        "sources: {}",
+        "nonsense: 1",
+    ] {
+        let text = agent(rest);
+        assert!(!loads(&text), "the loader takes `{rest}`");
+        assert!(!schema_accepts(&text), "the schema takes `{rest}`");
+    }
+    for text in [
+        "kind: Agent\n",
+        "apiVersion: heliostat/v1\n",
+        "apiVersion: heliostat/v1\nkind: Manifest\n",
+        "apiVersion: heliostat/v2\nkind: Agent\n",
+    ] {
+        assert!(!loads(text) && !schema_accepts(text), "{text}");
+    }
+    let many: Vec<String> = (0..65).map(|nth| format!("l{nth}: x")).collect();
+    let text = agent(&format!("labels: {{{}}}", many.join(", ")));
+    assert!(!loads(&text) && !schema_accepts(&text));
+}
+
+#[test]
+fn every_example_and_default_is_taken_by_both() {
+    let mut checked = 0;
+    for key in agent_keys() {
+        let path = key.path.strip_prefix("agent.").unwrap();
+        if ["apiVersion", "kind"].contains(&path) || path.contains('[') {
+            continue;
+        }
+        let words = key.words.iter().map(|(word, _)| word);
+        for example in key.examples.iter().chain(&key.default).chain(words) {
+            let mut value: Value = serde_yaml::from_str(example).unwrap();
+            for part in path.rsplit('.') {
+                value = json!({part: value});
+            }
+            value["apiVersion"] = json!("heliostat/v1");
+            value["kind"] = json!("Agent");
+            let text = serde_yaml::to_string(&value).unwrap();
+            assert!(loads(&text), "the loader: {text}");
+            assert!(schema_accepts(&text), "the schema: {text}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 20, "{checked}");
+}
