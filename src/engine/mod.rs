@@ -39,6 +39,7 @@ mod rescoping;
 mod route;
 mod source;
 pub mod status;
+mod summary;
 mod survey;
 mod surveying;
 mod time;
@@ -51,6 +52,7 @@ pub use job::*;
 pub use memory::{Commit, Memory, Parking, RouteMemory, SourceMemory};
 pub use notice::{Notice, WatchId, WatchReport, WatchedBy};
 pub use path::{RelPath, escape};
+pub use summary::Summary;
 pub use survey::{Heard, Release, Survey, SurveyId, SurveyScope, Surveyed, Told};
 pub use time::{Now, Stamp};
 

@@ -107,6 +107,11 @@ fn is_tried(route: &Route, path: &RelPath) -> bool {
     running.is_some_and(|running| running.load.retried.get(path).is_some())
 }
 
+/// The state alone.
+pub(super) fn state(route: &Route, source: Option<&Source>, now: Now) -> State {
+    state_of(route, source, now).0
+}
+
 /// The state with its code and reason, worst first.
 fn state_of(
     route: &Route,

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::control::Question;
 use super::generations::{Generation, Generations};
 use super::in_force::{InForce, Origin, Standing};
+use super::manager::Manager;
 use super::protocol::FORMAT_VERSION;
 use super::reading::{Diagnostics, Reader, Reading, Rejection};
 use crate::engine::{Answer, Ask, Memory, Reload};
@@ -110,6 +111,8 @@ pub struct Reloader {
     pub host: String,
     /// Asks the engine.
     pub asker: mpsc::Sender<Question>,
+    /// Hears of it.
+    pub manager: Manager,
 }
 
 /// What is about to be in force.
@@ -129,6 +132,7 @@ impl Reloader {
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         while let Some(Order { wish, by, answer }) = orders.recv().await {
             let began = Instant::now();
+            let told = self.manager.reloading().await;
             let reloaded = match self.candidate(wish).await {
                 Ok(candidate) => self.apply(candidate).await,
                 Err(rejection) => Err(rejection),
@@ -138,6 +142,15 @@ impl Reloader {
                 Err(rejection) => self.reject(by, rejection),
             };
             tell(by, &reloaded, began.elapsed());
+            if told {
+                let rejected = reloaded.error.as_ref().map(|reason| {
+                    format!(
+                        "reload rejected, generation {} goes on: {reason}",
+                        reloaded.generation
+                    )
+                });
+                self.manager.reloaded(rejected.as_deref()).await;
+            }
             if let Some(answer) = answer {
                 // Who went away does not want it.
                 let _ = answer.send(reloaded);

@@ -17,10 +17,12 @@ use super::files_watch;
 use super::generations::{Generation, Generations};
 use super::in_force::{InForce, Origin, Standing};
 use super::keeper::Keeper;
+use super::manager::Manager;
 use super::reading::Reader;
 use super::reloader::{Order, Reloader};
 use super::signals::Signals;
 use super::state::StateDir;
+use super::vitals::{self, Vitals};
 use super::world::{World, WorldParts};
 use super::{Failure, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
@@ -75,6 +77,9 @@ const SHOW_ONCE_EVERY: Duration = Duration::from_millis(100);
 /// A target's file system that does not answer is not waited for longer at the start.
 const LOOK_MAX: Duration = Duration::from_secs(2);
 
+/// What is under way at the end has ended by then, and the rest is the ledger's: a large one may take its time.
+const CLOSE_MAX: Duration = Duration::from_secs(60);
+
 /// At the end, threads that still block get so long: one that waits for a frozen file system would hold the end up for ever.
 const BLOCKED_MAX: Duration = Duration::from_secs(1);
 
@@ -93,6 +98,8 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 /// Runs the service until a signal ends it. `show` sees what runs, at every step and while a full pass lasts.
 pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Result<(), Failure> {
     block_on(async {
+        let manager = Manager::of_environment();
+        manager.extend(vitals::STARTING_MAX);
         let (orders, taken) = mpsc::channel(ORDERS_MAX);
         let mut world = open(&options, Some(orders.clone())).await?;
         let generations = Generations::of(world.state().path());
@@ -100,6 +107,8 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         let standing = first(&files, at_start).await?;
         let generation = standing.generation;
         let in_force = InForce::new(standing);
+        let vitals = Vitals::new(manager.clone(), in_force.clone(), Instant::now());
+        world.watched_by(vitals);
         let reloader = Reloader {
             reader: Arc::clone(&files.reader),
             generations: generations.clone(),
@@ -108,6 +117,7 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             limits: options.limits,
             host: options.host.clone(),
             asker: world.asker(),
+            manager: manager.clone(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(reloader.run(taken));
@@ -139,7 +149,12 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         };
         let mut engine = Engine::default();
         send(&mut engine, &mut world, Input::Reload(reload));
-        driver::drive(&mut engine, &mut world, |_, world| show(world)).await;
+        driver::drive(&mut engine, &mut world, |engine, world| {
+            show(world);
+            world.stepped(engine);
+        })
+        .await;
+        manager.extend(CLOSE_MAX);
         tasks.abort_all();
         world.close().await;
         tracing::info!("ended");

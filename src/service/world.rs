@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,9 +16,10 @@ use super::keeper::Keeper;
 use super::logs::Log;
 use super::signals::Signals;
 use super::state::StateDir;
+use super::vitals::Vitals;
 use crate::engine::{
-    Answer, Effect, Input, Job, Memory, Notice, Now, Outcome, RequestId, TransferId, Trouble,
-    Verdict, WatchId, WatchReport,
+    Answer, Effect, Engine, Input, Job, Memory, Notice, Now, Outcome, RequestId, TransferId,
+    Trouble, Verdict, WatchId, WatchReport,
 };
 use crate::host;
 use crate::plan::{RouteName, SourcePlan, Target};
@@ -89,6 +90,7 @@ pub struct World {
     signals: Signals,
     watched: bool,
     show_every: Duration,
+    vitals: Option<Vitals>,
 }
 
 /// What a world is made of.
@@ -151,6 +153,20 @@ impl World {
             signals: parts.signals,
             watched: parts.watched,
             show_every: parts.show_every,
+            vitals: None,
+        }
+    }
+
+    /// A service manager watches this service.
+    pub fn watched_by(&mut self, vitals: Vitals) {
+        self.vitals = Some(vitals);
+    }
+
+    /// The engine has made a step.
+    pub fn stepped(&mut self, engine: &Engine) {
+        if let Some(vitals) = &mut self.vitals {
+            let now = self.clock.now();
+            vitals.step(Instant::now(), self.drain_asked, || engine.summary(now));
         }
     }
 
@@ -389,7 +405,12 @@ impl Shell for World {
             let passing = self.transfers.values().any(|transfer| transfer.pass);
             let show = passing.then(|| self.clock.now().mono + self.show_every);
             let wake = deadline.into_iter().chain(end).chain(show).min();
-            let wake = wake.map(|at| self.clock.instant(at));
+            let sign = self.vitals.as_ref().and_then(Vitals::due);
+            let wake = wake
+                .map(|at| self.clock.instant(at))
+                .into_iter()
+                .chain(sign)
+                .min();
             tokio::select! {
                 biased;
                 signal = self.signals.next() => {

@@ -16,6 +16,7 @@ mod histories;
 mod lifecycle;
 mod limits;
 mod logs;
+mod manager;
 mod reload;
 mod restart;
 mod running_plan;
