@@ -11,6 +11,7 @@ mod house;
 mod ledger;
 mod local;
 mod manifest;
+mod packages;
 mod plan;
 mod rig;
 mod simulation;

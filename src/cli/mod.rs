@@ -19,6 +19,7 @@ pub mod git;
 pub mod init;
 pub mod load;
 pub mod man;
+mod man_manifest;
 pub mod match_;
 pub mod plan;
 pub mod reader;

@@ -25,6 +25,7 @@ mod secrets;
 mod short;
 mod socket;
 mod supervision;
+mod unprivileged;
 
 use std::fs;
 use std::path::{Path, PathBuf};
