@@ -30,7 +30,7 @@ pub fn check(plan: &Plan, host: &str, socket: &Path) -> Vec<Finding> {
 }
 
 /// Those of the process that serves the control socket.
-fn of_service(socket: &Path) -> Option<Powers> {
+pub fn of_service(socket: &Path) -> Option<Powers> {
     let stream = UnixStream::connect(socket).ok()?;
     let peer = socket_peercred(&stream).ok()?;
     Powers::of(&peer.pid.as_raw_nonzero().to_string())

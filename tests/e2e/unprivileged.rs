@@ -93,6 +93,18 @@ fn the_power_to_read_is_all_that_sending_elsewhere_needs() {
     let status = story.status();
     assert_eq!(status["sources"][0]["unwatched"], 0, "{status:#}");
     assert!(story.service.call(&["reload"]).code == 0);
+    // Root looks, who may not take a password that is not root's: the service may, and that is what counts.
+    let [secret] = &findings(&story, "secret", "site/module")[..] else {
+        panic!("one finding");
+    };
+    assert!(
+        secret["grade"] == "note"
+            && secret["says"]
+                .as_str()
+                .unwrap()
+                .contains("running service's"),
+        "{secret:#}"
+    );
     // What it left behind when it was killed is ended by the next one.
     story.service.kill();
     fs::write(story.source.join("meanwhile"), "2").unwrap();
