@@ -12,6 +12,7 @@ mod import;
 mod ledger;
 mod local;
 mod manifest;
+mod packages;
 mod plan;
 mod rig;
 mod simulation;

@@ -3,6 +3,7 @@
 #
 #   bash tests/run.sh                          installs what is missing (as root, on Debian), then checks
 #   HELIOSTAT_DENY=0 bash tests/run.sh         goes without cargo-deny, which has to be built where it is missing
+#   HELIOSTAT_DEB=0 bash tests/run.sh          goes without cargo-deb, likewise: no Debian package is built and installed
 #
 # Ends with 0 only if everything is as it should be. What the tests say is kept whole in target/tests.log.
 set -euo pipefail
@@ -37,6 +38,8 @@ need_packages chromedriver chromium-driver
 need_packages curl curl
 need_packages openssl openssl
 need_packages promtool prometheus
+need_packages systemd-analyze systemd
+need_packages python3 python3
 echo "cargo $(cargo --version | cut -d' ' -f2), rsync $(rsync_version)"
 if [ "$(id -u)" != 0 ]; then
     echo "note: not root. Tests that change owners, mount something or start a daemon will fail."
@@ -70,6 +73,21 @@ if [ -z "$denied" ]; then
 fi
 [ -z "$denied" ] || echo "note: $denied"
 
+say "cargo deb"
+unpacked=
+if [ "${HELIOSTAT_DEB:-}" = 0 ]; then
+    unpacked="no Debian package was built and installed, as HELIOSTAT_DEB=0 asks"
+elif ! command -v cargo-deb > /dev/null; then
+    version=$(sed -n 's/^CARGO_DEB_VERSION=//p' packaging/build.sh)
+    echo "building cargo-deb $version into target/tools, once (half a minute of one processor); HELIOSTAT_DEB=0 goes without"
+    timeout --foreground "$DENY_MAX" cargo install cargo-deb --version "$version" --locked --debug --quiet --root target/tools ||
+        unpacked="no Debian package was built and installed: cargo-deb cannot be built here"
+fi
+if [ -n "$unpacked" ]; then
+    export HELIOSTAT_DEB=0
+    echo "note: $unpacked"
+fi
+
 say "cargo test"
 mkdir -p target
 # What passing tests print is for the log only, but for lines that begin with `figure:`.
@@ -88,4 +106,5 @@ say "Figures"
 sed -n 's/^figure: //p' target/tests.log | sort -u
 awk '/^test result:/ { passed += $4; ignored += $8 } END { printf "%d tests passed, %d are only run when asked for\n", passed, ignored }' target/tests.log
 [ -z "$denied" ] || echo "note: $denied"
+[ -z "$unpacked" ] || echo "note: $unpacked"
 say "Everything is as it should be"

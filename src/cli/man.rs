@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 
-use super::{Cli, exit};
+use super::{Cli, exit, man_manifest};
 
 /// The flags of `man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// The command that the page is of; heliostat's own where none is named
+    /// The command that the page is of, or `heliostat.yaml` for that of the manifest; heliostat's own where none is named
     pub command: Option<String>,
-    /// Write every page into this directory, one a command
+    /// Write every page into this directory, one a command and one of the manifest
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     pub all: Option<PathBuf>,
 }
@@ -26,6 +26,7 @@ pub fn run(args: &ManArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Resu
         return write_all(&pages, directory, err);
     }
     let wanted = match &args.command {
+        Some(command) if command == man_manifest::NAME => command.clone(),
         Some(command) => format!("heliostat-{command}"),
         None => "heliostat".to_string(),
     };
@@ -48,10 +49,11 @@ pub fn run(args: &ManArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Resu
 
 struct Page {
     name: String,
+    section: u8,
     text: Vec<u8>,
 }
 
-/// heliostat's own page, and one a command.
+/// heliostat's own page, one a command, and that of the manifest.
 fn pages() -> io::Result<Vec<Page>> {
     let mut command = Cli::command();
     command.build();
@@ -61,6 +63,11 @@ fn pages() -> io::Result<Vec<Page>> {
         // As a page of its own it bears its whole name, in its heading and its synopsis.
         all.push(page(sub.clone().display_name(name.clone()), name)?);
     }
+    all.push(Page {
+        name: man_manifest::NAME.to_owned(),
+        section: 5,
+        text: man_manifest::page()?,
+    });
     Ok(all)
 }
 
@@ -72,12 +79,16 @@ fn page(command: Command, name: String) -> io::Result<Page> {
         .source(concat!("heliostat ", env!("CARGO_PKG_VERSION")))
         .manual("heliostat")
         .render(&mut text)?;
-    Ok(Page { name, text })
+    Ok(Page {
+        name,
+        section: 1,
+        text,
+    })
 }
 
 fn write_all(pages: &[Page], directory: &std::path::Path, err: &mut dyn Write) -> io::Result<u8> {
     for page in pages {
-        let path = directory.join(format!("{}.1", page.name));
+        let path = directory.join(format!("{}.{}", page.name, page.section));
         let made = fs::create_dir_all(directory).and_then(|()| fs::write(&path, &page.text));
         if let Err(error) = made {
             writeln!(err, "error: cannot write `{}`: {error}", path.display())?;
@@ -102,7 +113,7 @@ mod tests {
         let mut command = Cli::command();
         command.build();
         let pages = pages().unwrap();
-        assert_eq!(pages.len(), command.get_subcommands().count() + 1);
+        assert_eq!(pages.len(), command.get_subcommands().count() + 2);
         for sub in command.get_subcommands() {
             let name = format!("heliostat-{}", sub.get_name());
             let page = pages.iter().find(|page| page.name == name).unwrap();
@@ -126,7 +137,9 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let args = ManArgs { command: None, all };
         assert_eq!(run(&args, &mut out, &mut err).unwrap(), exit::GOOD);
-        assert!(scratch.path().join("man1/heliostat-run.1").is_file());
+        for page in ["heliostat.1", "heliostat-run.1", "heliostat.yaml.5"] {
+            assert!(scratch.path().join("man1").join(page).is_file());
+        }
         let args = ManArgs {
             command: Some("nonsense".into()),
             all: None,

@@ -23,6 +23,7 @@ pub mod init;
 pub mod instant;
 pub mod load;
 pub mod man;
+mod man_manifest;
 pub mod match_;
 pub mod pause;
 pub mod plan;

@@ -20,6 +20,7 @@ use crate::plan;
 use crate::service::http::TcpOptions;
 use crate::service::in_force::Origin;
 use crate::service::log::{self, LogFormat};
+use crate::service::manager::Manager;
 use crate::service::metrics::textfile::Textfile;
 use crate::service::once::{self, Result as Settled};
 use crate::service::protocol::FORMAT_VERSION;
@@ -77,10 +78,9 @@ pub fn run(
     let start = match start::read(args, service, colour, err)? {
         Ok(start) => start,
         Err(code) => {
-            writeln!(
-                err,
-                "error: nothing was started: there is no valid manifest to start with"
-            )?;
+            let why = "nothing was started: there is no valid manifest to start with";
+            Manager::of_environment().status(why);
+            writeln!(err, "error: {why}")?;
             return Ok(if service && code == exit::NEGATIVE {
                 exit::NO_MANIFEST
             } else {
@@ -128,6 +128,8 @@ pub fn run(
     match ended {
         Ok(code) => code,
         Err(failure) => {
+            // What `systemctl status` shows of it as well.
+            Manager::of_environment().status(&failure.to_string());
             writeln!(err, "error: {failure}")?;
             Ok(exit::USAGE)
         }

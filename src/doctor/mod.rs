@@ -9,6 +9,7 @@ mod canary;
 mod clock;
 mod limits;
 mod need;
+mod powers;
 mod program;
 mod source;
 mod state;
@@ -189,6 +190,7 @@ pub async fn examine(request: &Request) -> Vec<Finding> {
 /// What blocks.
 fn look(request: &Request) -> Vec<Finding> {
     let mut found = state::check(&request.state_dir, &request.socket);
+    found.extend(powers::check(&request.plan, &request.host, &request.socket));
     found.extend(clock::check(request));
     found.extend(program::hooks(&request.plan));
     let mut needs = Vec::new();

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::powers::of_service;
 use super::source::quoted;
 use super::{Finding, Request, Subject};
-use crate::host;
-use crate::plan::{RouteName, RoutePlan, SourcePlan, Target};
+use crate::host::{self, Powers};
+use crate::plan::{RouteName, RoutePlan, Secret, SourcePlan, Target};
 use crate::transfer::{self, Context, Rsync};
 
 /// Targets that are asked at once: each is a process here and one there.
@@ -33,14 +34,18 @@ pub async fn check(request: &Request, rsync: Rsync) -> Vec<Finding> {
         sessions: Default::default(),
         log_files: false,
     });
+    let beside = Beside {
+        stand_in: request.scratch.clone(),
+        service: of_service(&request.socket),
+    };
     let (room, mut asked) = (Arc::new(Semaphore::new(ASKED_AT_ONCE)), JoinSet::new());
     for (source, route) in request.plan.routes() {
         let (source, route) = (source.clone(), route.clone());
         let (context, room) = (Arc::clone(&context), Arc::clone(&room));
-        let stand_in = request.scratch.clone();
+        let beside = beside.clone();
         asked.spawn(async move {
             let _turn = room.acquire_owned().await;
-            let found = one(&source, &route, &context, &stand_in).await;
+            let found = one(&source, &route, &context, &beside).await;
             (route.name, found)
         });
     }
@@ -66,19 +71,48 @@ pub async fn check(request: &Request, rsync: Rsync) -> Vec<Finding> {
     all.into_values().flatten().chain(missed).collect()
 }
 
+/// What every target is looked at with.
+#[derive(Clone, Debug)]
+struct Beside {
+    /// An empty directory.
+    stand_in: PathBuf,
+    /// Who the running service is.
+    service: Option<Powers>,
+}
+
+/// Whether a secret that this process cannot take is the running service's: of its environment, or of its user.
+fn is_of(secret: &Secret, service: &Option<Powers>) -> bool {
+    let Some(service) = service else {
+        return false;
+    };
+    match secret {
+        Secret::Credential(_) | Secret::Env(_) => true,
+        Secret::File(path) => fs::metadata(path).is_ok_and(|info| {
+            info.uid() == service.user && *service != Powers::own() && info.mode() & 0o006 == 0
+        }),
+    }
+}
+
 async fn one(
     source: &SourcePlan,
     route: &RoutePlan,
     context: &Context,
-    stand_in: &Path,
+    beside: &Beside,
 ) -> Vec<Finding> {
+    let Beside { stand_in, service } = beside;
     let mut found = Vec::new();
     match &route.target {
         Target::Local { path } => return local(route, Path::new(path)),
         Target::Daemon { password, .. } => {
             if let Some(trouble) = password.as_ref().and_then(transfer::secret_trouble) {
+                let subject = Subject::new("secret", &route.name);
                 // Asking without it would only say the same once more.
-                return vec![Subject::new("secret", &route.name).trouble(&trouble)];
+                return vec![match password.as_ref().is_some_and(|one| is_of(one, service)) {
+                    true => subject.note(
+                        "it is the running service's, and not this user's to try: `heliostat status` says whether the target takes it",
+                    ),
+                    false => subject.trouble(&trouble),
+                }];
             }
             if password.is_some() {
                 found.push(

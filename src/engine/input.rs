@@ -8,8 +8,8 @@ use super::detail::Detail;
 use super::status::Status;
 use super::{
     Commit, Hold, HookJob, Hooked, Job, Memory, Notice, Outcome, PathFailure, PathNote, Pause,
-    PauseWish, RelPath,
-    Stats, Survey, SurveyId, Surveyed, TransferId, Trouble, WatchId, WatchReport,
+    PauseWish, RelPath, Stats, Survey, SurveyId, Surveyed, TransferId, Trouble, WatchId,
+    WatchReport,
 };
 use crate::plan::{Compare, Limits, Plan, RouteName, SourceName, SourcePlan, TargetName, When};
 

@@ -44,6 +44,7 @@ mod rescoping;
 mod route;
 mod source;
 pub mod status;
+mod summary;
 mod survey;
 mod surveying;
 mod time;
@@ -62,6 +63,7 @@ pub use memory::{Commit, Memory, Parking, RouteMemory, SourceMemory, Spending};
 pub use notice::{Notice, WatchId, WatchReport, WatchedBy};
 pub use path::{RelPath, escape};
 pub use pause::{PAUSE_MAX, PAUSE_MIN, Pause, PauseWish};
+pub use summary::Summary;
 pub use survey::{Heard, Release, Survey, SurveyId, SurveyScope, Surveyed, Told};
 pub use time::{Now, Stamp};
 

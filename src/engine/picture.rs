@@ -107,6 +107,15 @@ impl Engine {
         }
     }
 
+    /// The state alone.
+    pub(super) fn state(&self, route: &Route, now: Now) -> State {
+        let source = self.sources.get(&route.plan.name.source);
+        match self.pauses.of(&route.plan.name, now) {
+            Some(_) => State::Paused,
+            None => self.state_of(route, source, now).0,
+        }
+    }
+
     /// The state with its code and reason, worst first, leaving pauses aside.
     fn state_of(
         &self,

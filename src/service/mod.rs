@@ -1,7 +1,7 @@
 //! The thin shell around the engine: it carries effects out and reports back. It decides nothing.
 //!
 //! Owns the driver loop, the production [`World`](world::World) (watches, transfers, answers), the state directory,
-//! the HTTP interface with its client, signals and log lines; and what plan is in force: `reloader` takes another one over,
+//! the HTTP interface with its client, signals, log lines and what the service manager hears; and what plan is in force: `reloader` takes another one over,
 //! `generations` keeps those that were, `files_watch` and `drift` see that the files are others. Called by the commands
 //! `run`, `status`, `trigger`, `rescan`, `wait`, `approve`, `reload` and `rollback`. It must not know manifests: a compiled
 //! plan comes in, and a [`Reader`](reading::Reader) that makes another one of the files.
@@ -19,6 +19,7 @@ pub mod http;
 pub mod in_force;
 pub mod keeper;
 pub mod log;
+pub mod manager;
 pub mod metrics;
 pub mod naming;
 pub mod once;
@@ -37,6 +38,7 @@ pub mod steer;
 pub mod tap;
 mod tapper;
 pub mod tapping;
+pub mod vitals;
 pub mod world;
 
 /// Why a command of the service ended without doing its work.

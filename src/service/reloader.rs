@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::generations::{Generation, Generations};
 use super::in_force::{InForce, Origin, Standing};
+use super::manager::Manager;
 use super::metrics::Tally;
 use super::protocol::FORMAT_VERSION;
 use super::question::Question;
@@ -124,6 +125,8 @@ pub struct Reloader {
     pub asker: mpsc::Sender<Question>,
     /// Counts attempts.
     pub tally: Tally,
+    /// Hears of it.
+    pub manager: Manager,
 }
 
 /// What is about to be in force.
@@ -143,6 +146,7 @@ impl Reloader {
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         while let Some(Order { wish, by, answer }) = orders.recv().await {
             let began = Instant::now();
+            let told = self.manager.reloading().await;
             let reloaded = match self.candidate(wish).await {
                 Ok(candidate) => self.apply(candidate).await,
                 Err(rejection) => Err(rejection),
@@ -153,6 +157,15 @@ impl Reloader {
             };
             self.tally.reload(reloaded.result.word());
             tell(by, &reloaded, began.elapsed());
+            if told {
+                let rejected = reloaded.error.as_ref().map(|reason| {
+                    format!(
+                        "reload rejected, generation {} goes on: {reason}",
+                        reloaded.generation
+                    )
+                });
+                self.manager.reloaded(rejected.as_deref()).await;
+            }
             if let Some(answer) = answer {
                 // Who went away does not want it.
                 let _ = answer.send(reloaded);

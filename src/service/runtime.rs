@@ -17,6 +17,7 @@ use super::generations::{Generation, Generations};
 use super::http::{self, Facts, Server, Tcp, TcpOptions};
 use super::in_force::{InForce, Origin, Standing};
 use super::keeper::Keeper;
+use super::manager::Manager;
 use super::metrics::textfile::Textfile;
 use super::pauses::PauseFile;
 use super::reading::Reader;
@@ -24,6 +25,7 @@ use super::reloader::{Order, Reloader};
 use super::settled::Settled;
 use super::signals::Signals;
 use super::state::StateDir;
+use super::vitals::{self, Vitals};
 use super::world::{World, WorldParts};
 use super::{Failure, heartbeat, orphans};
 use crate::engine::{Engine, Input, Memory, Reload};
@@ -91,6 +93,9 @@ const SHOW_ONCE_EVERY: Duration = Duration::from_millis(100);
 /// A target's file system that does not answer is not waited for longer at the start.
 const LOOK_MAX: Duration = Duration::from_secs(2);
 
+/// What is under way at the end has ended by then, and the rest is the ledger's: a large one may take its time.
+const CLOSE_MAX: Duration = Duration::from_secs(60);
+
 /// At the end, threads that still block get so long: one that waits for a frozen file system would hold the end up for ever.
 const BLOCKED_MAX: Duration = Duration::from_secs(1);
 
@@ -109,6 +114,8 @@ pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
 /// Runs the service until a signal ends it. `show` sees what runs, at every step and while a full pass lasts.
 pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Result<(), Failure> {
     block_on(async {
+        let manager = Manager::of_environment();
+        manager.extend(vitals::STARTING_MAX);
         let (orders, taken) = mpsc::channel(ORDERS_MAX);
         let mut world = open(&options, Some(orders.clone())).await?;
         let generations = Generations::of(world.state().path());
@@ -116,6 +123,8 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         let standing = first(&files, at_start).await?;
         let generation = standing.generation;
         let in_force = InForce::new(standing);
+        let vitals = Vitals::new(manager.clone(), in_force.clone(), Instant::now());
+        world.watched_by(vitals);
         let reloader = Reloader {
             reader: Arc::clone(&files.reader),
             generations: generations.clone(),
@@ -125,6 +134,7 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             host: options.host.clone(),
             asker: world.asker(),
             tally: world.tally(),
+            manager: manager.clone(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(reloader.run(taken));
@@ -177,10 +187,12 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         let mut engine = Engine::default();
         send(&mut engine, &mut world, Input::Reload(reload));
         driver::drive(&mut engine, &mut world, |engine, world| {
-            world.looked(engine);
             show(world);
+            world.looked(engine);
+            world.stepped(engine);
         })
         .await;
+        manager.extend(CLOSE_MAX);
         tasks.abort_all();
         if let Some(textfile) = textfile {
             textfile.end().await;

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,9 +22,10 @@ use super::signals::Signals;
 use super::state::StateDir;
 use super::tap::Tap;
 use super::tapper::{SourceEar, Tapper};
+use super::vitals::Vitals;
 use crate::engine::{
-    Answer, Effect, Engine, HookJob, Hooked, Input, Job, Memory, Notice, Now, Outcome, Pause, RequestId,
-    TransferId, Trouble, Verdict, WatchId, WatchReport,
+    Answer, Effect, Engine, HookJob, Hooked, Input, Job, Memory, Notice, Now, Outcome, Pause,
+    RequestId, TransferId, Trouble, Verdict, WatchId, WatchReport,
 };
 use crate::host;
 use crate::ledger::Ledger;
@@ -100,6 +101,7 @@ pub struct World {
     watched: bool,
     show_every: Duration,
     tally: Tally,
+    vitals: Option<Vitals>,
 }
 
 /// What a world is made of.
@@ -167,6 +169,20 @@ impl World {
             watched: parts.watched,
             show_every: parts.show_every,
             tally: Tally::default(),
+            vitals: None,
+        }
+    }
+
+    /// A service manager watches this service.
+    pub fn watched_by(&mut self, vitals: Vitals) {
+        self.vitals = Some(vitals);
+    }
+
+    /// The engine has made a step.
+    pub fn stepped(&mut self, engine: &Engine) {
+        if let Some(vitals) = &mut self.vitals {
+            let now = self.clock.now();
+            vitals.step(Instant::now(), self.drain_asked, || engine.summary(now));
         }
     }
 
@@ -514,7 +530,12 @@ impl Shell for World {
             let passing = self.transfers.values().any(|transfer| transfer.pass);
             let show = passing.then(|| self.clock.now().mono + self.show_every);
             let wake = deadline.into_iter().chain(end).chain(show).min();
-            let wake = wake.map(|at| self.clock.instant(at));
+            let sign = self.vitals.as_ref().and_then(Vitals::due);
+            let wake = wake
+                .map(|at| self.clock.instant(at))
+                .into_iter()
+                .chain(sign)
+                .min();
             tokio::select! {
                 biased;
                 signal = self.signals.next() => {

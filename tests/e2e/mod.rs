@@ -18,6 +18,7 @@ mod lifecycle;
 mod limits;
 mod live;
 mod logs;
+mod manager;
 mod reload;
 mod reload_kills;
 mod restart;
@@ -28,6 +29,7 @@ mod short;
 mod socket;
 mod steering;
 mod supervision;
+mod unprivileged;
 mod web;
 
 use std::fs;

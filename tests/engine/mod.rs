@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use heliostat::engine::{
     Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Hooked, Input, Mark,
-    Memory, Notice, Now, Outcome, PathFailure, Pause, PauseWish, RelPath, Reload, RequestId, RootId,
-    RouteMemory, Selector, Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId, Trouble,
-    Verdict, WatchId, WatchReport, Work,
+    Memory, Notice, Now, Outcome, PathFailure, Pause, PauseWish, RelPath, Reload, RequestId,
+    RootId, RouteMemory, Selector, Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId,
+    Trouble, Verdict, WatchId, WatchReport, Work,
 };
 use heliostat::filter::{FilterSpec, Rule};
 use heliostat::plan::{

@@ -64,8 +64,8 @@ pub(super) fn apply(
                 change.other = true;
                 mode_stands &= current.mode & 0o6000 == 0;
             }
-            // As rsync: who is not root keeps what owners he can.
-            Err(Errno::PERM) if !keep.root => {}
+            // As rsync: who may not give files away keeps what owners he can.
+            Err(Errno::PERM) if !keep.gives => {}
             Err(error) => return Err(at_target("changing the owner on", error)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::meta::{Kind, Meta};
 use super::place::PRIVATE;
+use crate::host::{Power, Powers};
 use crate::plan::Attributes;
 
 /// What is kept.
@@ -13,12 +14,14 @@ pub(super) struct Keep {
     pub(super) xattrs: bool,
     pub(super) hard_links: bool,
     pub(super) devices: bool,
-    /// Whether this process may give files away.
+    /// Whether this process is root.
     pub(super) root: bool,
+    /// Whether it may give files away: root, and who has that power alone.
+    pub(super) gives: bool,
     /// Who this process makes files as.
     pub(super) uid: u32,
     pub(super) gid: u32,
-    /// Groups that a process without root may give its own files to.
+    /// Groups that a process without that power may give its own files to.
     pub(super) groups: Vec<u32>,
     /// The bits that new files do not get where modes are not kept.
     pub(super) umask: u32,
@@ -49,6 +52,7 @@ impl Keep {
             hard_links,
             devices,
             root: uid.is_root(),
+            gives: uid.is_root() || Powers::own().has(Power::Chown),
             uid: uid.as_raw(),
             gid: gid.as_raw(),
             groups,
@@ -81,13 +85,13 @@ impl Keep {
         self.acls || self.xattrs
     }
 
-    /// The owner that the target should get, if it must change. Without root only the group can, and only to an own one.
+    /// The owner that the target should get, if it must change. Without that power only the group can, and only to an own one.
     pub(super) fn new_owner(&self, source: &Meta, target: &Meta) -> (Option<u32>, Option<u32>) {
         if !self.archive {
             return (None, None);
         }
-        let uid = (self.root && source.uid != target.uid).then_some(source.uid);
-        let gid = (source.gid != target.gid && (self.root || self.groups.contains(&source.gid)))
+        let uid = (self.gives && source.uid != target.uid).then_some(source.uid);
+        let gid = (source.gid != target.gid && (self.gives || self.groups.contains(&source.gid)))
             .then_some(source.gid);
         (uid, gid)
     }

@@ -139,7 +139,7 @@ impl Walk<'_> {
         let link = source.kind == Kind::Symlink;
         let content =
             source.kind == Kind::File && (source.size, source.mtime) != (target.size, target.mtime);
-        let owner = self.keep.root && (source.uid, source.gid) != (target.uid, target.gid);
+        let owner = self.keep.gives && (source.uid, source.gid) != (target.uid, target.gid);
         let metadata =
             source.mtime != target.mtime || owner || (!link && source.mode != target.mode);
         content
