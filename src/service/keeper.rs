@@ -107,11 +107,6 @@ impl Keeper {
         }
     }
 
-    /// The ledger, to be read by others.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
     /// Ends the surveys, and waits until the ledger is written.
     pub fn close(self) {
         for stop in self.surveys.values() {

@@ -149,7 +149,6 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             reader: Arc::clone(&files.reader),
             ledger: world.ledger(),
             tally: world.tally(),
-            ledger: world.ledger().clone(),
             tap: world.tap().clone(),
         });
         let _control = match &options.socket {

@@ -300,6 +300,19 @@ fn state_of(event: &Event) -> Option<What> {
                 .map_or("its time is up".to_owned(), |by| format!("by {by}"));
             of_route(route, "resumed", text)
         }
+        Event::Hooked {
+            route,
+            when,
+            hooked,
+            ..
+        } => {
+            let state = match hooked.failure {
+                Some(_) => "hookFailed",
+                None => "hookDone",
+            };
+            let reason = hooked.failure.as_deref().unwrap_or("done");
+            of_route(route, state, format!("`{}`: {reason}", when.word()))
+        }
         Event::Note(route, note) => {
             let text = format!("{}: {}", note.path, note.text);
             of_route(route, "note", text)

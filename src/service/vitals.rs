@@ -320,7 +320,7 @@ mod tests {
         life.step(NOW, &summary(2, 2));
         let healthy = "STATUS=2 of 2 routes in sync";
         assert!(life.manager.reloading().await);
-        life.in_force.reject("reload", "`a.yaml`: no such key");
+        life.in_force.reject("reload", "`a.yaml`: no such key", "");
         life.manager.reloaded(Some("rejected: no such key")).await;
         assert_eq!(life.heard().len(), 2);
         // Nothing else has changed, and what is shown is not what was said last.

@@ -211,11 +211,6 @@ impl World {
         self.sender.clone()
     }
 
-    /// What outlives a restart, to be read.
-    pub fn ledger(&self) -> &Ledger {
-        self.keeper.ledger()
-    }
-
     /// Where it is told what happens.
     pub fn tap(&self) -> &Tap {
         self.tapper.tap()
