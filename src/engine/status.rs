@@ -1,12 +1,13 @@
 //! The picture that `status` shows, as data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Pause;
 pub use super::why::thousands;
 
 /// Everything, worst route first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Counts the plans that were taken over since the start.
@@ -18,7 +19,7 @@ pub struct Status {
 }
 
 /// One source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
     /// Its name.
@@ -45,7 +46,9 @@ pub struct SourceStatus {
 }
 
 /// How a route is. In the order of how much it wants to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum State {
     /// Waits for an operator or a guard.
     #[serde(rename = "held")]
@@ -98,7 +101,7 @@ impl State {
 }
 
 /// One route.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteStatus {
     /// `source/target`.
@@ -145,7 +148,7 @@ pub struct RouteStatus {
 }
 
 /// What is held.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldStatus {
     /// For `approve`.
@@ -163,7 +166,7 @@ pub struct HoldStatus {
 }
 
 /// A failing path.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PathStatus {
     /// Which, escaped.
@@ -182,7 +185,7 @@ pub struct PathStatus {
 }
 
 /// A path that is not on the target yet, and does not fail.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingStatus {
     /// Which, escaped; `.` is the whole source.

@@ -186,7 +186,7 @@ async fn send(
             ErrorKind::NotFound => lost(&"there is no such socket"),
             ErrorKind::ConnectionRefused => lost(&"nobody listens"),
             ErrorKind::PermissionDenied => {
-                lost(&"only the service's own user and root may speak to it")
+                lost(&"only the service's own user, root, and the groups that `access` in its agent file names may speak to it")
             }
             _ => lost(&error),
         })?;

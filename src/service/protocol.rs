@@ -1,4 +1,5 @@
-//! What goes over the control socket: HTTP/1.1 with JSON bodies, so that `curl --unix-socket` is a client too.
+//! What goes over the control socket and, where it is served, over TCP: HTTP/1.1 with JSON bodies, so that
+//! `curl --unix-socket` is a client too. `docs/http.md` says who may ask for what.
 //!
 //! | request | body | answer |
 //! | --- | --- | --- |
@@ -18,6 +19,7 @@
 //!
 //! Errors come as [`Refusal`] with a 4xx status. What a reload rejected comes as its usual answer, with 422.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drift::Drift;
@@ -161,7 +163,7 @@ pub enum WaitResult {
 }
 
 /// The whole picture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusAnswer {
     /// [`FORMAT_VERSION`].
@@ -210,6 +212,15 @@ pub struct Refusal {
     pub format_version: u32,
     /// One line, with the way out.
     pub error: String,
+}
+
+/// The schema of [`StatusAnswer`], as a file has it.
+pub fn status_schema() -> String {
+    let settings = schemars::generate::SchemaSettings::draft07();
+    let schema = settings
+        .into_generator()
+        .into_root_schema_for::<StatusAnswer>();
+    serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n"
 }
 
 /// Reads `SOURCE` or `SOURCE/TARGET`.

@@ -150,7 +150,7 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             .map(|http| Tcp::serve(http, world.asker(), Arc::clone(&facts)));
         // What the service tells by itself asks at a desk of its own.
         let own = Server::new(world.asker(), facts, OWN_QUESTIONS);
-        let _textfile = options
+        let textfile = options
             .textfile
             .clone()
             .map(|textfile| textfile.write(own.clone()));
@@ -177,6 +177,9 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
         })
         .await;
         tasks.abort_all();
+        if let Some(textfile) = textfile {
+            textfile.end().await;
+        }
         world.close().await;
         tracing::info!("ended");
         Ok(())

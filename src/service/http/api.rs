@@ -134,6 +134,10 @@ pub async fn wait(State(server): State<Server>, Json(body): Json<WaitBody>) -> R
         Ok(selector) => selector,
         Err(response) => return response,
     };
+    let _stay = match server.stay() {
+        Ok(stay) => stay,
+        Err(response) => return response,
+    };
     let timeout = Duration::try_from_secs_f64(body.timeout_seconds)
         .unwrap_or(WAIT_MAX)
         .min(WAIT_MAX);

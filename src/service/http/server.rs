@@ -53,6 +53,7 @@ pub struct Server {
     questions: mpsc::Sender<Question>,
     facts: Arc<Facts>,
     room: Arc<Semaphore>,
+    long: Arc<Semaphore>,
 }
 
 impl Server {
@@ -62,6 +63,7 @@ impl Server {
             questions,
             facts,
             room: Arc::new(Semaphore::new(requests)),
+            long: Arc::new(Semaphore::new((requests / 2).max(1))),
         }
     }
 
@@ -70,8 +72,16 @@ impl Server {
         &self.facts
     }
 
-    /// A place among the requests under way, until it is dropped.
+    /// A place among those that stay for long, as waits and streams do, until it is dropped: they never take more than half of a
+    /// door's places, so that a scrape or a probe beside them is answered.
     #[allow(clippy::result_large_err)] // an answer, made once a request
+    pub fn stay(&self) -> Result<OwnedSemaphorePermit, Response> {
+        let long = Arc::clone(&self.long);
+        long.try_acquire_owned().map_err(|_| crowded())
+    }
+
+    /// A place among the requests under way, until it is dropped.
+    #[allow(clippy::result_large_err)] // as above
     pub fn enter(&self) -> Result<OwnedSemaphorePermit, Response> {
         let room = Arc::clone(&self.room);
         room.try_acquire_owned().map_err(|_| crowded())

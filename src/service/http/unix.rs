@@ -102,6 +102,13 @@ async fn bind(path: &Path, narrow: bool) -> Result<UnixListener, Failure> {
             fs::set_permissions(parent, fs::Permissions::from_mode(0o755))
                 .map_err(|error| fail("open the directory of", &error))?;
         }
+        let closed = |meta: fs::Metadata| meta.permissions().mode() & 0o001 == 0;
+        if !narrow && fs::metadata(parent).is_ok_and(closed) {
+            tracing::warn!(
+                "`access` lets groups in, but others cannot reach the socket: chmod o+x {}",
+                parent.display()
+            );
+        }
     }
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_socket() => {

@@ -9,12 +9,17 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
 use super::expose;
 use crate::service::http::Server;
+
+/// A service does not end later for its file.
+const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where, and how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,26 +30,34 @@ pub struct Textfile {
     pub every: Duration,
 }
 
-/// The file as long as it is written; taken away when dropped.
+/// The file as long as it is written.
 #[derive(Debug)]
 pub struct Writing {
     path: PathBuf,
+    over: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Writing {
-    fn drop(&mut self) {
+impl Writing {
+    /// Takes the file away. A file system that does not answer is not waited for.
+    pub async fn end(self) {
         self.task.abort();
-        // It may never have been there.
-        let _ = fs::remove_file(&self.path);
-        let _ = fs::remove_file(beside(&self.path));
+        // What is being written just now is taken away by who writes it.
+        self.over.store(true, Ordering::SeqCst);
+        let gone = tokio::task::spawn_blocking(move || {
+            // It may never have been there.
+            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(beside(&self.path));
+        });
+        let _ = tokio::time::timeout(END_WITHIN, gone).await;
     }
 }
 
 impl Textfile {
     /// Writes from now on. What cannot be written is said once, until it can be again.
     pub fn write(self, server: Server) -> Writing {
-        let path = self.path.clone();
+        let (path, over) = (self.path.clone(), Arc::new(AtomicBool::new(false)));
+        let ends = Arc::clone(&over);
         let task = tokio::spawn(async move {
             let mut turns = tokio::time::interval(self.every);
             turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -55,9 +68,14 @@ impl Textfile {
                 let Ok(page) = server.page().await else {
                     continue;
                 };
-                let path = self.path.clone();
-                let written =
-                    tokio::task::spawn_blocking(move || replace(&path, &expose::for_file(page)));
+                let (path, ends) = (self.path.clone(), Arc::clone(&ends));
+                let written = tokio::task::spawn_blocking(move || {
+                    let written = replace(&path, &expose::for_file(page));
+                    if ends.load(Ordering::SeqCst) {
+                        let _ = fs::remove_file(&path); // it may never have been there
+                    }
+                    written
+                });
                 let written = written
                     .await
                     .unwrap_or_else(|error| Err(io::Error::other(error)));
@@ -78,7 +96,7 @@ impl Textfile {
                 }
             }
         });
-        Writing { path, task }
+        Writing { path, over, task }
     }
 }
 

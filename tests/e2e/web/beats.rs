@@ -20,13 +20,7 @@ fn heartbeats_say_how_it_is() {
     let (web, listener) = all_sides();
     let heard = |what: &str| {
         let path = format!("GET /secret/{what} HTTP/1.1");
-        wait_for(PATIENCE, || {
-            listener
-                .heard()
-                .iter()
-                .any(|line| *line == path)
-                .then_some(())
-        })
+        wait_for(PATIENCE, || listener.heard().contains(&path).then_some(()))
     };
     assert!(heard("start").is_some(), "{:?}", listener.heard());
     assert!(heard("fail").is_some(), "{:?}", listener.heard());

@@ -123,6 +123,18 @@ fn who_waits_over_tcp_in_masses_shuts_neither_the_socket_nor_himself_out_for_eve
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let answer = exchange(&mut socket, "GET", "/v1/status", &[("host", "x")], "");
     assert_eq!(answer.status, 200, "{answer:?}");
+    // The door is half full of waits at the most.
+    let probed = wait_for(PATIENCE, || {
+        let mut stream = TcpStream::connect(web.address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let request =
+            format!("GET /-/healthy HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.starts_with("HTTP/1.1 200").then_some(())
+    });
+    assert!(probed.is_some(), "{}", web.service.tail());
     drop(waiting);
     let again = wait_for(PATIENCE, || {
         let mut stream = TcpStream::connect(web.address).ok()?;
