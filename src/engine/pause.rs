@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Now;
@@ -25,7 +26,7 @@ pub const PAUSE_MIN: Duration = Duration::from_secs(1);
 pub const PAUSE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A pause, as it is kept and shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pause {
     /// What for, in the operator's words.
@@ -33,10 +34,13 @@ pub struct Pause {
     /// Who.
     pub by: String,
     /// Since when; a later word on the same route leaves it.
+    #[schemars(with = "String")]
     pub since: Timestamp,
     /// When the last word was given: it holds for so long as is between this and `until`.
+    #[schemars(with = "String")]
     pub said: Timestamp,
     /// When it ends by itself.
+    #[schemars(with = "String")]
     pub until: Timestamp,
 }
 

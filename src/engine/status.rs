@@ -185,7 +185,7 @@ pub struct PathStatus {
 }
 
 /// A path that is not on the target yet, and does not fail.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingStatus {
     /// Which, escaped; `.` is the whole source.

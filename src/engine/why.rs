@@ -115,13 +115,13 @@ impl Engine {
             let opens = schedule::next_change(&route.plan.windows, now.wall);
             let name = &route.plan.name;
             return opens.map_or("no window is open".to_owned(), |at| {
-                format!("no window is open until {at}; heliostat trigger {name} sends now")
+                format!("no window is open until {at:.0}; heliostat trigger {name} sends now")
             });
         }
         if matches!(route.plan.sync, Sync::Scheduled(_)) && !route.flush {
             let name = &route.plan.name;
             return route.next_sync.map_or("gathered".to_owned(), |at| {
-                format!("gathered, sent {at}; heliostat trigger {name} sends now")
+                format!("gathered, sent {at:.0}; heliostat trigger {name} sends now")
             });
         }
         if route.parked.is_some_and(|parked| parked.asked) {

@@ -291,7 +291,7 @@ fn state_of(event: &Event) -> Option<What> {
         Event::Recovered(route) => of_route(route, "recovered", String::new()),
         Event::Paused(route, pause) => {
             let reason = pause.reason.as_deref().unwrap_or("no reason given");
-            let text = format!("by {} until {}: {reason}", pause.by, pause.until);
+            let text = format!("by {} until {:.0}: {reason}", pause.by, pause.until);
             of_route(route, "paused", text)
         }
         Event::Resumed(route, by) => {

@@ -9,6 +9,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::http::{Server, chosen, refuse};
 use super::tap::{Listener, Told};
@@ -34,6 +35,8 @@ pub struct TapQuery {
 struct Wanted {
     selector: Selector,
     paths: Option<Filter>,
+    /// Its place at the door, until it has gone.
+    _stay: OwnedSemaphorePermit,
 }
 
 impl Wanted {
@@ -70,13 +73,22 @@ pub(super) async fn tap(State(server): State<Server>, Query(query): Query<TapQue
         Ok(paths) => paths,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error.to_string()),
     };
+    // It stays, as a wait does, and must not crowd out those who only look.
+    let stay = match server.stay() {
+        Ok(stay) => stay,
+        Err(response) => return response,
+    };
     let Some(listener) = server.facts().tap.listen() else {
         return refuse(
             StatusCode::TOO_MANY_REQUESTS,
             "as many listen as can at once: end one of them",
         );
     };
-    let wanted = Wanted { selector, paths };
+    let wanted = Wanted {
+        selector,
+        paths,
+        _stay: stay,
+    };
     let begun = stream::iter([Ok::<_, Infallible>(Event::default().comment("listening"))]);
     let items = stream::unfold((listener, wanted), next);
     let all = stream::StreamExt::chain(begun, items);
