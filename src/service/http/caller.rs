@@ -100,6 +100,11 @@ async fn admitted(request: Request, next: Next) -> Response {
     {
         return refuse(status, error);
     }
+    if caller.names.is_none()
+        && let Err((status, error)) = forwarded(request.method(), request.headers())
+    {
+        return refuse(status, error);
+    }
     let (head, body) = request.into_parts();
     let taken = Limited::new(body, BODY_MAX).collect();
     let body = match tokio::time::timeout(BODY_WITHIN, taken).await {
@@ -203,6 +208,36 @@ fn foreign(
     Ok(())
 }
 
+/// Whether a page from elsewhere asks at the socket, by way of somebody's browser and `ssh -L`, which makes a port of it. A
+/// client there names any host it likes; a page's name that was rebound to the port has a dot.
+fn forwarded(method: &Method, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+    const ELSEWHERE: (StatusCode, &str) = (StatusCode::FORBIDDEN, "a page from elsewhere asks");
+    let host = headers.get(header::HOST);
+    let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let rebound = |host: &Authority| !is_ours(host, &[]) && host.host().contains('.');
+    if host.as_ref().is_some_and(rebound) {
+        return Err((
+            StatusCode::MISDIRECTED_REQUEST,
+            "the socket is not known under that name: use `localhost` or an address",
+        ));
+    }
+    let origin = headers.get(header::ORIGIN);
+    let same = |origin: &HeaderValue| {
+        let of = origin.to_str().unwrap_or_default().strip_prefix("http://");
+        of.zip(host.as_ref())
+            .is_some_and(|(of, host)| of.eq_ignore_ascii_case(host.as_str()))
+    };
+    if origin.is_some_and(|origin| !same(origin)) {
+        return Err(ELSEWHERE);
+    }
+    let site = headers.get("sec-fetch-site");
+    let elsewhere = site.is_some_and(|site| site != "same-origin" && site != "none");
+    match elsewhere && *method != Method::GET {
+        true => Err(ELSEWHERE),
+        false => Ok(()),
+    }
+}
+
 fn is_ours(host: &Authority, names: &[String]) -> bool {
     if host.as_str().contains('@') {
         return false;
@@ -265,6 +300,43 @@ mod tests {
         let local = [("host", "localhost")];
         assert_eq!(asked(Method::GET, "http://evil.example/", &local), 421);
         assert_eq!(asked(Method::GET, "http://localhost/", &local), 200);
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_does_nothing_through_a_forwarded_socket() {
+        let asked = |method: Method, headers: &[(&str, &str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                let name: header::HeaderName = name.parse().unwrap();
+                map.append(name, value.parse().unwrap());
+            }
+            forwarded(&method, &map).map_or_else(|(status, _)| status.as_u16(), |()| 200)
+        };
+        for host in [
+            "localhost:9099",
+            "127.0.0.1:9099",
+            "[::1]:9099",
+            "heliostat",
+        ] {
+            assert_eq!(asked(Method::POST, &[("host", host)]), 200, "{host}");
+        }
+        assert_eq!(asked(Method::POST, &[]), 200);
+        for host in ["evil.example:9099", "localhost.evil.example"] {
+            assert_eq!(asked(Method::GET, &[("host", host)]), 421, "{host}");
+        }
+        let host = ("host", "localhost:9099");
+        for (origin, status) in [
+            ("http://localhost:9099", 200),
+            ("http://evil.example", 403),
+            ("http://localhost:1", 403),
+            ("null", 403),
+        ] {
+            let asked = asked(Method::POST, &[host, ("origin", origin)]);
+            assert_eq!(asked, status, "{origin}");
+        }
+        let cross = ("sec-fetch-site", "cross-site");
+        assert_eq!(asked(Method::POST, &[host, cross]), 403);
+        assert_eq!(asked(Method::GET, &[host, cross]), 200);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::*;
 
 const ROUTER: &str = include_str!("../../../src/service/http/router.rs");
+const PAGES: &str = include_str!("../../../src/service/http/page/look.rs");
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -175,18 +176,24 @@ fn the_reference_of_metrics_is_the_table() {
 #[test]
 fn the_page_about_http_names_every_request_and_no_other() {
     let page = page("docs/http.md");
-    let served: BTreeSet<&str> = ROUTER
-        .split(".route(\"")
-        .skip(1)
-        .map(|rest| rest.split('"').next().unwrap())
+    let served: BTreeSet<&str> = [ROUTER, PAGES]
+        .iter()
+        .flat_map(|text| text.split(".route(").skip(1))
+        .map(|rest| rest.split('"').nth(1).unwrap())
         .collect();
     let row = |line: &str| {
-        let cell = line.strip_prefix("| `")?;
-        let (method, rest) = cell.split_once(' ')?;
-        let path = rest.split('`').next()?;
-        matches!(method, "GET" | "POST").then(|| path.to_owned())
+        let cell = line.strip_prefix("| `")?.split(" | ").next()?;
+        let (method, _) = cell.split_once(' ')?;
+        let paths = cell.split('/').count() > 1 && matches!(method, "GET" | "POST");
+        paths.then(|| {
+            let parts = cell[method.len()..]
+                .split('`')
+                .flat_map(|part| part.split(' '));
+            let paths = parts.filter(|part| part.starts_with('/'));
+            paths.map(str::to_owned).collect::<Vec<_>>()
+        })
     };
-    let named: BTreeSet<String> = page.lines().filter_map(row).collect();
+    let named: BTreeSet<String> = page.lines().filter_map(row).flatten().collect();
     let served: BTreeSet<String> = served.into_iter().map(str::to_owned).collect();
     assert!(served.len() > 10);
     assert_eq!(named, served);
@@ -229,10 +236,10 @@ fn the_status_is_as_its_schema_says_at_every_door() {
 }
 
 #[test]
-fn the_commands_of_the_page_about_http_work() {
+fn the_commands_of_the_pages_about_http_work() {
     let web = Web::new(json!({}));
     let socket = web.service.socket().display().to_string();
-    let page = page("docs/http.md");
+    let page = page("docs/http.md") + &page("docs/status-page.md");
     let commands = page.lines().filter(|line| line.starts_with("curl "));
     let mut count = 0;
     for command in commands {
