@@ -184,6 +184,15 @@ fn the_doctor_looks_at_the_programs() {
     );
 }
 
+/// Puts a whole file into the source: one event, and so one batch, however busy the machine is.
+fn put(story: &Story, path: &str, content: &str) {
+    let whole = story.scratch.path().join("whole");
+    fs::write(&whole, content).unwrap();
+    let at = story.source.join(path);
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    fs::rename(whole, at).unwrap();
+}
+
 /// Waits until everything is in sync, and no hook runs.
 #[track_caller]
 fn rest(story: &mut Story, target: &str) {
@@ -195,7 +204,7 @@ fn rest(story: &mut Story, target: &str) {
 fn a_hook_is_told_what_changed() {
     for target in ["module", "copy"] {
         let (mut story, hook) = story(target, |hook| json!({"after": hook.hook("warn")}));
-        story.write("a/b", "one");
+        put(&story, "a/b", "one");
         story.start();
         let first = hook.nth(1, &story.service);
         assert_eq!(first.told("HELIOSTAT_TRIGGER"), "start");
@@ -214,7 +223,7 @@ fn a_hook_is_told_what_changed() {
 
         // Names as they are.
         let odd = "line\nbreak \u{1b}[31m";
-        story.write(odd, "two");
+        put(&story, odd, "two");
         rest(&mut story, target);
         let second = hook.nth(2, &story.service);
         assert_eq!(second.names(), [odd]);
@@ -282,7 +291,7 @@ fn a_hook_before_a_transfer_is_run_before_anything_is_written_and_only_then() {
             _ => story.copy.clone(),
         };
         hook.does("exit 3");
-        story.write("a", "one");
+        put(&story, "a", "one");
         story.service.start();
         let route = story.until(target, |route| route["code"] == "hook");
         assert_eq!(route["state"], "retrying", "{route:#}");
@@ -333,7 +342,7 @@ fn a_hook_before_a_transfer_is_run_before_anything_is_written_and_only_then() {
 #[test]
 fn a_hook_that_must_succeed_is_run_again_and_nothing_is_sent_again() {
     let (mut story, hook) = story("module", |hook| json!({"after": hook.hook("fail")}));
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.start();
     let first = hook.nth(1, &story.service);
     assert_eq!(
@@ -342,7 +351,7 @@ fn a_hook_that_must_succeed_is_run_again_and_nothing_is_sent_again() {
         "nothing is known of an earlier run"
     );
     hook.does("echo no \u{1b}[31mroute >&2; exit 7");
-    story.write("b", "two");
+    put(&story, "b", "two");
     let route = story.shows("module", "failing", "hook");
     let why = route["why"].as_str().unwrap();
     assert!(
@@ -359,7 +368,7 @@ fn a_hook_that_must_succeed_is_run_again_and_nothing_is_sent_again() {
     let transfers = route["transfers"].as_u64();
     hook.nth_at_least(4);
     // What changes is sent between the tries.
-    story.write("c", "three");
+    put(&story, "c", "three");
     equal(&story.source, &story.module, &story.service);
     hook.does("exit 0");
     story.settle();
@@ -384,7 +393,7 @@ fn a_hook_that_must_succeed_is_run_again_and_nothing_is_sent_again() {
 fn a_hook_whose_failure_is_only_said_keeps_nothing_up() {
     let (mut story, hook) = story("copy", |hook| json!({"after": hook.hook("warn")}));
     hook.does("exit 9");
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.start();
     let route = story.shows("copy", "in sync", "hook");
     assert!(
@@ -393,7 +402,7 @@ fn a_hook_whose_failure_is_only_said_keeps_nothing_up() {
     );
     assert_eq!(story.service.call(&["status", "--check"]).code, 0);
     hook.does("exit 0");
-    story.write("b", "two");
+    put(&story, "b", "two");
     story.until("copy", |route| {
         route["code"].is_null() && route["state"] == "in sync"
     });
@@ -435,14 +444,14 @@ fn a_hook_that_hangs_is_ended_with_all_that_it_started_and_keeps_no_other_route_
     hook.does(&format!(
         "/bin/sleep {mark} &\n/usr/bin/setsid -f /bin/sleep {mark}\ntrap '' TERM\nwhile true; do /bin/sleep {mark}; done"
     ));
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.service.start();
     let why = |route: &Value| route["why"].as_str().unwrap_or_default().to_owned();
     let route = story.until("module", |route| {
         why(route).contains("the `after` hook runs")
     });
     assert_eq!(route["state"], "sending", "{route:#}");
-    story.write("b", "two");
+    put(&story, "b", "two");
     equal(&story.source, &story.copy, &story.service);
     story.until("module", |route| {
         why(route).contains("ended after 2s, its `timeout`")
@@ -460,7 +469,7 @@ fn what_a_hook_leaves_running_ends_with_it() {
     hook.does(&format!(
         "/usr/bin/setsid -f /bin/sleep {mark} > /dev/null 2>&1\n/bin/sleep {mark} &\nexit 0"
     ));
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.start();
     // Its pipes are held by a process that lives on: nobody waits for that.
     let route = story.in_sync("copy");
@@ -473,7 +482,7 @@ fn what_a_hook_leaves_running_ends_with_it() {
 fn a_hook_that_says_a_gigabyte_costs_nothing() {
     let (mut story, hook) = story("copy", |hook| json!({"after": hook.hook("fail")}));
     hook.does("/usr/bin/head -c 600000000 /dev/zero; /usr/bin/yes line | /usr/bin/head -c 400000000 >&2; exit 0");
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.start();
     let status =
         fs::read_to_string(format!("/proc/{}/status", story.service.id().unwrap())).unwrap();
@@ -493,7 +502,7 @@ fn a_hook_that_says_a_gigabyte_costs_nothing() {
 #[test]
 fn a_program_that_others_can_change_is_not_run() {
     let (mut story, hook) = story("copy", |hook| json!({"after": hook.hook("fail")}));
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.start();
     let ran = hook.runs().len();
     let why = |part: &str| {
@@ -504,7 +513,7 @@ fn a_program_that_others_can_change_is_not_run() {
     };
     let away = hook.0.join("away");
     fs::rename(hook.program(), &away).unwrap();
-    story.write("b", "two");
+    put(&story, "b", "two");
     why("No such file");
     fs::set_permissions(&away, PermissionsExt::from_mode(0o777)).unwrap();
     std::os::unix::fs::symlink(&away, hook.program()).unwrap();
@@ -522,14 +531,14 @@ fn a_program_that_others_can_change_is_not_run() {
 fn a_hook_that_must_succeed_survives_a_kill() {
     let (mut story, hook) = story("module", |hook| json!({"after": hook.hook("fail")}));
     let mark = mark();
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.start();
     let mut ran = hook.runs().len();
     // In its midst: it is ended by the next start, and run again, with nothing sent for it.
     hook.does(&format!(
         "/usr/bin/setsid -f /bin/sleep {mark}\n/bin/sleep {mark}"
     ));
-    story.write("b", "two");
+    put(&story, "b", "two");
     ran += 1;
     hook.nth(ran, &story.service);
     story.service.kill();
@@ -544,7 +553,7 @@ fn a_hook_that_must_succeed_survives_a_kill() {
     assert_eq!(story.in_sync("module")["files"], 0, "nothing was sent");
     // Between two tries.
     hook.does("exit 1");
-    story.write("c", "three");
+    put(&story, "c", "three");
     story.shows("module", "failing", "hook");
     story.service.kill();
     let before = hook.runs().len();
@@ -570,11 +579,11 @@ fn a_hook_that_must_succeed_survives_a_kill() {
 fn the_end_of_the_service_ends_a_hook_and_owes_it() {
     let (mut story, hook) = story("copy", |hook| json!({"after": hook.hook("fail")}));
     let mark = mark();
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.start();
     let ran = hook.runs().len();
     hook.does(&format!("/bin/sleep {mark}"));
-    story.write("b", "two");
+    put(&story, "b", "two");
     hook.nth(ran + 1, &story.service);
     let (code, took) = story.service.stop();
     assert_eq!(code, 0, "{}", story.service.tail());
@@ -630,7 +639,7 @@ fn a_single_run_runs_hooks_and_a_dry_one_none() {
 fn a_removed_and_a_changed_hook_hold_from_the_reload_on() {
     let (mut story, hook) = story("copy", |hook| json!({"after": hook.hook("fail")}));
     hook.does("exit 1");
-    story.write("a", "one");
+    put(&story, "a", "one");
     story.service.start();
     story.shows("copy", "failing", "hook");
     let text = fs::read_to_string(story.service.manifest()).unwrap();
@@ -648,7 +657,7 @@ fn a_removed_and_a_changed_hook_hold_from_the_reload_on() {
     fs::write(story.service.manifest(), changed.to_string()).unwrap();
     assert_eq!(story.service.call(&["reload"]).code, 0);
     let ran = hook.runs().len();
-    story.write("b", "two");
+    put(&story, "b", "two");
     story.settle();
     soon("nothing of it is shown", || {
         story.in_sync("copy")["code"].is_null()

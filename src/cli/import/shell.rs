@@ -36,7 +36,7 @@ pub fn commands(text: &str) -> Vec<Command> {
         }
         match (quote, c) {
             (_, '\\') if quote != Some('\'') && next == Some('\n') => {
-                line += 1;
+                // The line's end is counted below.
                 at += 1;
             }
             (None, '\\') => {
