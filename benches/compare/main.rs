@@ -53,6 +53,7 @@ const MEASURES: &[Measure] = &[
 fn main() -> ExitCode {
     let settings = Settings::parse();
     if !settings.bench {
+        measure::check();
         println!("this takes many minutes: run it with `cargo bench --bench compare`");
         return ExitCode::SUCCESS;
     }

@@ -147,3 +147,21 @@ pub fn goals(all: &[Goal]) -> Table {
     }
     table
 }
+
+/// That a goal says what it should: `cargo test` runs the program without `--bench`, and comes here.
+///
+/// # Panics
+///
+/// If one does not.
+pub fn check() {
+    let less = |measured| Goal::at_most("", 2.0, Unit::Times, measured).verdict();
+    let more = |measured| Goal::at_least("", 2.0, Unit::Times, measured).verdict();
+    let none = |measured| Goal::at_most("", 0.0, Unit::Count, measured).verdict();
+    assert_eq!(less(Some(2.0)), "reached");
+    assert_eq!(less(Some(2.5)), "missed by 0.50 × (25 %)");
+    assert_eq!(more(Some(2.0)), "reached");
+    assert_eq!(more(Some(1.5)), "missed by 0.50 × (25 %)");
+    assert_eq!(none(Some(0.0)), "reached");
+    assert_eq!(none(Some(3.0)), "missed by 3");
+    assert_eq!(less(None), "not measured");
+}

@@ -67,6 +67,8 @@ impl Place {
                 threads.spawn(|| make(root, directories, files));
             }
         });
+        // What is written back later stops whoever replaces a file meanwhile, for tens of milliseconds.
+        rustix::fs::sync();
         let names = (0..directories)
             .flat_map(|directory| (0..files).map(move |file| name(directory).join(leaf(file))));
         Place {

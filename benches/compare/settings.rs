@@ -34,6 +34,9 @@ pub struct Settings {
     /// Seconds that a history takes
     #[arg(long, default_value_t = 20)]
     pub seconds: u64,
+    /// Seconds of sustained changes [default: 60; with --quick 10]
+    #[arg(long)]
+    pub sustain: Option<u32>,
     /// Only these measures
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(MEASURES.iter().map(|one| one.name)))]
     pub only: Vec<String>,

@@ -1,9 +1,10 @@
 //! The picture that `status` shows, as data.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything, worst route first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// Counts the plans that were taken over since the start.
@@ -15,7 +16,7 @@ pub struct Status {
 }
 
 /// One source.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceStatus {
     /// Its name.
@@ -42,7 +43,9 @@ pub struct SourceStatus {
 }
 
 /// How a route is. In the order of how much it wants to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub enum State {
     /// Waits for an operator or a guard.
     #[serde(rename = "held")]
@@ -91,7 +94,7 @@ impl State {
 }
 
 /// One route.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteStatus {
     /// `source/target`.
@@ -131,7 +134,7 @@ pub struct RouteStatus {
 }
 
 /// What is held.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldStatus {
     /// For `approve`.
@@ -149,7 +152,7 @@ pub struct HoldStatus {
 }
 
 /// A failing path.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PathStatus {
     /// Which, escaped.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which plan is in force. Cloning shares it.
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct InForce(Arc<Mutex<Standing>>);
 
 /// What is said of the plan in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Standing {
     /// Its number; in `status` this is `generation`.
@@ -29,7 +30,7 @@ pub struct Standing {
 }
 
 /// Where the plan in force comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "from", rename_all = "camelCase")]
 pub enum Origin {
     /// The files.
@@ -47,7 +48,7 @@ pub enum Origin {
 }
 
 /// An attempt that was rejected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejected {
     /// When.

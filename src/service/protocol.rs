@@ -15,6 +15,7 @@
 //!
 //! Errors come as [`Refusal`] with a 4xx status. What a reload rejected comes as its usual answer, with 422.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drift::Drift;
@@ -138,7 +139,7 @@ pub enum WaitResult {
 }
 
 /// The whole picture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusAnswer {
     /// [`FORMAT_VERSION`].
@@ -187,6 +188,15 @@ pub struct Refusal {
     pub format_version: u32,
     /// One line, with the way out.
     pub error: String,
+}
+
+/// The schema of [`StatusAnswer`], as a file has it.
+pub fn status_schema() -> String {
+    let settings = schemars::generate::SchemaSettings::draft07();
+    let schema = settings
+        .into_generator()
+        .into_root_schema_for::<StatusAnswer>();
+    serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n"
 }
 
 /// Reads `SOURCE` or `SOURCE/TARGET`.

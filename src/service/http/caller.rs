@@ -74,6 +74,10 @@ pub struct Caller {
 
 /// Lets nobody further who may not look, or whom a page from elsewhere sent; and takes the body in, within its bounds.
 pub async fn admit(request: Request, next: Next) -> Response {
+    harmless(admitted(request, next).await)
+}
+
+async fn admitted(request: Request, next: Next) -> Response {
     let Some(caller) = request.extensions().get::<Caller>() else {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "nobody asks");
     };
@@ -111,7 +115,7 @@ pub async fn admit(request: Request, next: Next) -> Response {
         Ok(Err(_)) => return refuse(StatusCode::BAD_REQUEST, "the body cannot be read"),
         Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
     };
-    harmless(next.run(Request::from_parts(head, Body::from(body))).await)
+    next.run(Request::from_parts(head, Body::from(body))).await
 }
 
 /// Lets nobody further who may not operate; says in the log who did what.

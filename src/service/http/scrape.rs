@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 
-use super::server::Server;
+use super::server::{Server, ending};
 use crate::service::metrics::expose::{self, CLASSIC, OPEN_METRICS};
 use crate::service::metrics::gather::{View, page};
 use crate::service::metrics::page::Page;
@@ -23,9 +23,14 @@ pub async fn metrics(State(server): State<Server>, headers: HeaderMap) -> Respon
         .iter()
         .filter_map(|accept| accept.to_str().ok())
         .collect();
-    let (kind, text) = match expose::wants_open_metrics(&accept.join(",")) {
+    let open = expose::wants_open_metrics(&accept.join(","));
+    // Thousands of routes are megabytes of text: the threads that serve others do not write them.
+    let written = tokio::task::spawn_blocking(move || match open {
         true => (OPEN_METRICS, expose::open_metrics(page)),
         false => (CLASSIC, expose::classic(page)),
+    });
+    let Ok((kind, text)) = written.await else {
+        return ending();
     };
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

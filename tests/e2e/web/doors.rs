@@ -46,6 +46,7 @@ fn over_tcp_one_looks_and_does_not_act() {
     for (path, body, _) in OPERATING {
         let answer = web.ask("POST", path, &[JSON], body);
         assert_eq!(answer.status, 403, "{path}: {answer:?}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         let error = answer.json()["error"].to_string();
         assert!(error.contains("operate: true"), "{path}: {error}");
     }

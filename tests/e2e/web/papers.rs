@@ -200,6 +200,42 @@ fn the_page_about_http_names_every_request_and_no_other() {
 }
 
 #[test]
+fn the_status_is_as_its_schema_says_at_every_door() {
+    let path = root().join("schemas/status.schema.json");
+    let wanted = heliostat::service::protocol::status_schema();
+    if std::env::var_os("HELIOSTAT_UPDATE").is_some() {
+        fs::write(&path, &wanted).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap();
+    assert_eq!(written, wanted, "written anew with HELIOSTAT_UPDATE=1");
+    let validator = jsonschema::validator_for(&serde_json::from_str(&written).unwrap()).unwrap();
+    let (web, _listener) = super::measures::all_sides();
+    let over_tcp = web.get("/v1/status").json();
+    let command = web.service.status().unwrap();
+    for status in [&over_tcp, &command] {
+        let wrong: Vec<_> = validator
+            .iter_errors(status)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}: {status:#}");
+    }
+    let keys = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(keys(&over_tcp), keys(&command));
+    let known = keys(&serde_json::from_str::<Value>(&written).unwrap()["properties"]);
+    assert_eq!(keys(&over_tcp), known, "what is not described is not there");
+    let mut broken = over_tcp;
+    broken["routes"][0]["state"] = "fine".into();
+    assert!(!validator.is_valid(&broken));
+}
+
+#[test]
 fn the_commands_of_the_pages_about_http_work() {
     let web = Web::new(json!({}));
     let socket = web.service.socket().display().to_string();
