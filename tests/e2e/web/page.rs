@@ -194,7 +194,36 @@ fn every_page_is_whole_at_both_widths_in_both_themes() {
     ] {
         assert!(text.contains(said), "{said}: {text}");
     }
-    assert!(text.contains("heliostat approve site/copy --id "), "{text}");
+    for said in [
+        "heliostat approve site/copy --id ",
+        "is held with the rest",
+        "Source watched",
+        "Last 6 hours",
+        "copied by heliostat itself",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    browser.go(&at(&long));
+    let text = browser.text();
+    for said in [
+        "tries failed",
+        "unreachable",
+        "rsync --links",
+        "windows next",
+        "03:00-03:01",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    browser.go(&at("/manifest"));
+    let text = browser.text();
+    for said in [
+        "This is what runs",
+        "maxDelete: 1",
+        "manifest.yaml:1",
+        "default",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
 }
 
 /// The page of the route that has nowhere to go.
@@ -299,7 +328,7 @@ fn a_route_that_is_held_is_seen_without_loading_again() {
         "return document.getElementById('route-site/copy').innerText.includes('heliostat approve')",
     );
     let verdict = browser.run("return document.getElementById('verdict').innerText");
-    assert_eq!(verdict, "1 of 1 route wants you.");
+    assert_eq!(verdict, "1 of 1 route needs attention.");
     let kept = browser.run("return [window.loaded, document.activeElement.id]");
     assert_eq!(kept, json!(["once", "link-site/copy"]));
     // On a route's page what is open stays open.

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::frame::ticked;
 use super::words::{Clock, counted};
 use crate::plan::grouped;
 use crate::service::protocol::StatusAnswer;
@@ -22,7 +23,7 @@ pub(super) fn files(
         @if let Some(rejected) = &answer.in_force.rejected {
             section.panel aria-labelledby="rejected" {
                 h2 #rejected { "Last reload rejected" small { " " (clock.ago_text(Some(&rejected.at))) " by " (rejected.by) } }
-                p { bdi { (rejected.reason) } }
+                p { bdi { (ticked(&rejected.reason)) } }
                 @if !rejected.report.is_empty() { (report(&rejected.report)) }
             }
         }
@@ -30,8 +31,13 @@ pub(super) fn files(
             h2 #effective-title { "What the files mean" }
             @match effective {
                 Err(rejection) => {
-                    p.bad { "The files have errors: " bdi { (rejection.reason) } ". What runs is generation " (answer.status.generation) ", by an earlier state of them." }
-                    @if !rejection.diagnostics.report.is_empty() { (report(&rejection.diagnostics.report)) }
+                    p.bad { "The files have errors: " bdi { (ticked(&rejection.reason)) } ". What runs is generation " (answer.status.generation) ", by an earlier state of them." }
+                    @let said = answer.in_force.rejected.as_ref().map(|rejected| &rejected.report);
+                    @if said == Some(&rejection.diagnostics.report) {
+                        p.quiet { "They are those of the last reload, above." }
+                    } @else if !rejection.diagnostics.report.is_empty() {
+                        (report(&rejection.diagnostics.report))
+                    }
                 }
                 Ok(effective) => {
                     @if effective.digest == answer.in_force.digest {

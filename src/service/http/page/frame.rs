@@ -179,7 +179,7 @@ impl Frame<'_> {
                 @if let Some(rejected) = &in_force.rejected {
                     p.banner.bad {
                         strong { "Reload rejected" } " " (self.clock.ago_text(Some(&rejected.at))) " (" (rejected.by) "): "
-                        (rejected.reason) " "
+                        (ticked(&rejected.reason)) " "
                         @if !rejected.report.is_empty() { a href="/manifest#rejected" { "All that is wrong" } }
                     }
                 }
@@ -341,13 +341,13 @@ pub(super) fn verdict(counts: &[(String, u64)]) -> String {
                 .sum();
             match wanting {
                 0 => format!(
-                    "Nothing wants you: {} of {}.",
+                    "Nothing needs attention: {} of {}.",
                     sum(counts),
                     counted(total, "route")
                 ),
-                1 => format!("1 of {} wants you.", counted(total, "route")),
+                1 => format!("1 of {} needs attention.", counted(total, "route")),
                 _ => format!(
-                    "{} of {} want you.",
+                    "{} of {} need attention.",
                     grouped(wanting),
                     counted(total, "route")
                 ),

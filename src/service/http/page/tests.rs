@@ -373,6 +373,16 @@ fn the_manifest_says_where_each_value_comes_from() {
     ] {
         assert!(page.contains(said), "{said}: {page}");
     }
+    // The files are as the last reload found them: what is wrong is said once.
+    let same = Rejection {
+        reason: "web.yaml:4:1: unknown field".into(),
+        diagnostics: Diagnostics {
+            report: "error[H0105]: <b>permission\n  --> web.yaml:4:1\n".into(),
+            list: json!([]),
+        },
+    };
+    let page = shown(&answer, Err(same), 1);
+    assert_eq!(page.matches("error[H0105]").count(), 1, "{page}");
     let many = Effective {
         lines: vec![
             line(
@@ -418,7 +428,8 @@ fn ten_thousand_routes_are_a_small_page() {
     assert!(page.len() < 1_000_000, "{}", page.len());
     assert_eq!(page.matches("<tr id=\"route-").count(), ROWS_MAX);
     assert!(
-        page.contains("1–200 of 10,000 routes") && page.contains("3 of 10,000 routes want you.")
+        page.contains("1–200 of 10,000 routes")
+            && page.contains("3 of 10,000 routes need attention.")
     );
     let page = all(&answer, &of(&[("page", "50")]));
     assert!(page.contains("9,801–10,000 of") && !page.contains(">After<"));
