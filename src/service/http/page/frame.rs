@@ -324,7 +324,7 @@ pub(super) fn verdict(counts: &[(String, u64)]) -> String {
     let calm = |word: &str| {
         matches!(
             word,
-            "in sync" | "sending" | "pending" | "starting" | "not compared"
+            "in sync" | "sending" | "pending" | "paused" | "starting" | "not compared"
         )
     };
     match total {
