@@ -58,7 +58,8 @@ fn goes_on_with_few_watches(story: &mut Story) {
     let (directories, unwatched) = watched(story);
     assert!(unwatched > 0 && directories <= WATCHES, "{directories}");
     assert_eq!(directories + unwatched, DIRECTORIES);
-    let polled = format!("{unwatched} directories are not watched but polled");
+    let polled =
+        format!("{unwatched} directories are not watched but polled: heliostat doctor says why");
     for target in ["module", "copy"] {
         assert_eq!(story.in_sync(target)["why"], polled);
     }

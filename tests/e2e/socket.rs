@@ -55,7 +55,8 @@ fn whatever_is_said_to_the_socket_is_refused_and_harms_nobody() {
     let post = |path: &str, body: &str| request("POST", path, json, body);
     for (code, bytes) in [
         (200, request("GET", "/v1/status", "", "")),
-        (404, request("GET", "/", "", "")),
+        (200, request("GET", "/", "", "")),
+        (404, request("GET", "/v1/none", "", "")),
         (404, request("GET", "/v1/../../etc/passwd", "", "")),
         (405, request("GET", "/v1/trigger", "", "")),
         (405, request("DELETE", "/v1/status", "", "")),
