@@ -34,6 +34,7 @@ mod web_url;
 pub mod wire;
 pub mod wire_agent;
 mod wire_rules;
+pub mod wire_telling;
 pub mod wire_values;
 mod yaml;
 mod yaml_error;

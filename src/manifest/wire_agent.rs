@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::wire_telling::{Access, Heartbeat, Http, Metrics};
 use super::wire_values::*;
 use super::{API_VERSION, Mechanism};
 
@@ -47,11 +48,24 @@ pub struct Agent {
     /// Whether changed manifests are taken over by themselves, as `heliostat reload` does.
     #[schemars(extend("default" = false))]
     pub watch_manifests: Option<bool>,
+    /// Groups that may use the control socket, besides root and the service's own user.
+    #[schemars(extend("examples" = [{"read": ["adm"], "operate": ["deploy"]}]))]
+    pub access: Option<Access>,
+    /// HTTP over TCP. Left out: none, unless the command line says so.
+    #[schemars(extend("examples" = [{"listen": "127.0.0.1:9099"}]))]
+    pub http: Option<Http>,
+    /// Metrics in a file. Left out: none.
+    #[schemars(extend("examples" = [{"textfile": "/var/lib/prometheus/node-exporter/heliostat.prom"}]))]
+    pub metrics: Option<Metrics>,
+    /// Requests to somebody outside, who notices when none comes. Left out: none.
+    #[schemars(extend("examples" = [{"successFile": "/etc/heliostat/heartbeat.url", "every": "5m"}]))]
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// Bounds of the whole service.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
 pub struct Limits {
     /// Transfers at once, over all routes.
     #[schemars(extend("minimum" = 1, "maximum" = 1024, "default" = 16, "examples" = [8]))]
@@ -70,6 +84,7 @@ pub struct Limits {
 /// The program rsync.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1))]
 pub struct Rsync {
     /// Where it is. Left out: it is looked for in the usual places.
     #[schemars(extend("examples" = ["/usr/bin/rsync"]))]

@@ -82,6 +82,60 @@ fn what_is_wrong_is_rejected_by_both() {
         "watch: fanotfy",
         "watchManifests: often",
         "watchManifests: 1",
+        "limits: {}",
+        "rsync: {}",
+        "access: {}",
+        "http: {}",
+        "heartbeat: {}",
+        "access: [adm]",
+        "access: {read: adm}",
+        "access: {read: [4]}",
+        "access: {read: [\"a b\"]}",
+        "access: {read: [\"\"]}",
+        "access: {read: [adm, adm]}",
+        "access: {write: [adm]}",
+        "access: {operate: [aaaaaaaaaabbbbbbbbbbccccccccccddd]}",
+        "http: 9099",
+        "http: {listen: 9099}",
+        "http: {listen: localhost:9099}",
+        "http: {listen: \"127.0.0.1\"}",
+        "http: {listen: \"127.0.0.1:65536\"}",
+        "http: {listen: \"127.0.0.256:1\"}",
+        "http: {listen: \"::1:9099\"}",
+        "http: {listen: \"[1]:9099\"}",
+        "http: {listen: \"0.0.0.0:9099\"}",
+        "http: {listen: \"[::]:9099\", remote: false}",
+        "http: {listen: \"[::ffff:10.0.0.1]:9099\"}",
+        "http: {listen: \"10.0.0.1:9099\", remote: true, operate: true}",
+        "http: {remote: 1}",
+        "http: {operate: \"true\"}",
+        "http: {hosts: web-1}",
+        "http: {hosts: [\"web-1:9099\"]}",
+        "http: {hosts: [a, a]}",
+        "http: {port: 9099}",
+        "metrics: {}",
+        "metrics: {every: 15s}",
+        "metrics: {textfile: heliostat.prom}",
+        "metrics: {textfile: /a/heliostat.txt}",
+        "metrics: {textfile: /a/.prom}",
+        "metrics: {textfile: /a/../b.prom}",
+        "metrics: {textfile: /a/b.prom, every: 15}",
+        "metrics: {textfile: /a/b.prom, each: 15s}",
+        "heartbeat: https://a.example/",
+        "heartbeat: {success: a.example/x}",
+        "heartbeat: {success: \"ftp://a.example/x\"}",
+        "heartbeat: {success: \"https://u:p@a.example/x\"}",
+        "heartbeat: {success: \"https://a.example:0/\"}",
+        "heartbeat: {success: \"https://a.example:65536/\"}",
+        "heartbeat: {success: \"https://a.example/a b\"}",
+        "heartbeat: {success: \"https://\"}",
+        "heartbeat: {successFile: beat.url}",
+        "heartbeat: {success: \"https://a.example/\", successFile: /a}",
+        "heartbeat: {start: \"https://a.example/\", startFile: /a}",
+        "heartbeat: {fail: \"https://a.example/\", failFile: /a}",
+        "heartbeat: {every: often}",
+        "heartbeat: {lag: 5}",
+        "heartbeat: {url: \"https://a.example/\"}",
         "sources: {}",
         "nonsense: 1",
     ] {
@@ -103,16 +157,55 @@ fn what_is_wrong_is_rejected_by_both() {
 }
 
 #[test]
+fn what_is_right_is_taken_by_both() {
+    for rest in [
+        "access: {read: [adm, \"4\"], operate: [\"DOM\\\\admins\", deploy@example.com]}",
+        "http: {listen: \"127.0.0.1:0\", operate: true}",
+        "http: {listen: \"127.9.9.9:9099\", remote: true, operate: true}",
+        "http: {listen: \"[::1]:9099\", operate: true}",
+        "http: {listen: \"[0:0:0:0:0:0:0:1]:9099\"}",
+        "http: {listen: \"[::ffff:127.0.0.1]:9099\"}",
+        "http: {listen: \"[::ffff:7f00:1]:9099\"}",
+        "http: {listen: \"0.0.0.0:65535\", remote: true}",
+        "http: {listen: \"[fe80::1]:9099\", remote: true, operate: false, hosts: [web-1, web-1.example.com]}",
+        "metrics: {textfile: /a.prom}",
+        "metrics: {textfile: /a/b/heliostat.prom, every: 1h}",
+        "heartbeat: {start: \"http://[::1]:8000\", successFile: /a, fail: \"https://a.example?x=1#y\", every: 1s, lag: 30d}",
+        "heartbeat: {success: \"https://a.example:65535/%20@b\"}",
+    ] {
+        let text = agent(rest);
+        assert!(loads(&text), "the loader refuses `{rest}`");
+        assert!(schema_accepts(&text), "the schema refuses `{rest}`");
+    }
+}
+
+#[test]
 fn every_example_and_default_is_taken_by_both() {
     let mut checked = 0;
-    for key in agent_keys() {
+    let keys = agent_keys();
+    for key in &keys {
         let path = key.path.strip_prefix("agent.").unwrap();
         if ["apiVersion", "kind"].contains(&path) || path.contains('[') {
             continue;
         }
         let words = key.words.iter().map(|(word, _)| word);
         for example in key.examples.iter().chain(&key.default).chain(words) {
+            let mut path = path;
             let mut value: Value = serde_yaml::from_str(example).unwrap();
+            // Beside it stands what must be given there.
+            if let Some((above, last)) = path.rsplit_once('.') {
+                let mut beside = json!({last: value});
+                for other in keys
+                    .iter()
+                    .filter(|other| other.required && other.path != key.path)
+                {
+                    if let Some(name) = other.path.strip_prefix(&format!("agent.{above}.")) {
+                        beside[name] = serde_yaml::from_str(&other.examples[0]).unwrap();
+                    }
+                }
+                value = beside;
+                path = above;
+            }
             for part in path.rsplit('.') {
                 value = json!({part: value});
             }

@@ -157,6 +157,19 @@ fn every_key_is_described_with_a_default_and_an_example() {
                 "watches",
                 "rsync",
                 "path",
+                "access",
+                "read",
+                "operate",
+                "http",
+                "listen",
+                "metrics",
+                "heartbeat",
+                "start",
+                "startFile",
+                "success",
+                "successFile",
+                "fail",
+                "failFile",
             ]
             .contains(&last);
         if key.default.is_none() && !key.required && !without {
