@@ -148,7 +148,6 @@ fn run(page: &str, blocks: &[Block]) {
         text.replace("/data/website", data.to_str().unwrap())
             .replace("rsync://website@172.16.6.98/website", &url)
             .replace("/etc/rsync.passwd", password.to_str().unwrap())
-            .replace("/etc/heliostat/secrets/website", password.to_str().unwrap())
     };
     let copy = |from: &str, to: &str| fs::write(work.join(to), here(&read(from).text)).unwrap();
     match page {
