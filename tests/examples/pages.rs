@@ -124,7 +124,11 @@ fn reason(block: &Block) -> Option<usize> {
 /// Runs these blocks as one script, so that what one begins the next one sees.
 fn run(page: &str, blocks: &[Block]) {
     let scratch = Scratch::new();
-    let (data, work, bin) = (scratch.dir("data"), scratch.dir("work"), scratch.dir("bin"));
+    let (data, work, bin) = (
+        scratch.dir("website"),
+        scratch.dir("work"),
+        scratch.dir("bin"),
+    );
     fs::create_dir(data.join("cache")).unwrap();
     for name in ["index.html", "cache/x"] {
         fs::write(data.join(name), name).unwrap();
