@@ -111,6 +111,12 @@ fn request(args: &DoctorArgs, loaded: Loaded, scratch: PathBuf) -> Request {
         plan,
         host,
         limits: agent.limits,
+        telling: doctor::Telling {
+            access: agent.access,
+            http: agent.http,
+            metrics: agent.metrics,
+            heartbeat: agent.heartbeat,
+        },
         mechanism: agent.watch,
         state_dir: path(&args.state_dir, agent.state_dir, default_state_dir().into()),
         socket: path(&args.socket, agent.socket, SOCKET.into()),

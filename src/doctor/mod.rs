@@ -5,6 +5,7 @@
 //! rooms below in their own words (a target is reached as a transfer reaches it). Called by the command `doctor`, with no
 //! service needed, and beside one that runs.
 
+mod agent;
 mod canary;
 mod clock;
 mod limits;
@@ -15,9 +16,12 @@ mod source;
 mod state;
 mod target;
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+
+pub use agent::Telling;
 
 use crate::engine::Trouble;
 use crate::manifest::Mechanism;
@@ -155,6 +159,8 @@ pub struct Request {
     pub host: String,
     /// Bounds of the service.
     pub limits: Limits,
+    /// What the agent file has the service tell, and to whom.
+    pub telling: Telling,
     /// What watches.
     pub mechanism: Mechanism,
     /// Where state is kept, or will be.
@@ -191,6 +197,8 @@ pub async fn examine(request: &Request) -> Vec<Finding> {
 fn look(request: &Request) -> Vec<Finding> {
     let mut found = state::check(&request.state_dir, &request.socket);
     found.extend(powers::check(&request.plan, &request.host, &request.socket));
+    let serves = UnixStream::connect(&request.socket).is_ok();
+    found.extend(agent::check(&request.telling, serves));
     found.extend(clock::check(request));
     found.extend(program::hooks(&request.plan));
     let mut needs = Vec::new();

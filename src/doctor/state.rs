@@ -10,7 +10,7 @@ use rustix::fs::{Access, access, statvfs};
 use super::source::quoted;
 use super::{Finding, Subject};
 use crate::host::shown;
-use crate::ledger::DAMAGED;
+use crate::ledger::{self, DAMAGED, NAME};
 
 /// Less room, and the ledger of a large source may not fit.
 const ROOM: u64 = 256 << 20;
@@ -81,6 +81,18 @@ fn directory(state: &Path) -> Vec<Finding> {
         found.push(subject.warning(
             format!("a damaged ledger was set aside as `{}`", shown(&damaged)),
             "look at the disk (dmesg, smartctl -a), then remove the file",
+        ));
+    }
+    // Looked at only where it is there: before the first start it is not.
+    if state.join(NAME).exists()
+        && let Err(says) = ledger::runs_in(state)
+    {
+        found.push(subject.warning(
+            says,
+            format!(
+                "look at the disk (dmesg, smartctl -a); then rm {}, and the next start compares everything with the targets",
+                quoted(&shown(&state.join(NAME)))
+            ),
         ));
     }
     if found.is_empty() {

@@ -7,6 +7,7 @@ mod commands;
 mod crashes;
 mod deletes;
 mod doctor;
+mod doctor_agent;
 mod drift;
 mod dry_run;
 mod durable;

@@ -1,6 +1,8 @@
 //! What a new user copies: the examples and the README, run through the parser, the schema, the planner and the command line.
 
+mod documents;
 mod gitops;
+mod pages;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
