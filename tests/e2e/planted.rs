@@ -84,12 +84,13 @@ fn directories_of_the_state_are_no_symlinks() {
     let state = story.service.state();
     fs::create_dir(&state).unwrap();
     fs::set_permissions(&state, Permissions::from_mode(0o700)).unwrap();
-    for name in ["cookies", "run"] {
+    for name in ["run", "cookies"] {
         symlink(&victim, state.join(name)).unwrap();
         refused(&mut story.service, "a symlink: remove it");
         unharmed(&victim);
         fs::remove_file(state.join(name)).unwrap();
     }
+    fs::remove_file(state.join("lock")).unwrap();
     symlink(victim.join("file"), state.join("lock")).unwrap();
     refused(&mut story.service, "cannot open the lock");
     fs::remove_file(state.join("lock")).unwrap();
