@@ -21,6 +21,8 @@ pub const KEPT: usize = 10;
 
 /// A larger file is not one of ours.
 const BYTES_MAX: u64 = 256 << 20;
+/// `current` is a number.
+const NUMBER_BYTES_MAX: u64 = 64;
 
 /// A plan that was in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +66,8 @@ impl Generations {
                 path.display()
             )
         };
-        let size = match fs::metadata(&path) {
-            Ok(meta) => meta.len(),
+        let text = match super::state::read_private(&path, BYTES_MAX) {
+            Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(format!(
                     "there is no generation {number}: `heliostat rollback --list` shows those that are kept"
@@ -73,10 +75,6 @@ impl Generations {
             }
             Err(error) => return Err(wrong(&error.to_string())),
         };
-        if size > BYTES_MAX {
-            return Err(wrong("it is too large"));
-        }
-        let text = fs::read_to_string(&path).map_err(|error| wrong(&error.to_string()))?;
         let (sum, text) = text
             .split_once('\n')
             .ok_or_else(|| wrong("it is cut off"))?;
@@ -93,7 +91,7 @@ impl Generations {
 
     /// The one that is in force, or was when the last service ended; where that is not known, the youngest. Blocks.
     pub fn last_good(&self) -> Option<Generation> {
-        let current = fs::read_to_string(self.0.join("current")).ok();
+        let current = super::state::read_private(&self.0.join("current"), NUMBER_BYTES_MAX).ok();
         let current = current.and_then(|text| text.trim().parse().ok());
         let named = current.and_then(|number| self.get(number).ok());
         named.or_else(|| {
@@ -104,7 +102,7 @@ impl Generations {
 
     /// The number of the next one: larger than any that was there.
     pub fn next(&self) -> u64 {
-        let current = fs::read_to_string(self.0.join("current")).ok();
+        let current = super::state::read_private(&self.0.join("current"), NUMBER_BYTES_MAX).ok();
         let current = current.and_then(|text| text.trim().parse().ok());
         let last = self.numbers().last().copied();
         last.max(current).unwrap_or(0) + 1
@@ -134,7 +132,7 @@ impl Generations {
     /// Wholly the new content or wholly the old, also after a power cut.
     fn write(&self, path: &Path, text: &str) -> io::Result<()> {
         let new = self.0.join("new");
-        let mut file = File::create(&new)?;
+        let mut file = super::state::private_file(&new)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, path)?;

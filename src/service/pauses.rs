@@ -58,15 +58,11 @@ impl PauseFile {
                 path.display()
             )
         };
-        let size = match fs::metadata(path) {
-            Ok(meta) => meta.len(),
+        let text = match super::state::read_private(path, BYTES_MAX) {
+            Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             Err(error) => return Err(wrong(&error.to_string())),
         };
-        if size > BYTES_MAX {
-            return Err(wrong("it is too large"));
-        }
-        let text = fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?;
         let (sum, text) = text
             .split_once('\n')
             .ok_or_else(|| wrong("it is cut off"))?;
@@ -128,7 +124,7 @@ fn write(path: &Path, pauses: &BTreeMap<RouteName, Pause>) -> io::Result<()> {
         .collect();
     let text = serde_json::to_string_pretty(&all)?;
     let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
+    let mut file = super::state::private_file(&new)?;
     write!(file, "{}\n{text}\n", checksum(&format!("{text}\n")))?;
     file.sync_all()?;
     fs::rename(&new, path)?;

@@ -50,7 +50,7 @@ impl Settled {
     /// Nothing is owed.
     pub fn settle(&self, route: &RouteName) -> io::Result<()> {
         super::state::private_dir(&self.0)?;
-        File::create(self.at(route)).map(|_| ())
+        super::state::private_file(&self.at(route)).map(|_| ())
     }
 
     fn at(&self, route: &RouteName) -> PathBuf {

@@ -1,12 +1,12 @@
 //! The state directory: one service at a time. What is kept in it is the ledger's.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 
 use super::Failure;
 use crate::engine::WatchId;
@@ -28,15 +28,22 @@ impl StateDir {
                 at.display()
             ))
         };
-        private_dir(path).map_err(|error| fail("create the state directory", path, error))?;
+        // A symlink is followed here and nowhere below: it was named by who may name the directory.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|error| fail("create the state directory", path, error))?;
         let path = path
             .canonicalize()
             .map_err(|error| fail("find the state directory", path, error))?;
+        private_dir(&path).map_err(|error| fail("use the state directory", &path, error))?;
         let at = path.join("lock");
         let lock = OpenOptions::new()
             .create(true)
             .append(true)
             .mode(0o600)
+            .custom_flags(NO_FOLLOW)
             .open(&at)
             .map_err(|error| fail("open the lock", &at, error))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -88,19 +95,70 @@ impl StateDir {
     }
 }
 
-/// Creates a directory for this user alone, and narrows one that is wider.
+/// A symlink in the last place is not opened, nor does a pipe there wait for its other end.
+const NO_FOLLOW: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits() as i32;
+
+/// Creates a directory for this user alone. One that is there must be a directory and no symlink, which would have us
+/// write and clear somewhere else, and be changed by nobody but this user and root.
 pub fn private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let mode = fs::metadata(path)?.permissions().mode();
+    let found = fs::symlink_metadata(path)?;
+    let shown = || crate::engine::escape(path.as_os_str().as_bytes()).into_owned();
+    if !found.is_dir() {
+        return Err(io::Error::other(format!(
+            "`{}` is no directory but a symlink: remove it",
+            shown()
+        )));
+    }
+    let own = rustix::process::geteuid().as_raw();
+    if found.uid() != own && found.uid() != 0 {
+        return Err(io::Error::other(format!(
+            "`{}` belongs to the user {}: it must be root's or that of the service's own user, {own}",
+            shown(),
+            found.uid()
+        )));
+    }
+    let mode = found.permissions().mode();
     if mode & 0o022 != 0 {
-        let text = path.as_os_str().as_bytes();
         return Err(io::Error::other(format!(
             "`{}` can be written by others (mode {:o})",
-            crate::engine::escape(text),
+            shown(),
             mode & 0o7777
         )));
     }
     Ok(())
+}
+
+/// A new file under this name, for this user alone. What is there goes: it is not written through.
+pub fn private_file(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// A file of the state directory for reading; a symlink or a pipe that was planted there is none. Its size may not be over
+/// the bound.
+pub fn read_private(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(NO_FOLLOW)
+        .open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    if found.len() > bytes_max {
+        return Err(io::Error::other("it is too large"));
+    }
+    let mut text = String::new();
+    (&mut file).take(bytes_max).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// As [`private_dir`] where the directory is missing; one that is there is somebody's decision (`/run`, a test's).

@@ -91,6 +91,18 @@ async fn passwords() {
         "chown root",
     )
     .await;
+    // Whose link it is decides what a far side is told of.
+    secret(&rig.at("ours"), "x\n");
+    std::os::unix::fs::symlink(rig.at("ours"), rig.at("link")).unwrap();
+    std::os::unix::fs::lchown(rig.at("link"), Some(1000), None).unwrap();
+    fails(
+        &rig,
+        with_password(&rig, file("link")),
+        "permanent",
+        "passwordFile",
+        "another user's symlink",
+    )
+    .await;
     fails(
         &rig,
         with_password(&rig, Some(Secret::Env("HELIOSTAT_TEST_UNSET".into()))),

@@ -8,6 +8,10 @@
 
 use crate::engine::escape;
 
+/// Of a line that is kept for people, more is not shown: it may be a far side's, and go into status, log and history. rsync's
+/// own are shorter, unless they name a path, and those are understood.
+const SHOWN_MAX: usize = 1024;
+
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
@@ -314,7 +318,7 @@ fn message(line: &[u8], text: &str) -> Line {
     if let Some(failed) = failed(line) {
         return Line::Failed(failed);
     }
-    let shown = escape(line).into_owned();
+    let shown = escape(&line[..line.len().min(SHOWN_MAX)]).into_owned();
     let closing = [
         "rsync error: ",
         "@ERROR: ",

@@ -11,8 +11,14 @@ use crate::engine::RelPath;
 /// Lines that are kept of one run. Beyond it nothing can be named any more, and nothing is taken for done.
 const KEPT_MAX: usize = 20_000;
 
+/// Bytes of those lines: each may be long, and a far side may say what it likes.
+const KEPT_BYTES_MAX: usize = 8 << 20;
+
 /// Paths that are kept of a count. Beyond it the count goes on and the plan is refused: nobody approves it unseen.
 const DELETIONS_MAX: usize = 5_000_000;
+
+/// Bytes of those paths.
+const DELETIONS_BYTES_MAX: usize = 512 << 20;
 
 /// A longer line is no line of rsync's: names are shorter, escaped fourfold.
 const LINE_MAX: usize = 64 * 1024;
@@ -67,6 +73,9 @@ pub struct Report {
     /// Whether there were more.
     hidden_more: bool,
     kept_lines: usize,
+    kept_bytes: usize,
+    /// Bytes of paths that are kept of a count or a preview.
+    listed_bytes: usize,
     /// Whether rsync itself counts the entries.
     counted: bool,
     /// Who wants to know of each path.
@@ -104,6 +113,7 @@ impl Report {
             self.overflow = true;
             return;
         }
+        let length = line.len();
         for line in lines::read(line) {
             match line {
                 Line::Item(item) => self.item(item, progress),
@@ -121,9 +131,12 @@ impl Report {
                 Line::Progress { .. } => {}
                 Line::Fence(skipped) => self.skipped = self.skipped.max(skipped),
                 Line::DeletionSkipped => self.deletion_skipped = true,
-                _ if self.kept_lines >= KEPT_MAX => self.overflow = true,
+                _ if self.kept_lines >= KEPT_MAX || self.kept_bytes >= KEPT_BYTES_MAX => {
+                    self.overflow = true;
+                }
                 line => {
                     self.kept_lines += 1;
+                    self.kept_bytes += length;
                     self.keep(line);
                 }
             }
@@ -182,7 +195,10 @@ impl Report {
         if item.did == Did::Deleted {
             self.deleted += 1;
             if let Some(deletions) = &mut self.deletions {
-                match RelPath::new(&item.name).filter(|_| deletions.len() < DELETIONS_MAX) {
+                self.listed_bytes += item.name.len();
+                let room =
+                    deletions.len() < DELETIONS_MAX && self.listed_bytes <= DELETIONS_BYTES_MAX;
+                match RelPath::new(&item.name).filter(|_| room) {
                     Some(path) => deletions.push(path),
                     None => self.overflow = true,
                 }
@@ -192,14 +208,17 @@ impl Report {
         self.files += 1;
         let slash = item.name.iter().rposition(|byte| *byte == b'/');
         if item.name.get(slash.map_or(0, |at| at + 1)) == Some(&b'.') {
-            if self.hidden.len() < KEPT_MAX {
+            if self.hidden.len() < KEPT_MAX && self.kept_bytes < KEPT_BYTES_MAX {
+                self.kept_bytes += item.name.len();
                 self.hidden.insert(item.name.clone());
             } else {
                 self.hidden_more = true;
             }
         }
         if let Some(sends) = &mut self.sends {
-            match RelPath::new(&item.name).filter(|_| sends.len() < DELETIONS_MAX) {
+            self.listed_bytes += item.name.len();
+            let room = sends.len() < DELETIONS_MAX && self.listed_bytes <= DELETIONS_BYTES_MAX;
+            match RelPath::new(&item.name).filter(|_| room) {
                 Some(path) => sends.push(path),
                 None => self.overflow = true,
             }
@@ -312,5 +331,14 @@ mod tests {
         }
         assert_eq!(report.other.len(), KEPT_MAX);
         assert!(report.overflow);
+        let (mut report, long) = (Report::new(false), vec![b'x'; LINE_MAX]);
+        for _ in 0..KEPT_MAX {
+            report.take(&long, &progress);
+        }
+        let kept: usize = report.other.iter().map(String::len).sum();
+        assert!(
+            report.overflow && kept <= KEPT_BYTES_MAX + LINE_MAX,
+            "{kept}"
+        );
     }
 }

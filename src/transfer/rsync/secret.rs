@@ -69,6 +69,14 @@ fn check_file(path: &str) -> Result<(), Trouble> {
     if !info.is_file() {
         return Err(trouble(format!("password file `{shown}` is not a file")));
     }
+    // Whose link it is decides what is read, and sent to a far side as a password.
+    let own = rustix::process::geteuid().as_raw();
+    let theirs = |link: std::fs::Metadata| link.is_symlink() && ![0, own].contains(&link.uid());
+    if std::fs::symlink_metadata(path).is_ok_and(theirs) {
+        return Err(trouble(format!(
+            "password file `{shown}` is another user's symlink: name the file itself, or `chown -h` the link to root"
+        )));
+    }
     if info.mode() & 0o006 != 0 {
         return Err(trouble(format!(
             "password file `{shown}` can be read by others: `chmod 600` it"
