@@ -67,6 +67,10 @@ fn over_tcp_one_acts_where_the_agent_file_says_so_and_no_page_from_elsewhere_doe
     for (path, body, status) in OPERATING {
         let answer = web.ask("POST", path, &[JSON], body);
         assert_eq!(answer.status, status, "{path}: {answer:?}");
+        // The log is written behind the answer.
+        let told = format!("asked for {path} ");
+        let told = || web.service.log().contains(&told).then_some(());
+        assert!(wait_for(PATIENCE, told).is_some(), "{}", web.service.log());
         let before = web.service.log().lines().count();
         for (headers, refused) in [
             (&[][..], 415),
