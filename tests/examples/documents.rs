@@ -183,9 +183,9 @@ fn every_yaml_block_is_valid() {
                 text: whole(&block.text),
             };
             if file.text.contains("kind: Agent") {
-                silent(&[file.clone()], &manifest::load_agent(&file).1);
+                silent(std::slice::from_ref(&file), &manifest::load_agent(&file).1);
             } else {
-                let (_, said) = manifest::load(&[file.clone()]);
+                let (_, said) = manifest::load(std::slice::from_ref(&file));
                 let errors: Vec<Diagnostic> = said
                     .into_iter()
                     .filter(|one| one.severity == diagnostic::Severity::Error)

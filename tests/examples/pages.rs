@@ -261,10 +261,7 @@ fn every_command_block_is_run_or_has_a_reason() {
     let mut used = BTreeSet::new();
     let mut ran = 0;
     for page in pages() {
-        let blocks: Vec<Block> = fenced(&page)
-            .into_iter()
-            .filter(|block| is_command(block))
-            .collect();
+        let blocks: Vec<Block> = fenced(&page).into_iter().filter(is_command).collect();
         let (left, blocks): (Vec<Block>, Vec<Block>) = blocks
             .into_iter()
             .partition(|block| reason(block).is_some());
