@@ -265,7 +265,7 @@ fn every_command_block_is_run_or_has_a_reason() {
         let (left, blocks): (Vec<Block>, Vec<Block>) = blocks
             .into_iter()
             .partition(|block| reason(block).is_some());
-        used.extend(left.iter().filter_map(|block| reason(block)));
+        used.extend(left.iter().filter_map(reason));
         if !blocks.is_empty() {
             run(&page, &blocks);
             ran += blocks.len();
