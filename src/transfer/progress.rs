@@ -42,6 +42,7 @@ pub struct Progress {
     bytes: AtomicU64,
     total: AtomicU64,
     beats: AtomicU64,
+    stray: AtomicU64,
 }
 
 /// A look at a [`Progress`].
@@ -87,6 +88,16 @@ impl Progress {
     /// Still at work, with nothing to show for it yet.
     pub fn beat(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many bytes of talk that is no part of the work. They are no progress.
+    pub fn add_stray(&self, bytes: u64) {
+        self.stray.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of such talk so far.
+    pub fn stray(&self) -> u64 {
+        self.stray.load(Ordering::Relaxed)
     }
 
     /// As it stands now; a watchdog sees progress where two looks differ.

@@ -116,16 +116,18 @@ fn a_greeting_without_an_end() {
 }
 
 #[test]
-fn a_flood_of_a_message_of_the_day() {
-    harmless(|stream| {
+fn a_gigabyte_of_a_message_of_the_day() {
+    let shown = harmless(|stream| {
         if greeted(&stream) {
             flood(
                 &stream,
                 format!("{} {ODD}\n", "long ".repeat(40)).as_bytes(),
-                16,
+                1024,
             );
         }
     });
+    assert_eq!(shown["code"], "timeout", "{shown:#}");
+    assert!(shown["why"].to_string().contains("talking"), "{shown:#}");
 }
 
 #[test]

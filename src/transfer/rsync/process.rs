@@ -21,7 +21,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::progress::{Cancel, Progress};
+use super::super::progress::{Cancel, Progress, Snapshot};
 use super::invocation::Invocation;
 use super::quickack;
 use super::report::{Report, Splitter};
@@ -69,6 +69,9 @@ const GATHER: Duration = Duration::from_millis(5);
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// So often that long while there is much to read: what is missing then may be what went wrong.
 const GATHER_WAITS: u32 = 10;
+
+/// What may be read and not have come out as text yet, with room to spare: it is on its way through rsync and two pipes.
+const ON_ITS_WAY: u64 = 1 << 20;
 
 /// A process that was started, in a group of its own.
 #[derive(Debug)]
@@ -346,19 +349,60 @@ fn gather(pipe: OwnedFd) -> mpsc::Receiver<Vec<u8>> {
     pieces
 }
 
+/// What a run shows of itself. The bytes are its leader's.
+#[derive(Clone, Copy, Debug, Default)]
+struct Life {
+    progress: Snapshot,
+    read: u64,
+    written: u64,
+    /// Of what it said, that which is no part of the work.
+    stray: u64,
+}
+
+impl Life {
+    /// Whether it has come further.
+    ///
+    /// Who reads has, be it a file or what the other side answers: but a far side that only talks would hold the route for ever. Its
+    /// greeting is read without a word in between (and what it says there is not even shown), and later what is read is
+    /// what is said. Written alone counts for nothing: rsync's own keep-alives are that.
+    fn goes_on_since(&self, last: &Life, reads_a_file: impl FnOnce() -> bool) -> bool {
+        let read = self.read.saturating_sub(last.read);
+        let said = self.stray.saturating_sub(last.stray);
+        let heard = match said {
+            0 => read > 0,
+            said => read > said + ON_ITS_WAY,
+        };
+        self.progress != last.progress || heard && (self.written > last.written || reads_a_file())
+    }
+}
+
 /// Returns when there was no progress for too long, or when it has lasted too long altogether.
 async fn watchdog(group: Option<Pid>, deadlines: Deadlines, progress: &Progress) -> Trouble {
     let begin = Instant::now();
     let period = (deadlines.idle / 8).clamp(Duration::from_millis(50), Duration::from_secs(10));
-    let mut last = (Instant::now(), progress.look(), bytes_read(group));
+    let look = || {
+        let io = io(group);
+        Life {
+            progress: progress.look(),
+            read: io.map_or(0, |io| io.0),
+            written: io.map_or(0, |io| io.1),
+            stray: progress.stray(),
+        }
+    };
+    let mut last = (Instant::now(), look());
     loop {
         sleep(period).await;
-        let now = (Instant::now(), progress.look(), bytes_read(group));
-        if (now.1, now.2) != (last.1, last.2) {
-            last = now;
+        let now = look();
+        if now.goes_on_since(&last.1, || reads_a_file(group)) {
+            last = (Instant::now(), now);
         }
         if last.0.elapsed() >= deadlines.idle {
-            let message = format!("no progress for {} s: ended", deadlines.idle.as_secs());
+            let talks = match now.read > last.1.read {
+                true => ", though the other side goes on talking",
+                false => "",
+            };
+            let seconds = deadlines.idle.as_secs();
+            let message = format!("no progress for {seconds} s{talks}: ended");
             return Trouble {
                 code: "timeout",
                 message,
@@ -379,13 +423,24 @@ async fn watchdog(group: Option<Pid>, deadlines: Deadlines, progress: &Progress)
     }
 }
 
-/// What the process has read so far, from files and from its peer. What it wrote would count its own keep-alives.
-fn bytes_read(group: Option<Pid>) -> Option<u64> {
+/// What the process has read and written so far, from and to files, pipes and its peer; nothing where that cannot be told.
+fn io(group: Option<Pid>) -> Option<(u64, u64)> {
     let text = std::fs::read_to_string(format!("/proc/{}/io", group?.as_raw_nonzero())).ok()?;
-    text.lines()
-        .find_map(|line| line.strip_prefix("rchar: "))?
-        .parse()
-        .ok()
+    let field = |name| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().parse().ok()
+    };
+    Some((field("rchar:")?, field("wchar:")?))
+}
+
+/// Whether it has a file open: rsync has none but the one that it reads. Also where that cannot be told.
+fn reads_a_file(group: Option<Pid>) -> bool {
+    let Some(group) = group else { return true };
+    let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", group.as_raw_nonzero())) else {
+        return true;
+    };
+    let mut open = open.flatten();
+    open.any(|one| std::fs::metadata(one.path()).is_ok_and(|of| of.is_file()))
 }
 
 fn signal(group: Option<Pid>, signal: Signal) {
@@ -420,6 +475,28 @@ async fn emptied(group: Option<Pid>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_hears_nothing_but_talk_does_not_go_on() {
+        let life = |read, written, stray| Life {
+            read,
+            written,
+            stray,
+            ..Life::default()
+        };
+        let goes_on = |now: Life, file: bool| now.goes_on_since(&life(100, 100, 0), || file);
+        assert!(!goes_on(life(100, 100, 0), true));
+        assert!(!goes_on(life(100, 900, 0), true), "its own keep-alives");
+        assert!(goes_on(life(104, 104, 0), false), "theirs, and an answer");
+        assert!(goes_on(life(900, 100, 0), true), "a file is summed up");
+        assert!(!goes_on(life(900 << 20, 100, 0), false), "a greeting");
+        let talk = 9 << 20;
+        assert!(!goes_on(life(talk, talk, talk), false), "complaints");
+        assert!(goes_on(life(2 * talk, talk, talk), true), "and a file");
+        let mut counted = life(100, 100, 0);
+        counted.progress.files = 1;
+        assert!(goes_on(counted, false));
+    }
 
     #[tokio::test]
     async fn what_goes_on_and_on_is_ended_all_the_same() {

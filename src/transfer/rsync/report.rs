@@ -111,10 +111,14 @@ impl Report {
     pub fn take(&mut self, line: &[u8], progress: &Progress) {
         if line.len() > LINE_MAX {
             self.overflow = true;
+            progress.add_stray(line.len() as u64);
             return;
         }
         let length = line.len();
         for line in lines::read(line) {
+            if matches!(line, Line::Closing(_) | Line::Other(_)) {
+                progress.add_stray(length as u64);
+            }
             match line {
                 Line::Item(item) => self.item(item, progress),
                 Line::Number(Number::Listed, count) => self.listed = Some(count),
