@@ -52,8 +52,6 @@ pub enum Code {
     Empty,
     /// `H0108`: an item is listed twice.
     DuplicateItem,
-    /// `H0109`: not supported yet.
-    NotSupported,
     /// `H0201`: a name is not a DNS label.
     BadName,
     /// `H0202`: a duration cannot be read.

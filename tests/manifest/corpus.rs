@@ -354,8 +354,6 @@ const ELSEWHERE: &[Code] = &[
     Code::UnknownHost,
     Code::NoRoutes,
     Code::HostFact,
-    // Every key that is known is supported; the number is not given to another mistake.
-    Code::NotSupported,
 ];
 
 #[test]

@@ -152,13 +152,6 @@ pub(super) const ROWS: &[Entry] = &[
         "A list names the same thing twice. Remove one of them.",
     ),
     error(
-        Code::NotSupported,
-        "H0109",
-        "not supported yet",
-        "The key is part of the manifest's language, but this version does not carry it out. It is refused \
-         rather than ignored: remove it, or use a later version.",
-    ),
-    error(
         Code::BadName,
         "H0201",
         "a name is not a DNS label",
