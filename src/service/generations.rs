@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::sealed::{seal, unseal};
 use crate::plan::Plan;
 
 /// Generations that are kept.
@@ -75,12 +76,7 @@ impl Generations {
             }
             Err(error) => return Err(wrong(&error.to_string())),
         };
-        let (sum, text) = text
-            .split_once('\n')
-            .ok_or_else(|| wrong("it is cut off"))?;
-        if sum != checksum(text) {
-            return Err(wrong("it is damaged"));
-        }
+        let text = unseal(&text).map_err(wrong)?;
         let generation: Generation = serde_json::from_str(text)
             .map_err(|error| wrong(&format!("{error}: was it written by another version?")))?;
         match generation.number == number {
@@ -112,7 +108,7 @@ impl Generations {
     pub fn keep(&self, generation: &Generation) -> io::Result<()> {
         super::state::private_dir(&self.0)?;
         let text = serde_json::to_string(generation)?;
-        let text = format!("{}\n{text}\n", checksum(&format!("{text}\n")));
+        let text = seal(&text);
         self.write(&self.file(generation.number), &text)?;
         let numbers = self.numbers();
         for old in &numbers[..numbers.len().saturating_sub(KEPT)] {
@@ -155,10 +151,6 @@ impl Generations {
         numbers.sort_unstable();
         numbers
     }
-}
-
-fn checksum(text: &str) -> String {
-    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub mod question;
 pub mod reading;
 pub mod reloader;
 pub mod runtime;
+mod sealed;
 pub mod settled;
 pub mod signals;
 pub mod state;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::protocol::selector;
+use super::sealed::{seal, unseal};
 use crate::engine::{Pause, Selector};
 use crate::plan::RouteName;
 
@@ -63,12 +64,7 @@ impl PauseFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             Err(error) => return Err(wrong(&error.to_string())),
         };
-        let (sum, text) = text
-            .split_once('\n')
-            .ok_or_else(|| wrong("it is cut off"))?;
-        if sum != checksum(text) {
-            return Err(wrong("it is damaged"));
-        }
+        let text = unseal(&text).map_err(wrong)?;
         let all: Vec<Kept> =
             serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
         let named = all.into_iter().filter_map(|kept| {
@@ -125,17 +121,13 @@ fn write(path: &Path, pauses: &BTreeMap<RouteName, Pause>) -> io::Result<()> {
     let text = serde_json::to_string_pretty(&all)?;
     let new = path.with_extension("new");
     let mut file = super::state::private_file(&new)?;
-    write!(file, "{}\n{text}\n", checksum(&format!("{text}\n")))?;
+    file.write_all(seal(&text).as_bytes())?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     match path.parent() {
         Some(parent) => File::open(parent)?.sync_all(),
         None => Ok(()),
     }
-}
-
-fn checksum(text: &str) -> String {
-    blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
 #[cfg(test)]
