@@ -185,6 +185,23 @@ impl Source {
 }
 
 impl Target {
+    /// This place, with what the options beside it say. A local directory takes nothing that is a connection's.
+    pub fn with(self, options: Target, mirror: bool) -> Target {
+        let local = self.url.starts_with("file://");
+        let mut target = Target {
+            url: self.url,
+            called: self.called,
+            mirror,
+            ..options
+        };
+        if local {
+            target.compress = false;
+            target.rsync_args.clear();
+            target.password_file = None;
+        }
+        target
+    }
+
     fn write(&self, name: &str, out: &mut String) {
         out.push_str(&format!("      {name}:\n"));
         let mut line = |text: String| out.push_str(&format!("        {text}\n"));

@@ -397,19 +397,7 @@ impl Sync {
             theirs.attributes.dedup();
             theirs.attributes.insert(0, "archive");
         }
-        let local = at.url.starts_with("file://");
-        let target = Target {
-            url: at.url,
-            called: at.called,
-            mirror,
-            compress: theirs.compress && !local,
-            rsync_args: if local {
-                Vec::new()
-            } else {
-                std::mem::take(&mut theirs.rsync_args)
-            },
-            ..theirs
-        };
+        let target = at.with(theirs, mirror);
         let path = source.trim_end_matches('/').to_owned();
         let same = draft
             .sources

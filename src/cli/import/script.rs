@@ -425,21 +425,7 @@ impl Script {
                     "`delete: never`: `propagate` deletes what was seen to vanish, `mirror` whatever the source has not",
                 );
             }
-            let local = at.url.starts_with("file://");
-            let theirs = std::mem::take(&mut options.target);
-            let target = Target {
-                url: at.url,
-                called: at.called,
-                mirror,
-                compress: theirs.compress && !local,
-                rsync_args: if local {
-                    Vec::new()
-                } else {
-                    theirs.rsync_args.clone()
-                },
-                password_file: theirs.password_file.clone().filter(|_| !local),
-                ..theirs
-            };
+            let target = at.with(std::mem::take(&mut options.target), mirror);
             let same = draft
                 .sources
                 .iter_mut()
