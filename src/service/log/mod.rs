@@ -141,14 +141,18 @@ fn tend(repeats: &Repeats, lost: Lost, all: bool) -> Option<Duration> {
     }
     let (due, next) = repeats.due(Instant::now(), all);
     for (level, text, again) in due {
+        let more = match again {
+            1 => "once more".to_owned(),
+            again => format!("{again} times more"),
+        };
         match level {
             Level::ERROR => {
-                tracing::error!(target: repeats::TARGET, again, "said {again} times more: {text}")
+                tracing::error!(target: repeats::TARGET, again, "said {more}: {text}")
             }
             Level::WARN => {
-                tracing::warn!(target: repeats::TARGET, again, "said {again} times more: {text}")
+                tracing::warn!(target: repeats::TARGET, again, "said {more}: {text}")
             }
-            _ => tracing::info!(target: repeats::TARGET, again, "said {again} times more: {text}"),
+            _ => tracing::info!(target: repeats::TARGET, again, "said {more}: {text}"),
         }
     }
     next
