@@ -18,6 +18,13 @@ pub struct Status {
     pub routes: Vec<RouteStatus>,
 }
 
+impl Status {
+    /// Directories that are watched, of all sources.
+    pub fn watched(&self) -> u64 {
+        self.sources.iter().map(|source| source.directories).sum()
+    }
+}
+
 /// One source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -145,6 +152,34 @@ pub struct RouteStatus {
     pub bytes: u64,
     /// Entries deleted since the start.
     pub deleted: u64,
+}
+
+#[cfg(test)]
+impl RouteStatus {
+    /// `a/b`, of which nothing is known but this: tests say what is different.
+    pub fn bare(state: State) -> RouteStatus {
+        RouteStatus {
+            route: "a/b".to_owned(),
+            target: String::new(),
+            state,
+            lag_seconds: None,
+            pending: 0,
+            last_good: None,
+            next_rescan: None,
+            next_sync: None,
+            code: None,
+            why: None,
+            hold: None,
+            paused: None,
+            pending_paths: Vec::new(),
+            failing: Vec::new(),
+            failing_count: 0,
+            transfers: 0,
+            files: 0,
+            bytes: 0,
+            deleted: 0,
+        }
+    }
 }
 
 /// What is held.

@@ -53,12 +53,7 @@ pub(super) fn banners(answer: &StatusAnswer) -> Vec<String> {
 }
 
 fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result<()> {
-    let watched: u64 = answer
-        .status
-        .sources
-        .iter()
-        .map(|source| source.directories)
-        .sum();
+    let watched = answer.status.watched();
     let limit = answer
         .watch_limit
         .map(|limit| format!(" of {}", thousands(limit)))
@@ -259,24 +254,9 @@ mod tests {
         };
         let route = |name: &str, failing: Vec<PathStatus>, failing_count| RouteStatus {
             route: name.to_owned(),
-            target: "/mirror".to_owned(),
-            state: State::Failing,
-            lag_seconds: None,
-            pending: 0,
-            last_good: None,
-            next_rescan: None,
-            next_sync: None,
-            code: None,
-            why: None,
-            hold: None,
-            paused: None,
-            pending_paths: Vec::new(),
             failing,
             failing_count,
-            transfers: 0,
-            files: 0,
-            bytes: 0,
-            deleted: 0,
+            ..RouteStatus::bare(State::Failing)
         };
         let few = vec![path("d/one", 1, 0.4), path("d/two\\n", 12, 90.0)];
         let mut tried = few.clone();

@@ -140,25 +140,8 @@ mod tests {
 
     fn status(state: State, lag_seconds: Option<f64>) -> Status {
         let route = RouteStatus {
-            route: "a/b".into(),
-            target: String::new(),
-            state,
             lag_seconds,
-            pending: 0,
-            last_good: None,
-            next_rescan: None,
-            next_sync: None,
-            code: None,
-            why: None,
-            hold: None,
-            paused: None,
-            pending_paths: Vec::new(),
-            failing: Vec::new(),
-            failing_count: 0,
-            transfers: 0,
-            files: 0,
-            bytes: 0,
-            deleted: 0,
+            ..RouteStatus::bare(state)
         };
         Status {
             generation: 1,

@@ -141,25 +141,10 @@ mod tests {
 
     fn route(state: RouteState, lag_seconds: Option<f64>, failing_count: u64) -> RouteStatus {
         RouteStatus {
-            route: "a/b".into(),
-            target: String::new(),
-            state,
             lag_seconds,
-            pending: 0,
-            last_good: None,
-            next_rescan: None,
-            next_sync: None,
-            code: None,
-            why: Some("because".into()),
-            hold: None,
-            paused: None,
-            pending_paths: Vec::new(),
-            failing: Vec::new(),
             failing_count,
-            transfers: 0,
-            files: 0,
-            bytes: 0,
-            deleted: 0,
+            why: Some("because".into()),
+            ..RouteStatus::bare(state)
         }
     }
 

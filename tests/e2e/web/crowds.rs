@@ -124,28 +124,10 @@ fn who_waits_over_tcp_in_masses_shuts_neither_the_socket_nor_himself_out_for_eve
     let answer = exchange(&mut socket, "GET", "/v1/status", &[("host", "x")], "");
     assert_eq!(answer.status, 200, "{answer:?}");
     // The door is half full of waits at the most.
-    let probed = wait_for(PATIENCE, || {
-        let mut stream = TcpStream::connect(web.address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let request =
-            format!("GET /-/healthy HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        answer.starts_with("HTTP/1.1 200").then_some(())
-    });
+    let probed = wait_for(PATIENCE, || answers(&web, "/-/healthy"));
     assert!(probed.is_some(), "{}", web.service.tail());
     drop(waiting);
-    let again = wait_for(PATIENCE, || {
-        let mut stream = TcpStream::connect(web.address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let request =
-            format!("GET /v1/status HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        answer.starts_with("HTTP/1.1 200").then_some(())
-    });
+    let again = wait_for(PATIENCE, || answers(&web, "/v1/status"));
     assert!(again.is_some(), "{}", web.service.tail());
     assert_eq!(web.service.call(&["trigger"]).code, 0);
     assert!(web.service.wait(PATIENCE));
@@ -168,16 +150,19 @@ fn who_asks_and_does_not_read_is_given_up() {
     assert!(web.service.status().is_some(), "the socket is another door");
     write(&web.source, "a", "meanwhile");
     assert!(web.service.wait(PATIENCE), "{}", web.service.tail());
-    let again = wait_for(PATIENCE, || {
-        let mut stream = TcpStream::connect(web.address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        let request =
-            format!("GET /-/healthy HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        answer.starts_with("HTTP/1.1 200").then_some(())
-    });
+    let again = wait_for(PATIENCE, || answers(&web, "/-/healthy"));
     assert!(again.is_some(), "{}", web.service.tail());
     drop(deaf);
+}
+
+/// Whether the door has a place for one more, who is answered.
+fn answers(web: &Web, path: &str) -> Option<()> {
+    let mut stream = TcpStream::connect(web.address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let host = web.address;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.starts_with("HTTP/1.1 200").then_some(())
 }

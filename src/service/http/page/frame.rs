@@ -105,12 +105,7 @@ impl Frame<'_> {
             i64::try_from(answer.uptime_seconds).unwrap_or(i64::MAX),
         );
         let started = self.clock.now.checked_sub(started).ok();
-        let watched: u64 = answer
-            .status
-            .sources
-            .iter()
-            .map(|source| source.directories)
-            .sum();
+        let watched = answer.status.watched();
         html! {
             dl.facts #facts {
                 div { dt { "Version" } dd { (answer.version) } }
