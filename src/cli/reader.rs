@@ -326,6 +326,9 @@ mod tests {
             symlink("v2", at("..new")).unwrap();
             fs::rename(at("..new"), at("..data")).unwrap();
         });
+        another("an edit in place where a symlink leads to", &|| {
+            fs::write(at("v2/a.yaml"), "not the same").unwrap();
+        });
         another("a save by rename", &|| {
             fs::write(at("conf.d/.b.yaml.swp"), "b").unwrap();
             fs::rename(at("conf.d/.b.yaml.swp"), at("conf.d/b.yaml")).unwrap();
