@@ -18,7 +18,7 @@ use crate::engine::{
 use crate::filter::Filter;
 use crate::host;
 use crate::ledger::{Ledger, ParkedRows, Rows, Run};
-use crate::plan::{RouteName, SourceName};
+use crate::plan::{RouteName, SourceName, When};
 use crate::survey::{self, Base, Request};
 
 /// More threads only compete with the transfers for the same disks.
@@ -247,6 +247,19 @@ pub(super) fn run_of(event: &Event, now: Timestamp) -> Option<Run> {
                 ..run(route, "held")
             })
         }
+        // One before a transfer is the failure of that transfer.
+        Event::Hooked {
+            route,
+            when: When::After,
+            trigger,
+            hooked,
+            ..
+        } => hooked.failure.as_ref().map(|why| Run {
+            trigger: (*trigger).to_owned(),
+            took_ms: milliseconds(hooked.took),
+            trouble: Some(format!("hook: {why}")),
+            ..run(route, "failed")
+        }),
         _ => None,
     }
 }

@@ -367,6 +367,11 @@ fn a_hook_that_must_succeed_is_run_again_and_nothing_is_sent_again() {
     assert_eq!(waited.code, 5, "{waited:?}");
     let transfers = route["transfers"].as_u64();
     hook.nth_at_least(4);
+    let history = story
+        .service
+        .call(&["history", "site/module", "--failed", "--limit", "1"]);
+    assert!(history.stdout.contains("hook: "), "{history:?}");
+    assert!(history.stdout.contains("exit status 7"), "{history:?}");
     // What changes is sent between the tries.
     put(&story, "c", "three");
     equal(&story.source, &story.module, &story.service);
