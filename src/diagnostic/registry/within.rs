@@ -130,7 +130,8 @@ pub(super) const ROWS: &[Entry] = &[
         "H0105",
         "unknown field",
         "The key is not one that a manifest has at this place. Nothing is ignored silently: correct its \
-         spelling (keys are camelCase) or its indentation, or remove it.",
+         spelling (keys are camelCase) or its indentation, or remove it. What is written below it is judged \
+         once it has a name that is known.",
     ),
     error(
         Code::UnknownValue,
