@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use super::client::{ClientArgs, Format, query};
 use super::instant::{instant, shown};
 use super::{exit, table};
-use crate::engine::status::{milliseconds, thousands};
+use crate::engine::status::milliseconds;
 use crate::ledger;
+use crate::plan::grouped;
 use crate::service::Failure;
 use crate::service::history::{HistoryAnswer, HistoryQuery, LIMIT_MAX, Transfer, Wanted};
 use crate::service::protocol::selector;
@@ -136,7 +137,7 @@ fn show(answer: &HistoryAnswer, out: &mut dyn Write) -> io::Result<()> {
     rows.extend(answer.transfers.iter().map(row));
     table::print(&rows, &[4, 5, 6, 7, 8], |_, _, _| None, out)?;
     if answer.more > 0 {
-        writeln!(out, "and {} more: `--limit`", thousands(answer.more as u64))?;
+        writeln!(out, "and {} more: `--limit`", grouped(answer.more as u64))?;
     }
     Ok(())
 }
@@ -145,7 +146,7 @@ fn row(transfer: &Transfer) -> [String; 10] {
     let end = &transfer.end;
     let known = matches!(end.outcome.as_str(), "done" | "partial");
     let number = |number: u64| match known {
-        true => thousands(number),
+        true => grouped(number),
         false => "–".to_owned(),
     };
     [

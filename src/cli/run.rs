@@ -13,10 +13,10 @@ use super::client::{Format, SOCKET};
 use super::exit;
 use super::load::{self, Loaded};
 use super::start;
-use crate::engine::status::thousands;
 use crate::engine::status::{RouteStatus, Status};
 use crate::manifest::Metrics;
 use crate::plan;
+use crate::plan::grouped;
 use crate::service::http::TcpOptions;
 use crate::service::in_force::Origin;
 use crate::service::log::{self, LogFormat};
@@ -235,9 +235,9 @@ fn summary(format: Format, status: &Status, out: &mut dyn Write) -> io::Result<u
 
 fn line(route: &RouteStatus) -> String {
     let (files, bytes, deleted) = (
-        thousands(route.files),
-        thousands(route.bytes),
-        thousands(route.deleted),
+        grouped(route.files),
+        grouped(route.bytes),
+        grouped(route.deleted),
     );
     let done = format!("{files} files, {bytes} bytes, {deleted} deleted");
     match &route.why {

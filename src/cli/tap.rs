@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::client::{ClientArgs, Format, query};
 use super::exit;
-use crate::engine::status::{milliseconds, thousands};
+use crate::engine::status::milliseconds;
+use crate::plan::grouped;
 use crate::service::client;
 use crate::service::tap::{Told, What};
 
@@ -140,7 +141,7 @@ fn words(what: &What) -> (&'static str, &str, String) {
                     let more = paths.saturating_sub(sample.len() as u64);
                     let more = match more {
                         0 => String::new(),
-                        more => format!(" and {} more", thousands(more)),
+                        more => format!(" and {} more", grouped(more)),
                     };
                     let (paths, sample) = (counted(*paths), sample.join(", "));
                     format!("#{transfer} {trigger}: {paths}: {sample}{more}")
@@ -155,8 +156,8 @@ fn words(what: &What) -> (&'static str, &str, String) {
             );
             let mut text = format!("{} ({})", transfer.outcome, transfer.trigger);
             if matches!(transfer.outcome.as_str(), "done" | "partial") {
-                let (files, bytes) = (thousands(transfer.files), thousands(transfer.bytes));
-                let deleted = thousands(transfer.deleted);
+                let (files, bytes) = (grouped(transfer.files), grouped(transfer.bytes));
+                let deleted = grouped(transfer.deleted);
                 text += &format!(
                     ": {files} files, {bytes} bytes, {deleted} deleted, took {took}, lag {lag}"
                 );
@@ -182,7 +183,7 @@ fn words(what: &What) -> (&'static str, &str, String) {
             ("state", of, text)
         }
         What::Missed { count } => {
-            let text = format!("{} items were missed: too slow", thousands(*count));
+            let text = format!("{} items were missed: too slow", grouped(*count));
             ("missed", "–", text)
         }
     }
@@ -191,7 +192,7 @@ fn words(what: &What) -> (&'static str, &str, String) {
 fn counted(paths: u64) -> String {
     match paths {
         1 => "1 path".to_owned(),
-        paths => format!("{} paths", thousands(paths)),
+        paths => format!("{} paths", grouped(paths)),
     }
 }
 

@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Pause;
-pub use super::why::thousands;
 
 /// Everything, worst route first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

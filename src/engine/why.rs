@@ -7,27 +7,14 @@ use super::core::Engine;
 use super::route::{Due, Route};
 use super::status::{EVERYTHING, PendingStatus, State, span};
 use super::{Hold, Now, Pause, RelPath};
-use crate::plan::{RouteName, Sync};
+use crate::plan::{RouteName, Sync, grouped};
 use crate::schedule;
-
-/// `41,230`.
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
 
 /// `1 path`, `2,311 paths`.
 fn paths(count: usize) -> String {
     match count {
         1 => "1 path".to_owned(),
-        count => format!("{} paths", thousands(count as u64)),
+        count => format!("{} paths", grouped(count as u64)),
     }
 }
 
@@ -35,7 +22,7 @@ fn paths(count: usize) -> String {
 pub fn held(hold: &Hold, name: &RouteName, id: &str) -> (&'static str, String) {
     match hold {
         Hold::Deletes(plan) => {
-            let (count, of) = (thousands(plan.count), thousands(plan.of));
+            let (count, of) = (grouped(plan.count), grouped(plan.of));
             (
                 "deletes",
                 format!("would delete {count} of {of}: heliostat approve {name} --id {id}"),
@@ -209,18 +196,5 @@ impl Engine {
             )
             .take(most)
             .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(
-            ["0", "999", "1,000", "51,002", "1,234,567"].map(str::to_owned),
-            [0, 999, 1000, 51002, 1_234_567].map(thousands)
-        );
     }
 }

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 
 use crate::cli::table;
 use crate::engine::status::{
-    EVERYTHING, PathStatus, PendingStatus, RouteStatus, SourceStatus, span, thousands,
+    EVERYTHING, PathStatus, PendingStatus, RouteStatus, SourceStatus, span,
 };
+use crate::plan::grouped;
 use crate::service::in_force::Origin;
 use crate::service::protocol::StatusAnswer;
 
@@ -56,7 +57,7 @@ fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result
     let watched = answer.status.watched();
     let limit = answer
         .watch_limit
-        .map(|limit| format!(" of {}", thousands(limit)))
+        .map(|limit| format!(" of {}", grouped(limit)))
         .unwrap_or_default();
     let revision = answer.in_force.revision.as_deref();
     let revision = revision.map_or_else(String::new, |revision| {
@@ -74,7 +75,7 @@ fn table(answer: &StatusAnswer, colour: bool, out: &mut dyn Write) -> io::Result
             .get(..4)
             .map(|short| format!("{short}…"))
             .unwrap_or_default(),
-        thousands(watched)
+        grouped(watched)
     )?;
     for line in banners(answer) {
         writeln!(out, "! {line}")?;
@@ -107,9 +108,9 @@ fn watches(sources: &[SourceStatus], out: &mut dyn Write) -> io::Result<()> {
             writeln!(out)?;
         }
         let (watched, polled) = (source.directories, source.unwatched + source.doubted);
-        let mut counts = format!("{} directories", thousands(watched + source.unwatched));
+        let mut counts = format!("{} directories", grouped(watched + source.unwatched));
         if polled > 0 {
-            counts += &format!(", {} polled", thousands(polled));
+            counts += &format!(", {} polled", grouped(polled));
         }
         writeln!(out, "{}: {mechanism}, {counts}: {why}", source.name)?;
     }
@@ -124,7 +125,7 @@ fn row(route: &RouteStatus) -> [String; 7] {
         route
             .lag_seconds
             .map_or_else(|| span(0), |lag| span(lag as u64)),
-        thousands(route.pending),
+        grouped(route.pending),
         route
             .last_good
             .as_deref()
@@ -179,7 +180,7 @@ fn failing(route: &RouteStatus, out: &mut dyn Write) -> io::Result<()> {
     if route.failing_count == 0 {
         return Ok(());
     }
-    let count = thousands(route.failing_count);
+    let count = grouped(route.failing_count);
     writeln!(out, "\n{}: {count} failing", route.route)?;
     for path in &route.failing {
         writeln!(out, "  {}", failing_line(path))?;
@@ -212,8 +213,8 @@ fn pending(route: &RouteStatus, out: &mut dyn Write) -> io::Result<()> {
     let waiting = waiting.max(named as u64);
     let what = match (named < shown.len(), waiting) {
         (true, 0) => "a full pass pending".to_owned(),
-        (true, waiting) => format!("a full pass and {} paths pending", thousands(waiting)),
-        (false, waiting) => format!("{} pending", thousands(waiting)),
+        (true, waiting) => format!("a full pass and {} paths pending", grouped(waiting)),
+        (false, waiting) => format!("{} pending", grouped(waiting)),
     };
     writeln!(out, "\n{}: {what}", route.route)?;
     for path in shown {
@@ -233,7 +234,7 @@ fn pending_line(path: &PendingStatus) -> String {
 fn rest(hidden: u64, out: &mut dyn Write) -> io::Result<()> {
     match hidden {
         0 => Ok(()),
-        hidden => writeln!(out, "  and {} more that are not shown", thousands(hidden)),
+        hidden => writeln!(out, "  and {} more that are not shown", grouped(hidden)),
     }
 }
 

@@ -315,6 +315,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            ["0", "999", "1,000", "51,002", "1,234,567"].map(str::to_owned),
+            [0, 999, 1000, 51002, 1_234_567].map(grouped)
+        );
+    }
+
+    #[test]
     fn numbers_as_a_manifest_has_them() {
         assert_eq!(duration(0), "0s");
         assert_eq!(duration(5_405_005), "1h30m5s5ms");

@@ -4,8 +4,7 @@ use maud::{Markup, html};
 
 use super::frame::ticked;
 use super::words::{Clock, bytes, count, milliseconds, none, state, symbol};
-use crate::engine::detail::PendingPath;
-use crate::engine::status::{HoldStatus, PathStatus, RouteStatus, span};
+use crate::engine::status::{HoldStatus, PathStatus, PendingStatus, RouteStatus, span};
 use crate::ledger::Run;
 use crate::plan::{Kind, Row, grouped};
 
@@ -93,7 +92,7 @@ fn next_try(path: &PathStatus) -> String {
 }
 
 /// Paths that have changed and are not on the target.
-pub(super) fn pending(paths: &[PendingPath], route: &RouteStatus) -> Markup {
+pub(super) fn pending(paths: &[PendingStatus], route: &RouteStatus) -> Markup {
     if paths.is_empty() {
         return html! {};
     }
@@ -113,9 +112,9 @@ pub(super) fn pending(paths: &[PendingPath], route: &RouteStatus) -> Markup {
                     @for path in paths {
                         tr role="row" {
                             th.path scope="row" role="rowheader" { bdi { (path.path) } }
-                            td role="cell" data-label="May differ" { (path.what) }
-                            td role="cell" data-label="Changed" { (span(path.age.as_secs())) " ago" }
-                            td.why role="cell" { (path.why) }
+                            td role="cell" data-label="May differ" { (path.dirt.replace('+', ", ")) }
+                            td role="cell" data-label="Changed" { (span(path.age_seconds as u64)) " ago" }
+                            td.why role="cell" { bdi { (path.reason) } }
                         }
                     }
                 }

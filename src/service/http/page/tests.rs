@@ -11,7 +11,8 @@ use super::history::History;
 use super::route::Known;
 use super::words::Clock;
 use super::{files, overview, route};
-use crate::engine::detail::{Detail, PendingPath};
+use crate::engine::detail::Detail;
+use crate::engine::status::PendingStatus;
 use crate::engine::{PathFailure, RelPath, escape};
 use crate::ledger::Run;
 use crate::manifest::{self, SourceFile};
@@ -161,11 +162,11 @@ fn page_of(target: &str, status: Value, history: History) -> String {
     let answer = answer(vec![status]);
     let (plan, of) = (plan(), name(target));
     let source = &plan.sources[&of.source];
-    let pending = HOSTILE.map(|name| PendingPath {
+    let pending = HOSTILE.map(|name| PendingStatus {
         path: escape(name).into_owned(),
-        what: "content".into(),
-        why: "waits to be sent",
-        age: std::time::Duration::from_secs(61),
+        dirt: "content+attributes".into(),
+        age_seconds: 61.0,
+        reason: "waits for its turn".into(),
     });
     let detail = Detail {
         source: std::sync::Arc::new(source.clone()),
