@@ -336,6 +336,8 @@ impl Route {
                     next: now.mono + delay,
                 });
             }
+            // Where a reload has taken the hook away while it ran, nobody could mend it, and no later success would take this back.
+            Some(_) if hook.is_none() => {}
             Some(reason) => self.hooking.warned = Some((when, reason.clone(), now.wall)),
         }
         effects.push(Effect::Tell(Event::Hooked {

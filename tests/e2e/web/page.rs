@@ -196,7 +196,7 @@ fn every_page_is_whole_at_both_widths_in_both_themes() {
     }
     for said in [
         "heliostat approve site/copy --id ",
-        "is held with the rest",
+        "the route is held",
         "Source watched",
         "Last 6 hours",
         "copied by heliostat itself",
