@@ -614,6 +614,9 @@ fn the_page_names_what_is_there() {
     let mut commands = 0;
     for line in blocks.flat_map(str::lines) {
         let line = line.split(" #").next().unwrap_or_default();
+        if !line.starts_with("heliostat ") {
+            continue;
+        }
         is_command(&line.split_whitespace().collect::<Vec<_>>());
         commands += 1;
     }
