@@ -70,11 +70,10 @@ fn prepare(page: &str, stage: &mut Stage) {
         }
         "docs/deletes.md" | "docs/status.md" | "docs/reload.md" => {
             stage.copy("examples/website.yaml", "website.yaml");
-            before.extend([
-                "git add -A; git commit -qm first",
-                "heliostat run website.yaml",
-                "heliostat wait --timeout 60s",
-            ]);
+            if page == "docs/reload.md" {
+                before.push("git init -q -b main . && git add -A && git commit -qm first");
+            }
+            before.extend(["heliostat run website.yaml", "heliostat wait --timeout 60s"]);
         }
         "docs/http.md" | "docs/status-page.md" => {
             let text = read("examples/website.yaml").text;
@@ -100,7 +99,7 @@ fn prepare(page: &str, stage: &mut Stage) {
             }
             stage.settings("hosts/web-origin-1.yaml");
             before.extend([
-                "git add -A; git commit -qm first; git update-ref refs/remotes/origin/main HEAD",
+                "git init -q -b main . && git add -A && git commit -qm first && git update-ref refs/remotes/origin/main HEAD",
                 "sed -i 's/delete: propagate/delete: mirror/' conf.d/20-backup.yaml; git commit -qam second",
                 "heliostat run",
             ]);

@@ -17,7 +17,7 @@ use crate::rig::sshd::Sshd;
 use crate::rig::{Scratch, wait_for};
 
 /// A command may take that long on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long that is listened to which ends only when it is told to, in seconds.
 const LISTEN: &str = "0.5";
@@ -59,7 +59,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// A website to be sent, a daemon that takes it, and a shell in a git work tree.
+    /// A website to be sent, a daemon that takes it, and a shell.
     pub(super) fn new() -> Stage {
         let scratch = Scratch::new();
         let (data, bin) = (scratch.dir("website"), scratch.dir("bin"));
@@ -132,7 +132,7 @@ impl Stage {
             count: 0,
             scratch,
         };
-        stage.done("set -u; git init -q -b main .");
+        stage.done("set -u");
         stage
     }
 
