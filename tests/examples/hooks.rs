@@ -17,7 +17,10 @@ fn the_hook_of_the_page_purges_what_changed() {
     };
     let (log, data) = (stage.at("purged"), stage.at("website"));
     let recorder = |word: &str| {
-        format!("#!/bin/bash\nprintf '%s\\n' \"{word}${{1:-}}\" >> '{}'\n", log.display())
+        format!(
+            "#!/bin/bash\nprintf '%s\\n' \"{word}${{1:-}}\" >> '{}'\n",
+            log.display()
+        )
     };
     program("purge-cdn", &block("docs/hooks.md", "#!/bin/bash").text);
     program("purge-all", &recorder("all"));
@@ -35,11 +38,17 @@ fn the_hook_of_the_page_purges_what_changed() {
     };
     // More is new than is told by name, or it is not known what was there: all is purged, else each by its name.
     let first = pass();
-    assert!(first.contains("all\n") || first.contains("one /index.html\n"), "{first}");
+    assert!(
+        first.contains("all\n") || first.contains("one /index.html\n"),
+        "{first}"
+    );
     assert_eq!(pass(), "", "nothing changed");
     fs::write(data.join("a b\nc"), "new").unwrap();
     let purged = pass();
     assert!(purged.starts_with("snapshot web98\n"), "{purged}");
     assert!(purged.contains("one /a b\nc\n"), "{purged}");
-    assert!(!purged.contains("all") && !purged.contains("index.html"), "{purged}");
+    assert!(
+        !purged.contains("all") && !purged.contains("index.html"),
+        "{purged}"
+    );
 }

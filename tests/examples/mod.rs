@@ -1,5 +1,6 @@
 //! What a new user copies: the examples and the README, run through the parser, the schema, the planner and the command line.
 
+mod daemon;
 mod documents;
 mod gitops;
 mod hooks;

@@ -50,7 +50,10 @@ fn holds(least: usize, rule: impl Fn(&str) -> (usize, Vec<String>)) {
 
 fn missing<'a>(names: Vec<&'a str>, there: impl Fn(&'a str) -> bool) -> (usize, Vec<String>) {
     let wrong = names.iter().filter(|name| !there(name));
-    (names.len(), wrong.map(|name| format!("no `{name}`")).collect())
+    (
+        names.len(),
+        wrong.map(|name| format!("no `{name}`")).collect(),
+    )
 }
 
 fn metrics(text: &str) -> (usize, Vec<String>) {
@@ -69,7 +72,14 @@ fn alerts(text: &str) -> (usize, Vec<String>) {
 
 /// Folders of the repository whose files are named from its root.
 const FOLDERS: [&str; 8] = [
-    "benches/", "docs/", "examples/", "fuzz/", "packaging/", "schemas/", "src/", "tests/",
+    "benches/",
+    "docs/",
+    "examples/",
+    "fuzz/",
+    "packaging/",
+    "schemas/",
+    "src/",
+    "tests/",
 ];
 
 fn files(text: &str) -> (usize, Vec<String>) {
@@ -90,6 +100,41 @@ fn some_begins(path: &Path) -> bool {
     let entries = fs::read_dir(path.parent().unwrap()).unwrap();
     let mut names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.any(|name| name.starts_with(begin))
+}
+
+/// Where the package puts what is in these folders.
+const INSTALLED: [(&str, &str); 3] = [
+    (
+        "/usr/share/doc/heliostat/systemd/",
+        "packaging/systemd/drop-ins/",
+    ),
+    ("/usr/share/doc/heliostat/examples/", "examples/"),
+    ("/usr/share/doc/heliostat/docs/", "docs/"),
+];
+
+/// Files of the package, and the name of the package itself, in prose and in blocks.
+fn installed(text: &str) -> (usize, Vec<String>) {
+    let letter = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let packages =
+        words(text, "heliostat_", letter)
+            .into_iter()
+            .chain(words(text, "heliostat-", letter));
+    let versions = packages.filter(|name| name[10..].starts_with(|c: char| c.is_ascii_digit()));
+    let files = words(text, "/usr/share/doc/heliostat/", letter);
+    missing(files.into_iter().chain(versions).collect(), |name| {
+        let place = INSTALLED
+            .iter()
+            .find_map(|(to, from)| Some(root().join(from).join(name.strip_prefix(to)?)));
+        match place {
+            Some(place) => place.exists(),
+            None => {
+                name[10..].starts_with(env!("CARGO_PKG_VERSION"))
+                    || INSTALLED
+                        .iter()
+                        .any(|(to, _)| to.trim_end_matches('/') == name)
+            }
+        }
+    })
 }
 
 /// Tests by their paths. `…::name` is in the module of the one before it.
@@ -124,7 +169,9 @@ fn is_test(name: &str) -> bool {
     let text = |module: &str| {
         let path = module.replace("::", "/");
         let files = [format!("tests/{path}.rs"), format!("tests/{path}/mod.rs")];
-        files.iter().find_map(|file| fs::read_to_string(root().join(file)).ok())
+        files
+            .iter()
+            .find_map(|file| fs::read_to_string(root().join(file)).ok())
     };
     if text(name).is_some() {
         return true;
@@ -142,17 +189,24 @@ fn benchmarks(text: &str) -> (usize, Vec<String>) {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric());
         &rest[..end.unwrap_or(rest.len())]
     });
-    missing(names.collect(), |name| manifest.contains(&format!("name = \"{name}\"")))
+    missing(names.collect(), |name| {
+        manifest.contains(&format!("name = \"{name}\""))
+    })
 }
 
 /// All sources in one text.
 fn sources() -> String {
-    let mut open = ["src", "tests", "benches", "fuzz", "packaging", "examples"].map(|name| root().join(name)).to_vec();
+    let mut open = ["src", "tests", "benches", "fuzz", "packaging", "examples"]
+        .map(|name| root().join(name))
+        .to_vec();
     let mut all = String::new();
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
             if path.is_dir() {
                 open.extend((name != "target" && name != "corpus").then_some(path));
             } else if name.ends_with(".rs") || name.ends_with(".sh") {
@@ -174,9 +228,16 @@ fn every_metric_and_alert_that_is_named_exists() {
 #[test]
 fn every_file_test_and_benchmark_that_is_named_exists() {
     holds(20, files);
+    holds(4, installed);
     holds(20, tests);
     holds(10, benchmarks);
     assert_eq!(files("`src/nothing.rs`").1.len(), 1);
+    assert_eq!(
+        installed("/usr/share/doc/heliostat/examples/no.yaml heliostat_0.0.9-1_amd64.deb")
+            .1
+            .len(),
+        2
+    );
     assert_eq!(tests("`e2e::hooks::nothing`, `e2e::nowhere`").1.len(), 2);
     assert_eq!(tests("`e2e::hooks`, `…::nothing`").1.len(), 1);
     assert_eq!(benchmarks("cargo bench --bench nothing").1.len(), 1);
@@ -197,20 +258,48 @@ fn every_variable_that_is_named_is_read_or_set_somewhere() {
 /// Keys as `guard.marker` and `maxDelete`: with a dot behind a key that has others below it, or with a capital inside.
 fn keys(text: &str) -> (usize, Vec<String>) {
     const BELOW: [&str; 12] = [
-        "access", "debounce", "defaults", "guard", "heartbeat", "hooks", "http", "limits", "metrics", "rescan", "retry", "ssh",
+        "access",
+        "debounce",
+        "defaults",
+        "guard",
+        "heartbeat",
+        "hooks",
+        "http",
+        "limits",
+        "metrics",
+        "rescan",
+        "retry",
+        "ssh",
     ];
     // Of answers over HTTP, of Kubernetes, and as inotifywait calls them. Values are in the schema.
-    const OTHERS: [&str; 5] = ["formatVersion", "timedOut", "subPath", "movedFrom", "movedTo"];
+    const OTHERS: [&str; 5] = [
+        "formatVersion",
+        "timedOut",
+        "subPath",
+        "movedFrom",
+        "movedTo",
+    ];
     let schema = manifest::schema();
     let is_key = |word: &&str| {
-        let plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
-        let dotted = word.split_once('.').is_some_and(|(first, rest)| BELOW.contains(&first) && !rest.is_empty());
+        let plain = word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
+        let dotted = word
+            .split_once('.')
+            .is_some_and(|(first, rest)| BELOW.contains(&first) && !rest.is_empty());
         let first = word.starts_with(|c: char| c.is_ascii_lowercase());
         let camel = first && word.contains(|c: char| c.is_ascii_uppercase()) && !word.contains('.');
-        plain && (dotted || camel) && !OTHERS.contains(word) && !schema.contains(&format!("\"{word}\""))
+        plain
+            && (dotted || camel)
+            && !OTHERS.contains(word)
+            && !schema.contains(&format!("\"{word}\""))
     };
-    let words = quoted(text).into_iter().map(|word| word.split(':').next().unwrap_or_default());
-    missing(words.filter(is_key).collect(), |name| !keys_named(name).is_empty())
+    let words = quoted(text)
+        .into_iter()
+        .map(|word| word.split(':').next().unwrap_or_default());
+    missing(words.filter(is_key).collect(), |name| {
+        !keys_named(name).is_empty()
+    })
 }
 
 #[test]

@@ -77,7 +77,9 @@ fn prepare(page: &str, stage: &mut Stage) {
         }
         "docs/http.md" | "docs/status-page.md" => {
             let text = read("examples/website.yaml").text;
-            let text = text.replace("  website:", "  site:").replace("web98:", "copy:");
+            let text = text
+                .replace("  website:", "  site:")
+                .replace("web98:", "copy:");
             stage.write("site.yaml", &text);
             before.push("heliostat run site.yaml --http 127.0.0.1:9099");
             before.push("heliostat wait --timeout 60s");
@@ -133,7 +135,9 @@ fn play(page: &str) -> Played {
     let blocks = to_run(page);
     let mut stage = Stage::new();
     prepare(page, &mut stage);
-    let played = stage.play(&blocks).unwrap_or_else(|why| panic!("{page}: {why}"));
+    let played = stage
+        .play(&blocks)
+        .unwrap_or_else(|why| panic!("{page}: {why}"));
     let all = || blocks.iter().flat_map(steps);
     assert_eq!(played.commands, all().count(), "{page}");
     let shown = all().filter(|step| step.shown.is_some()).count();
@@ -142,7 +146,12 @@ fn play(page: &str) -> Played {
 }
 
 /// Pages with much to run, each a test of its own, so that they run at the same time.
-const LONG: [&str; 4] = ["README.md", "docs/operations.md", "docs/reload.md", "docs/status.md"];
+const LONG: [&str; 4] = [
+    "README.md",
+    "docs/operations.md",
+    "docs/reload.md",
+    "docs/status.md",
+];
 
 #[test]
 fn the_commands_of_the_readme_are_run() {
@@ -194,11 +203,21 @@ fn planted(language: &str, text: &str) -> Block {
 fn a_page_that_says_another_thing_is_seen() {
     let mut stage = Stage::new();
     let mut says = |language: &str, text: &str| stage.play(&[planted(language, text)]);
-    let version = concat!("$ heliostat version\nheliostat ", env!("CARGO_PKG_VERSION"), "\n");
+    let version = concat!(
+        "$ heliostat version\nheliostat ",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    );
     assert_eq!(says("console", version).unwrap().compared, 1);
     let other = version.replace("heliostat 0", "heliograph 0");
     assert!(says("console", &other).unwrap_err().contains("heliograph"));
-    assert!(says("console", &version.replace("\nheliostat", "\nmore\nheliostat")).is_err());
+    assert!(
+        says(
+            "console",
+            &version.replace("\nheliostat", "\nmore\nheliostat")
+        )
+        .is_err()
+    );
     assert!(says("sh", "false\n").unwrap_err().contains("ended with 1"));
     assert!(says("sh", "false   # ends with 1: so it is\n").is_ok());
     assert!(says("sh", "true    # ends with 1\n").is_err());
@@ -211,7 +230,11 @@ fn what_is_not_run_has_a_test_that_takes_its_text_or_cannot_be_run() {
     for page in pages() {
         for left in fenced(&page).iter().filter(|block| is_command(block)) {
             let Some(at) = not_run(left) else { continue };
-            assert!(used.insert(at), "{page}: `{}` stands for two blocks", NOT_RUN[at].1);
+            assert!(
+                used.insert(at),
+                "{page}: `{}` stands for two blocks",
+                NOT_RUN[at].1
+            );
             match NOT_RUN[at].2 {
                 Test(name) => assert_eq!(takes(name, &page, NOT_RUN[at].1), None),
                 Why(why) => {
@@ -229,8 +252,14 @@ fn what_is_not_run_has_a_test_that_takes_its_text_or_cannot_be_run() {
 fn takes(test: &str, page: &str, first: &str) -> Option<String> {
     let (module, name) = test.rsplit_once("::").expect("a path");
     let folder = module.replace("::", "/");
-    let files = [format!("tests/{folder}.rs"), format!("tests/{folder}/mod.rs")];
-    let Some(text) = files.iter().find_map(|file| fs::read_to_string(root().join(file)).ok()) else {
+    let files = [
+        format!("tests/{folder}.rs"),
+        format!("tests/{folder}/mod.rs"),
+    ];
+    let Some(text) = files
+        .iter()
+        .find_map(|file| fs::read_to_string(root().join(file)).ok())
+    else {
         return Some(format!("no file of `{module}`"));
     };
     let Some((_, body)) = text.split_once(&format!("#[test]\nfn {name}() {{\n")) else {
@@ -247,7 +276,10 @@ fn takes(test: &str, page: &str, first: &str) -> Option<String> {
 fn a_test_that_takes_nothing_from_the_page_is_seen() {
     let (page, first) = ("docs/hooks.md", "#!/bin/bash");
     let says = |test| takes(test, page, first).unwrap_or_default();
-    assert_eq!(says("examples::hooks::the_hook_of_the_page_purges_what_changed"), "");
+    assert_eq!(
+        says("examples::hooks::the_hook_of_the_page_purges_what_changed"),
+        ""
+    );
     assert!(says("examples::hooks::no_such").contains("no test"));
     assert!(says("examples::no_such::a").contains("no file"));
     let other = "examples::readme::the_two_commands_do_what_is_said_of_them";
@@ -266,7 +298,12 @@ fn parses(block: &Block) {
         .args(["-n", "-c", &block.text])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}: {}: {output:?}", block.page, block.first());
+    assert!(
+        output.status.success(),
+        "{}: {}: {output:?}",
+        block.page,
+        block.first()
+    );
 }
 
 #[test]
@@ -274,11 +311,16 @@ fn no_command_hides_in_a_block_that_is_none() {
     let known = |word: &str| {
         let folders = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
         word == "heliostat"
-            || (!word.contains('/') && folders.iter().any(|folder| Path::new(folder).join(word).is_file()))
+            || (!word.contains('/')
+                && folders
+                    .iter()
+                    .any(|folder| Path::new(folder).join(word).is_file()))
     };
     let hides = |block: &Block| {
         let lines = block.text.lines().map(|line| line.trim_start_matches("$ "));
-        lines.filter_map(|line| line.split_whitespace().next()).any(known)
+        lines
+            .filter_map(|line| line.split_whitespace().next())
+            .any(known)
     };
     let mut looked = 0;
     for page in pages() {
@@ -294,5 +336,8 @@ fn no_command_hides_in_a_block_that_is_none() {
         }
     }
     assert!(looked >= 1);
-    assert!(hides(&planted("text", "some words\nssh -L 9099:localhost:9099 web\n")));
+    assert!(hides(&planted(
+        "text",
+        "some words\nssh -L 9099:localhost:9099 web\n"
+    )));
 }

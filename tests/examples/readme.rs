@@ -14,7 +14,13 @@ const LINES_MAX: usize = 180;
 #[test]
 fn the_two_commands_do_what_is_said_of_them() {
     let block = block("README.md", "bash examples/demo.sh");
-    let plain = |line: &str| line.split(" #").next().unwrap_or_default().trim().to_owned();
+    let plain = |line: &str| {
+        line.split(" #")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
     let lines: Vec<String> = block.text.lines().map(plain).collect();
     assert_eq!(lines, ["bash examples/demo.sh", "bash tests/run.sh"]);
     // It builds nothing where it is given a program; all else is as for everybody.
@@ -33,10 +39,18 @@ fn the_two_commands_do_what_is_said_of_them() {
     assert!(!said.contains("Building"), "{said}");
     // The other one is what runs this.
     let script = read("tests/run.sh").text;
-    for part in ["cargo fmt --check", "cargo clippy", "cargo deny", "cargo test --locked"] {
+    for part in [
+        "cargo fmt --check",
+        "cargo clippy",
+        "cargo deny",
+        "cargo test --locked",
+    ] {
         assert!(script.contains(part), "{part}");
     }
-    let parsed = Command::new("bash").args(["-n", "tests/run.sh"]).current_dir(root()).status();
+    let parsed = Command::new("bash")
+        .args(["-n", "tests/run.sh"])
+        .current_dir(root())
+        .status();
     assert!(parsed.unwrap().success());
 }
 
@@ -44,7 +58,10 @@ fn the_two_commands_do_what_is_said_of_them() {
 fn it_takes_ten_minutes() {
     let text = read("README.md").text;
     let (words, lines) = (text.split_whitespace().count(), text.lines().count());
-    assert!(words <= WORDS_MAX && lines <= LINES_MAX, "{words} words, {lines} lines");
+    assert!(
+        words <= WORDS_MAX && lines <= LINES_MAX,
+        "{words} words, {lines} lines"
+    );
 }
 
 /// The first table of a page that has this heading, as rows of cells.
@@ -52,22 +69,35 @@ fn table(page: &str, column: &str) -> Vec<Vec<String>> {
     let text = read(page).text;
     let row = |line: &str| -> Vec<String> {
         let line = line.trim_matches('|');
-        line.split(" | ").map(|cell| cell.trim().to_owned()).collect()
+        line.split(" | ")
+            .map(|cell| cell.trim().to_owned())
+            .collect()
     };
-    let lines = text.lines().skip_while(|line| !(line.starts_with('|') && line.contains(column)));
-    lines.take_while(|line| line.starts_with('|')).map(row).collect()
+    let lines = text
+        .lines()
+        .skip_while(|line| !(line.starts_with('|') && line.contains(column)));
+    lines
+        .take_while(|line| line.starts_with('|'))
+        .map(row)
+        .collect()
 }
 
 #[test]
 fn its_comparison_is_a_part_of_the_whole_one() {
-    let (short, whole) = (table("README.md", "inotifywait"), table("docs/comparison.md", "inotifywait"));
+    let (short, whole) = (
+        table("README.md", "inotifywait"),
+        table("docs/comparison.md", "inotifywait"),
+    );
     assert!(short.len() > 6 && whole.len() > short.len(), "{short:?}");
     let columns = &short[0];
     for row in &short[2..] {
         let theirs = whole.iter().find(|other| other[0] == row[0]);
         let theirs = theirs.unwrap_or_else(|| panic!("no row `{}`", row[0]));
         for (cell, column) in row.iter().zip(columns).skip(1) {
-            let at = whole[0].iter().position(|other| other == column).expect("a column");
+            let at = whole[0]
+                .iter()
+                .position(|other| other == column)
+                .expect("a column");
             assert_eq!(*cell, theirs[at], "{}, {column}", row[0]);
         }
     }
@@ -76,7 +106,10 @@ fn its_comparison_is_a_part_of_the_whole_one() {
 #[test]
 fn every_page_is_listed_once_and_can_be_come_to() {
     let list = read("docs/README.md").text;
-    let rows: Vec<&str> = list.lines().filter(|line| line.starts_with("| [")).collect();
+    let rows: Vec<&str> = list
+        .lines()
+        .filter(|line| line.starts_with("| ["))
+        .collect();
     for page in pages() {
         let name = match page.strip_prefix("docs/") {
             Some("README.md") => continue,

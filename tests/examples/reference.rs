@@ -62,7 +62,10 @@ fn every_code_is_on_the_page_as_it_is_explained() {
         fs::write(root().join(PAGE), page()).unwrap();
     }
     let kept = read(PAGE).text;
-    assert!(kept == page(), "{PAGE} is another: HELIOSTAT_UPDATE=1 writes it");
+    assert!(
+        kept == page(),
+        "{PAGE} is another: HELIOSTAT_UPDATE=1 writes it"
+    );
     let codes = kept.lines().filter(|line| line.starts_with("## H")).count();
     assert_eq!(codes, REGISTRY.len());
     // Outside of backticks and examples nothing is there that a page would take for markup.

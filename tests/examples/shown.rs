@@ -123,8 +123,14 @@ fn what_changes_with_time_is_masked_and_nothing_else() {
             "site/copy held # # # ago #:# +#:#",
         ),
         ("2026-06-01T08:14:02Z", "#-#-#T#:#:#Z"),
-        ("approve site/copy --id 8faff479", "approve site/copy --id #"),
-        ("in sync, deadbeef, facade, 1.5 s, 4KiB", "in sync, deadbeef, facade, # s, #KiB"),
+        (
+            "approve site/copy --id 8faff479",
+            "approve site/copy --id #",
+        ),
+        (
+            "in sync, deadbeef, facade, 1.5 s, 4KiB",
+            "in sync, deadbeef, facade, # s, #KiB",
+        ),
     ] {
         assert_eq!(mask(line), masked);
     }

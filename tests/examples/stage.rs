@@ -80,16 +80,26 @@ impl Stage {
         let stands_for = vec![
             ("/data/website", at("website")),
             ("rsync://website@172.16.6.98/website", daemon.url()),
-            ("/etc/rsync.passwd", daemon.password_file().display().to_string()),
+            (
+                "/etc/rsync.passwd",
+                daemon.password_file().display().to_string(),
+            ),
             ("/run/heliostat/control.sock", at("socket")),
             ("-L 9099:", format!("-L {desk}:")),
             ("127.0.0.1:9099", format!("127.0.0.1:{host}")),
             ("http://localhost:9099", format!("http://localhost:{host}")),
             ("http://desk:9099", format!("http://localhost:{desk}")),
-            ("/usr/share/doc/heliostat/examples", root().join("examples").display().to_string()),
+            (
+                "/usr/share/doc/heliostat/examples",
+                root().join("examples").display().to_string(),
+            ),
         ];
         let agent = scratch.path().join("agent.yaml");
-        fs::write(&agent, "apiVersion: heliostat/v1\nkind: Agent\nname: web-origin-1\n").unwrap();
+        fs::write(
+            &agent,
+            "apiVersion: heliostat/v1\nkind: Agent\nname: web-origin-1\n",
+        )
+        .unwrap();
         let wrapper = format!(
             "#!/bin/sh\ncase $1 in\nrun|doctor) exec {binary} \"$@\" --agent {agent} --state-dir {state} --socket {socket};;\n\
              diff) exec {binary} \"$@\" --agent {agent} --socket {socket};;\n\
@@ -110,7 +120,10 @@ impl Stage {
             .arg(&input)
             .current_dir(scratch.dir("work"))
             .env_clear()
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()))
+            .env(
+                "PATH",
+                format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()),
+            )
             .env("HOME", scratch.path())
             .env("TZ", "UTC")
             .stdout(Stdio::null())
@@ -177,7 +190,10 @@ impl Stage {
         );
         let file = self.scratch.path().join("ssh_config");
         fs::write(&file, config).unwrap();
-        let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -N -F {} \"$@\"\n", file.display());
+        let wrapper = format!(
+            "#!/bin/sh\nexec /usr/bin/ssh -N -F {} \"$@\"\n",
+            file.display()
+        );
         program(&self.scratch.path().join("bin/ssh"), &wrapper);
         self.sshd = Some(sshd);
         // What the reader asks for is on the desk then.
@@ -289,7 +305,10 @@ impl Stage {
                     return Err(format!("`{}` ended with {status}:\n{said}", step.line));
                 }
                 let printed = stage.there(&said);
-                let differs = step.shown.as_ref().and_then(|shown| differs(shown, &printed));
+                let differs = step
+                    .shown
+                    .as_ref()
+                    .and_then(|shown| differs(shown, &printed));
                 match differs {
                     Some(why) => Err(format!("`{}`\n{why}", step.line)),
                     None => Ok(()),
