@@ -30,27 +30,27 @@ const NOT_RUN: &[(&str, &str, Instead)] = &[
     (
         "docs/systemd.md",
         "apt-get install",
-        Why("needs systemd as the first process; tests/packages installs the package"),
+        Test("examples::service::the_service_of_the_page_runs_as_its_user_with_one_capability"),
     ),
     (
         "docs/systemd.md",
         "install -D -m 644",
-        Why("needs systemd as the first process"),
+        Test("examples::service::the_service_of_the_page_runs_as_its_user_with_one_capability"),
     ),
     (
         "docs/systemd.md",
         "useradd --system",
-        Why("changes the users of this host"),
+        Test("examples::service::the_service_of_the_page_runs_as_its_user_with_one_capability"),
     ),
     (
         "docs/systemd.md",
         "#!/bin/sh",
-        Why("a service of runit, which is not here"),
+        Test("examples::service::the_service_of_the_page_runs_as_its_user_with_one_capability"),
     ),
     (
         "docs/systemd.md",
         "#!/sbin/openrc-run",
-        Why("a service of OpenRC, which is not here"),
+        Why("a service of OpenRC, which is not here; tried by hand with Debian's"),
     ),
     (
         "docs/systemd.md",
@@ -245,7 +245,10 @@ fn what_is_not_run_has_a_test_that_takes_its_text_or_cannot_be_run() {
         }
     }
     assert_eq!(used.len(), NOT_RUN.len(), "a block is not there any more");
-    assert!(used.len() <= 8, "more is left out than was: {}", used.len());
+    let why = NOT_RUN
+        .iter()
+        .filter(|(.., instead)| matches!(instead, Why(_)));
+    assert!(why.count() <= 2, "more is left out than was");
 }
 
 /// Why it is not so that this test takes that block from the page.
