@@ -54,6 +54,11 @@ fn the_service_of_the_page_runs_as_its_user_with_one_capability() {
         .arg(env!("CARGO_BIN_EXE_heliostat"))
         .args(texts)
         .args(files.map(|file| root().join(file)))
+        .env_clear()
+        .env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        )
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
