@@ -9,6 +9,7 @@ mod numbers;
 mod pages;
 mod readme;
 mod reference;
+mod requests;
 mod service;
 mod shown;
 mod stage;

@@ -1,5 +1,8 @@
 //! What the documents call by its name is there: metrics, alerts, files, tests, benchmarks, variables, and keys of a manifest.
 
+use std::process::Command;
+
+use heliostat::diagnostic::Code;
 use heliostat::manifest::keys_named;
 use heliostat::service::metrics::table::METRICS;
 
@@ -253,6 +256,65 @@ fn every_variable_that_is_named_is_read_or_set_somewhere() {
     holds(30, rule);
     // Put together, or this file would be a source of it.
     assert_eq!(rule(&["HELIOSTAT", "NOTHING"].join("_")).1.len(), 1);
+}
+
+/// Flags by themselves: of this program, of its benchmark, of rsync, or of those that are named.
+fn flags(text: &str) -> (usize, Vec<String>) {
+    const OTHERS: [&str; 2] = ["--event", "--sdnotify"];
+    let rsync = Command::new("rsync").arg("--help").output().unwrap();
+    let rsync = String::from_utf8_lossy(&rsync.stdout).into_owned();
+    let ours = read("docs/commands.md").text;
+    let benchmark = read("benches/compare/settings.rs").text;
+    let alone = quoted(text)
+        .into_iter()
+        .filter(|quote| quote.starts_with("--"));
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let found = alone.filter_map(|quote| quote.split(|c| !letter(c)).next());
+    missing(found.filter(|flag| flag.len() > 2).collect(), |flag| {
+        let has = |text: &str| words(text, "--", letter).contains(&flag);
+        has(&ours)
+            || has(&rsync)
+            || benchmark.contains(&format!("pub {}:", &flag[2..]))
+            || OTHERS.contains(&flag)
+    })
+}
+
+fn codes(text: &str) -> (usize, Vec<String>) {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let code = |word: &&str| {
+        word.len() == 5
+            && word.starts_with('H')
+            && word[1..].bytes().all(|byte| byte.is_ascii_digit())
+    };
+    missing(words.filter(code).collect(), |name| {
+        Code::from_id(name).is_some()
+    })
+}
+
+#[test]
+fn every_flag_and_code_that_is_named_exists() {
+    holds(30, flags);
+    holds(150, codes);
+    assert_eq!(flags("`--no-such-flag`, `--state-dir DIR`").1.len(), 1);
+    assert_eq!(codes("`explain H9999`").1.len(), 1);
+}
+
+/// What the log says, as the runbook quotes it.
+const SAID: [&str; 4] = [
+    "cannot serve HTTP",
+    "looking at it anew",
+    "a heartbeat was not delivered",
+    "cannot write metrics",
+];
+
+#[test]
+fn what_the_runbook_looks_for_in_the_log_is_said() {
+    let (runbook, sources) = (read("docs/runbook.md").text, sources());
+    for said in SAID {
+        assert!(runbook.contains(&format!("`{said}`")), "{said}");
+        // Where it is said, and here.
+        assert!(sources.matches(said).count() > 1, "{said}");
+    }
 }
 
 /// Keys as `guard.marker` and `maxDelete`: with a dot behind a key that has others below it, or with a capital inside.

@@ -60,7 +60,7 @@ const NOT_RUN: &[(&str, &str, Instead)] = &[
 ];
 
 /// What stands before a page's first command: files of the repository, and commands of the reader's.
-fn prepare(page: &str, stage: &mut Stage) {
+pub(super) fn prepare(page: &str, stage: &mut Stage) {
     let mut before: Vec<&str> = Vec::new();
     match page {
         "README.md" => stage.copy("examples/website.yaml", "website.yaml"),

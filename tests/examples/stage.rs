@@ -243,6 +243,14 @@ impl Stage {
         assert_eq!(status, 0, "{line}\n{said}");
     }
 
+    /// What a line says that must succeed.
+    #[track_caller]
+    pub(super) fn says(&mut self, line: &str) -> String {
+        let (status, said) = self.play_line(line);
+        assert_eq!(status, 0, "{line}\n{said}");
+        said
+    }
+
     /// Begins what goes on until the end, and returns when it can be asked.
     fn begin(&mut self, line: &str, ready: &str) -> (i32, String) {
         let log = self.at(&format!("log.{}", self.count));
