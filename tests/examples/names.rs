@@ -140,10 +140,12 @@ fn installed(text: &str) -> (usize, Vec<String>) {
     })
 }
 
-/// Tests by their paths. `…::name` is in the module of the one before it.
+/// Tests by their paths, of `tests` and of `src`. `…::name` is in the module of the one before it.
 fn tests(text: &str) -> (usize, Vec<String>) {
-    let rooms: Vec<String> = fs::read_dir(root().join("tests"))
-        .unwrap()
+    let folders = ["tests", "src"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let rooms: Vec<String> = folders
+        .into_iter()
+        .flatten()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     let (mut looked, mut wrong, mut module) = (0, Vec::new(), String::new());
@@ -153,7 +155,11 @@ fn tests(text: &str) -> (usize, Vec<String>) {
             None => name.to_owned(),
         };
         let room = name.split("::").next().unwrap_or_default();
-        if !name.contains("::") || !rooms.iter().any(|known| known == room) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
+        if !name.contains("::")
+            || !name.chars().all(plain)
+            || !rooms.iter().any(|known| known == room)
+        {
             continue;
         }
         looked += 1;
@@ -169,12 +175,22 @@ fn tests(text: &str) -> (usize, Vec<String>) {
 
 /// A test function, or a module of tests.
 fn is_test(name: &str) -> bool {
+    let file = |path: &str| fs::read_to_string(root().join(path)).ok();
+    // A module in a file of its own; in `src` also one at the end of the file that it tests.
     let text = |module: &str| {
         let path = module.replace("::", "/");
-        let files = [format!("tests/{path}.rs"), format!("tests/{path}/mod.rs")];
-        files
-            .iter()
-            .find_map(|file| fs::read_to_string(root().join(file)).ok())
+        let inside = path.strip_suffix("/tests");
+        let inside = inside.map(|path| [format!("src/{path}.rs"), format!("src/{path}/mod.rs")]);
+        let own = ["tests", "src"]
+            .map(|root| [format!("{root}/{path}.rs"), format!("{root}/{path}/mod.rs")]);
+        let mut all = own.into_iter().chain(inside).flatten();
+        all.find_map(|path| {
+            file(&path).filter(|text| {
+                text.contains("#[test]")
+                    || text.contains("#[tokio::test")
+                    || text.contains("\nmod ")
+            })
+        })
     };
     if text(name).is_some() {
         return true;
@@ -243,6 +259,14 @@ fn every_file_test_and_benchmark_that_is_named_exists() {
     );
     assert_eq!(tests("`e2e::hooks::nothing`, `e2e::nowhere`").1.len(), 2);
     assert_eq!(tests("`e2e::hooks`, `…::nothing`").1.len(), 1);
+    let inside = "`engine::backoff::tests`, `engine::backoff::tests::nothing`, `cli::reference::tests::every_command_and_flag_is_in_it`";
+    assert_eq!(
+        tests(inside),
+        (
+            3,
+            vec!["no test `engine::backoff::tests::nothing`".to_owned()]
+        )
+    );
     assert_eq!(benchmarks("cargo bench --bench nothing").1.len(), 1);
 }
 

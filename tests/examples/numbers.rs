@@ -90,13 +90,13 @@ const NUMBERS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "docs/status-page.md",
-        "paths with reasons (100 each)",
+        "(100 each",
         "src/service/http/page/panels.rs",
         "FAILING_MAX: usize = 100;",
     ),
     (
         "docs/status-page.md",
-        "paths with reasons (100 each)",
+        "(100 each",
         "src/engine/detail.rs",
         "PENDING_MAX: usize = 100;",
     ),

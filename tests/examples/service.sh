@@ -46,6 +46,7 @@ looked_at
 ended
 userdel heliostat
 rm -rf /etc/heliostat /var/lib/heliostat /run/heliostat /srv/mirror/*
+chown root: /srv/mirror
 
 echo "- the package"
 cat > /usr/local/bin/apt-get <<'STAND_IN'
@@ -53,6 +54,7 @@ cat > /usr/local/bin/apt-get <<'STAND_IN'
 [ "$1" = install ] && [ "${2#./heliostat_}" != "$2" ]
 cd /given
 systemd-sysusers /given/sysusers.conf
+chown heliostat: /srv/mirror
 install -D -m 644 -t /usr/lib/systemd/system heliostat.service
 install -D -m 644 -t /usr/share/doc/heliostat/systemd local-targets.conf
 install -D -m 644 -t /etc/heliostat agent.yaml
@@ -89,8 +91,6 @@ STAND_IN
 chmod 755 /usr/local/bin/apt-get /usr/bin/systemctl
 cd /tmp
 bash -eux /given/packaged > /tmp/said 2>&1 || { cat /tmp/said; wrong "the block of the package"; }
-chown heliostat: /srv/mirror
-heliostat trigger > /dev/null
 looked_at
 bash -eux /given/drop-in > /tmp/said 2>&1 || { cat /tmp/said; wrong "the block of the drop-in"; }
 looked_at
