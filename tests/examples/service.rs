@@ -55,6 +55,8 @@ fn the_service_of_the_page_runs_as_its_user_with_one_capability() {
         .args(texts)
         .args(files.map(|file| root().join(file)))
         .env_clear()
+        // Where that root is mounted.
+        .env("TMPDIR", scratch.path())
         .env(
             "PATH",
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -1,6 +1,7 @@
 # The blocks of docs/systemd.md, in a root of its own (tests/packages/root.sh): `users` and `run` as for runit, then `packaged`
 # and `drop-in` as with the package. apt-get and systemctl stand in for the real ones, which need the network and systemd as the
 # first process: the one puts in place what the package has, the other does what the unit says. Everything else is real.
+unset TMPDIR
 wrong() { echo "wrong: $*"; cat /tmp/log 2> /dev/null || true; exit 1; }
 install -m 755 /given/heliostat /usr/bin/heliostat
 mkdir -p /data/website /srv/mirror
