@@ -1,6 +1,7 @@
 //! What the documents name is there: links and their anchors, commands with their flags, keys in YAML.
 
 use clap::CommandFactory;
+use heliostat::cli::Cli;
 
 use super::*;
 
@@ -53,6 +54,14 @@ pub(super) fn fenced(page: &str) -> Vec<Block> {
     }
     assert!(open.is_none(), "{page}: a block has no end");
     found
+}
+
+/// The block of a page that begins so; there is exactly one.
+pub(super) fn block(page: &str, first: &str) -> Block {
+    let mut found = fenced(page);
+    found.retain(|block| block.first().starts_with(first));
+    assert_eq!(found.len(), 1, "{page}: `{first}`");
+    found.remove(0)
 }
 
 /// As a page on the web names its headings.

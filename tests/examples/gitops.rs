@@ -443,6 +443,37 @@ fn a_pull_fails_loudly_and_keeps_few_checkouts() {
     assert!(pull.place.at("pull/current/conf.d").is_dir());
 }
 
+#[test]
+fn what_git_leaves_running_keeps_no_later_pull_away() {
+    let pull = Pull::new();
+    let left = pull.place.at("left");
+    let git = pull.place.at("bin/git");
+    // As a fetch that begins git's maintenance.
+    let stand_in = format!(
+        "#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\ncase \"$*\" in *fetch*) sleep 600 > /dev/null 2>&1 & echo $! >> '{}';; esac\nexec git \"$@\"\n",
+        left.display()
+    );
+    fs::write(&git, stand_in).unwrap();
+    fs::set_permissions(&git, fs::Permissions::from_mode(0o755)).unwrap();
+    let first = pull.run_with(&[]);
+    let second = pull.run_with(&[]);
+    let left = fs::read_to_string(left).unwrap();
+    for id in left.lines() {
+        assert!(
+            Command::new("kill").arg(id).status().unwrap().success(),
+            "{id}"
+        );
+    }
+    assert_eq!(left.lines().count(), 2, "{left}");
+    assert_eq!(
+        (first.0, second.0),
+        (Some(0), Some(0)),
+        "{}{}",
+        first.1,
+        second.1
+    );
+}
+
 /// The lines `Key=value` of a unit.
 fn unit(path: &str) -> BTreeMap<String, String> {
     let text = read(path).text;
@@ -614,6 +645,9 @@ fn the_page_names_what_is_there() {
     let mut commands = 0;
     for line in blocks.flat_map(str::lines) {
         let line = line.split(" #").next().unwrap_or_default();
+        if !line.starts_with("heliostat ") {
+            continue;
+        }
         is_command(&line.split_whitespace().collect::<Vec<_>>());
         commands += 1;
     }

@@ -1,15 +1,23 @@
 //! What a new user copies: the examples and the README, run through the parser, the schema, the planner and the command line.
 
+mod daemon;
 mod documents;
 mod gitops;
+mod hooks;
+mod names;
+mod numbers;
 mod pages;
+mod readme;
+mod reference;
+mod requests;
+mod service;
+mod shown;
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-use heliostat::cli::Cli;
 use heliostat::diagnostic::{self, Diagnostic, Report, Sources};
 use heliostat::manifest::{self, SourceFile};
 use heliostat::plan::{self, DeletePolicy, HostFacts, Plan};
@@ -216,82 +224,4 @@ fn the_readmes_manifests_are_valid_and_the_first_is_the_example() {
             &named("any"),
         );
     }
-}
-
-#[test]
-fn the_readmes_commands_are_commands() {
-    let text = blocks("console").concat() + &blocks("sh").concat();
-    let lines = text
-        .lines()
-        .map(|line| line.strip_prefix("$ ").unwrap_or(line));
-    let mut checked = 0;
-    for line in lines {
-        let line = line
-            .split(" #")
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches(" &");
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            // What the program prints begins with its error or its table, never with its own name.
-            ["heliostat", ..] => {
-                if let Err(error) = Cli::try_parse_from(&words) {
-                    panic!("{line}\n{error}");
-                }
-                checked += 1;
-            }
-            ["bash", script] => assert!(root().join(script).is_file(), "{script}"),
-            _ => {}
-        }
-    }
-    assert!(checked >= 5, "only {checked} commands were found");
-}
-
-#[test]
-fn what_the_readme_points_to_is_there() {
-    let text = read("README.md").text;
-    let manifest = read("Cargo.toml").text;
-    for (at, words) in text.match_indices("cargo bench --bench ") {
-        let rest = &text[at + words.len()..];
-        let name: String = rest
-            .chars()
-            .take_while(char::is_ascii_alphanumeric)
-            .collect();
-        assert!(
-            manifest.contains(&format!("name = \"{name}\"")),
-            "no benchmark `{name}`"
-        );
-    }
-    let mut links = 0;
-    for (at, _) in text.match_indices("](") {
-        let link = text[at + 2..].split(')').next().unwrap_or_default();
-        if let Some(anchor) = link.strip_prefix('#') {
-            let headings = text.lines().filter_map(|line| line.strip_prefix("## "));
-            let mut anchors = headings.map(|heading| heading.to_lowercase().replace(' ', "-"));
-            assert!(
-                anchors.any(|have| have == anchor),
-                "no heading for `#{anchor}`"
-            );
-        } else {
-            assert!(root().join(link).exists(), "`{link}` is not there");
-        }
-        links += 1;
-    }
-    assert!(links > 5, "only {links} links were found");
-}
-
-#[test]
-fn the_demonstration_comes_out_as_it_says() {
-    let mut command = std::process::Command::new("bash");
-    command
-        .arg(root().join("examples/demo.sh"))
-        .env("HELIOSTAT_BINARY", env!("CARGO_BIN_EXE_heliostat"));
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.trim_end().ends_with("Everything came out as promised"),
-        "{said}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    assert!(!said.contains("Building"), "{said}");
 }

@@ -1,280 +1,346 @@
-//! The command blocks of the documents, run: a page's blocks one after another, in a place of their own, against a real rsync
-//! daemon. Paths and addresses of the texts stand for ones of that place; nothing else is changed. What cannot be run here
-//! is named below, each with its reason.
+//! The command blocks of the documents, run: a page's blocks one after another, on a [`Stage`] of their own. What is not run
+//! there is named below: either the test that takes the block's own text, or the reason why nothing here can run it.
 
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
-use std::time::Duration;
-
-use super::documents::{Block, fenced, pages};
+use super::documents::{Block, block, fenced, pages};
+use super::stage::{Played, Stage, steps};
 use super::*;
-use crate::rig::Scratch;
-use crate::rig::process::Process;
-use crate::rig::rsyncd::Rsyncd;
 
-/// A page may take that long on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// What stands in for a run on the stage.
+enum Instead {
+    /// This test takes the block's text from the page, by [`block`].
+    Test(&'static str),
+    /// It cannot be run here. It is a script all the same: its syntax is checked.
+    Why(&'static str),
+}
 
-/// Page, the block's first line, and why it is not run.
-const NOT_RUN: &[(&str, &str, &str)] = &[
+use Instead::{Test, Why};
+
+/// Page, the block's first line, and what stands in.
+const NOT_RUN: &[(&str, &str, Instead)] = &[
     (
         "README.md",
-        "bash examples/demo.sh ",
-        "the demonstration has a test of its own; the other line is this very run",
-    ),
-    (
-        "README.md",
-        "$ heliostat status",
-        "a held deletion; the same story runs in e2e::deletes",
-    ),
-    (
-        "README.md",
-        "$ heliostat reload",
-        "the numbers of a service with a history; runs in e2e::reload",
-    ),
-    (
-        "docs/gitops.md",
-        "heliostat validate --all-hosts",
-        "run by examples::gitops in its repository",
-    ),
-    (
-        "docs/gitops.md",
-        "heliostat diff --all-hosts",
-        "run by examples::gitops in its repository",
-    ),
-    (
-        "docs/gitops.md",
-        "heliostat diff --against running",
-        "run by examples::gitops in its repository",
+        "bash examples/demo.sh",
+        Test("examples::readme::the_two_commands_do_what_is_said_of_them"),
     ),
     (
         "docs/hooks.md",
         "#!/bin/bash",
-        "a hook, which is given its files by a transfer; e2e::hooks runs one",
-    ),
-    (
-        "docs/http.md",
-        "curl -fsS http://localhost:9099/-/healthy",
-        "run by e2e::web::papers",
-    ),
-    (
-        "docs/http.md",
-        "curl -fsS --unix-socket",
-        "run by e2e::web::papers",
-    ),
-    (
-        "docs/reload.md",
-        "$ heliostat rollback --list",
-        "the numbers of a service with a history; runs in e2e::reload",
-    ),
-    (
-        "docs/status-page.md",
-        "curl -fsS http://localhost:9099/",
-        "run by e2e::web::papers",
+        Test("examples::hooks::the_hook_of_the_page_purges_what_changed"),
     ),
     (
         "docs/systemd.md",
         "apt-get install",
-        "needs systemd as the first process; tests/packages installs the package",
+        Test("examples::service::the_service_of_the_page_runs_as_its_user_with_one_capability"),
     ),
     (
         "docs/systemd.md",
         "install -D -m 644",
-        "needs systemd as the first process",
+        Test("examples::service::the_service_of_the_page_runs_as_its_user_with_one_capability"),
     ),
     (
         "docs/systemd.md",
         "useradd --system",
-        "changes the users of this host",
+        Test("examples::service::the_service_of_the_page_runs_as_its_user_with_one_capability"),
     ),
     (
         "docs/systemd.md",
         "#!/bin/sh",
-        "a service of runit, which is not here",
+        Test("examples::service::the_service_of_the_page_runs_as_its_user_with_one_capability"),
     ),
     (
         "docs/systemd.md",
         "#!/sbin/openrc-run",
-        "a service of OpenRC, which is not here",
+        Why("a service of OpenRC, which is not here; tried by hand with Debian's"),
     ),
     (
         "docs/systemd.md",
         "podman build",
-        "needs a container engine; tests/packages reads the file",
+        Why("needs a container engine; tests/packages reads the file"),
     ),
 ];
 
-/// Lines that do not end with 0, and are right so.
-const ENDS_WITH: &[(&str, i32)] = &[
-    // What is taken over twice is the same generation: there is nothing to go back to.
-    ("heliostat rollback", 1),
-];
+/// What stands before a page's first command: files of the repository, and commands of the reader's.
+pub(super) fn prepare(page: &str, stage: &mut Stage) {
+    let mut before: Vec<&str> = Vec::new();
+    match page {
+        "README.md" => stage.copy("examples/website.yaml", "website.yaml"),
+        "docs/import.md" => {
+            stage.copy("tests/imports/sersync-default.xml", "confxml.xml");
+            stage.copy("tests/imports/classic.sh", "rsync.sh");
+        }
+        "docs/deletes.md" | "docs/status.md" | "docs/reload.md" => {
+            stage.copy("examples/website.yaml", "website.yaml");
+            if page == "docs/reload.md" {
+                before.push("git init -q -b main . && git add -A && git commit -qm first");
+            }
+            before.extend(["heliostat run website.yaml", "heliostat wait --timeout 60s"]);
+        }
+        "docs/http.md" | "docs/status-page.md" => {
+            let text = read("examples/website.yaml").text;
+            let text = text
+                .replace("  website:", "  site:")
+                .replace("web98:", "copy:");
+            stage.write("site.yaml", &text);
+            before.push("heliostat run site.yaml --http 127.0.0.1:9099");
+            before.push("heliostat wait --timeout 60s");
+            if page == "docs/status-page.md" {
+                stage.with_ssh();
+            }
+        }
+        "docs/gitops.md" => {
+            stage.works_at("/var/lib/heliostat-pull/current");
+            for folder in ["conf.d", "hosts"] {
+                for entry in fs::read_dir(root().join("examples/gitops").join(folder)).unwrap() {
+                    let name = entry.unwrap().file_name().into_string().unwrap();
+                    let file = format!("{folder}/{name}");
+                    // Its sources are not here, so nothing is sent anywhere.
+                    let text = read(&format!("examples/gitops/{file}")).text;
+                    let text = text.replace("path: /", "path: /nowhere/");
+                    stage.write(&file, &text);
+                }
+            }
+            stage.settings("hosts/web-origin-1.yaml");
+            before.extend([
+                "git init -q -b main . && git add -A && git commit -qm first && git update-ref refs/remotes/origin/main HEAD",
+                "sed -i 's/delete: propagate/delete: mirror/' conf.d/20-backup.yaml; git commit -qam second",
+                "heliostat run",
+            ]);
+        }
+        _ => {}
+    }
+    for line in before {
+        stage.done(line);
+    }
+}
 
 fn is_command(block: &Block) -> bool {
     ["sh", "console", "bash"].contains(&block.language.as_str())
 }
 
-fn reason(block: &Block) -> Option<usize> {
-    let fits = |(page, first, _): &(&str, &str, &str)| {
+fn not_run(block: &Block) -> Option<usize> {
+    let fits = |(page, first, _): &(&str, &str, Instead)| {
         *page == block.page && block.first().starts_with(first)
     };
     NOT_RUN.iter().position(fits)
 }
 
-/// Runs these blocks as one script, so that what one begins the next one sees.
-fn run(page: &str, blocks: &[Block]) {
-    let scratch = Scratch::new();
-    let (data, work, bin) = (
-        scratch.dir("website"),
-        scratch.dir("work"),
-        scratch.dir("bin"),
-    );
-    fs::create_dir(data.join("cache")).unwrap();
-    for name in ["index.html", "cache/x"] {
-        fs::write(data.join(name), name).unwrap();
-    }
-    let mut daemon = Rsyncd::new(&scratch.dir("daemon"), &scratch.dir("module"));
-    daemon.start();
-    let (socket, state) = (scratch.path().join("socket"), scratch.path().join("state"));
-    let wrapper = format!(
-        "#!/bin/sh\ncase $1 in\nrun|doctor) exec {binary} \"$@\" --state-dir {state} --socket {socket};;\n\
-         status|wait|history|tap|pause|resume|trigger|rescan|reload|rollback|approve) exec {binary} \"$@\" --socket {socket};;\n\
-         *) exec {binary} \"$@\";;\nesac\n",
-        binary = env!("CARGO_BIN_EXE_heliostat"),
-        state = state.display(),
-        socket = socket.display(),
-    );
-    fs::write(bin.join("heliostat"), wrapper).unwrap();
-    fs::set_permissions(bin.join("heliostat"), fs::Permissions::from_mode(0o755)).unwrap();
-    let url = daemon.url();
-    let password = daemon.password_file();
-    let here = |text: &str| {
-        text.replace("/data/website", data.to_str().unwrap())
-            .replace("rsync://website@172.16.6.98/website", &url)
-            .replace("/etc/rsync.passwd", password.to_str().unwrap())
-    };
-    let copy = |from: &str, to: &str| fs::write(work.join(to), here(&read(from).text)).unwrap();
-    match page {
-        "README.md" => copy("examples/website.yaml", "website.yaml"),
-        "docs/import.md" => copy("tests/imports/sersync-default.xml", "confxml.xml"),
-        _ => {}
-    }
-    let mut script = String::from(
-        "set -u\nexport HOME=$PWD GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.com GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.com\n\
-         git init -q -b main . && git add -A && git commit -q --allow-empty -m first\n\
-         is() { status=$?; [ $status = $1 ] || { echo \"ended with $status: $2\"; exit 1; }; }\n",
-    );
-    for block in blocks {
-        let mut expected = String::new();
-        let mut last = None::<String>;
-        for line in block.text.lines() {
-            let (command, printed) = match (block.language.as_str(), line.strip_prefix("$ ")) {
-                ("console", None) => (None, Some(line)),
-                ("console", Some(command)) => (Some(command), None),
-                _ => (Some(line), None),
-            };
-            if let Some(printed) = printed {
-                expected += printed;
-                expected.push('\n');
-            }
-            let Some(command) = command else { continue };
-            close(&mut script, last.take(), &mut expected);
-            let plain = command.split(" #").next().unwrap_or_default().trim_end();
-            let service = plain.starts_with("heliostat run ")
-                && !plain.contains("--once")
-                && !plain.contains("--dry-run");
-            let stays = plain.contains("--watch") || plain.starts_with("heliostat tap");
-            let code = ENDS_WITH.iter().find(|(line, _)| *line == plain);
-            let code = code.map_or(if stays { 124 } else { 0 }, |(_, code)| *code);
-            let run = match (service, stays) {
-                (true, _) => format!(
-                    "{} >service.log 2>&1 &\nuntil heliostat status >/dev/null 2>&1; do kill -0 $! || {{ cat service.log; exit 1; }}; sleep 0.1; done",
-                    here(plain)
-                ),
-                (_, true) => format!("timeout 2 {}", here(plain)),
-                _ => here(plain),
-            };
-            script += &format!(
-                "{{ {run}\n}} >said 2>&1; is {code} {}; cat said\n",
-                quoted(plain)
-            );
-            last = Some(plain.to_owned());
-        }
-        close(&mut script, last, &mut expected);
-    }
-    script += "echo everything was run\n";
-    fs::write(scratch.path().join("script"), script).unwrap();
-    let output = scratch.path().join("output");
-    let file = fs::File::create(&output).unwrap();
-    let mut command = Command::new("bash");
-    command
-        .arg(scratch.path().join("script"))
-        .current_dir(&work)
-        .env_clear()
-        .env(
-            "PATH",
-            format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()),
-        )
-        .stdin(Stdio::null())
-        .stdout(file.try_clone().unwrap())
-        .stderr(file);
-    let mut process = Process::spawn(&mut command);
-    let ended = process.wait(PATIENCE);
-    let said = String::from_utf8_lossy(&fs::read(&output).unwrap()).into_owned();
-    let good = ended.is_some_and(|status| status.success()) && said.contains("everything was run");
-    assert!(good, "{page}: {ended:?}\n{said}");
-    compare(page, &said);
+/// The blocks of a page that are run.
+fn to_run(page: &str) -> Vec<Block> {
+    let blocks = fenced(page).into_iter().filter(is_command);
+    blocks.filter(|block| not_run(block).is_none()).collect()
 }
 
-/// After a command whose output the page shows, what it shows follows in the script's output.
-fn close(script: &mut String, command: Option<String>, expected: &mut String) {
-    if command.is_some() && !expected.is_empty() {
-        let shown = std::mem::take(expected);
-        *script += &format!(
-            "echo '@@ printed'; cat said; echo '@@ shown'; cat <<'@@'\n{shown}@@\necho '@@ end'\n"
-        );
-    }
+/// Runs a page; every output that it shows is compared.
+fn play(page: &str) -> Played {
+    let blocks = to_run(page);
+    let mut stage = Stage::new();
+    prepare(page, &mut stage);
+    let played = stage
+        .play(&blocks)
+        .unwrap_or_else(|why| panic!("{page}: {why}"));
+    let all = || blocks.iter().flat_map(steps);
+    assert_eq!(played.commands, all().count(), "{page}");
+    let shown = all().filter(|step| step.shown.is_some()).count();
+    assert_eq!(played.compared, shown, "{page}");
+    played
 }
 
-/// Words with a digit are times, counts and ids, and stand for any word that has one.
-fn compare(page: &str, said: &str) {
-    let words = |text: &str| -> Vec<String> {
-        let one = |word: &str| match word.chars().any(|c| c.is_ascii_digit()) {
-            true => "#".to_owned(),
-            false => word.to_owned(),
-        };
-        text.split_whitespace().map(one).collect()
-    };
-    for part in said.split("@@ printed\n").skip(1) {
-        let (printed, rest) = part.split_once("@@ shown\n").unwrap();
-        let (shown, _) = rest.split_once("@@ end").unwrap();
-        assert_eq!(words(printed), words(shown), "{page}:\n{printed}\n{shown}");
-    }
-}
+/// Pages with much to run, each a test of its own, so that they run at the same time.
+const LONG: [&str; 4] = [
+    "README.md",
+    "docs/operations.md",
+    "docs/reload.md",
+    "docs/status.md",
+];
 
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
+#[test]
+fn the_commands_of_the_readme_are_run() {
+    let played = play(LONG[0]);
+    assert!(played.commands >= 15 && played.compared >= 4, "{played:?}");
 }
 
 #[test]
-fn every_command_block_is_run_or_has_a_reason() {
-    let mut used = BTreeSet::new();
-    let mut ran = 0;
+fn the_commands_of_the_first_day_are_run() {
+    let played = play(LONG[1]);
+    assert!(played.commands >= 20 && played.compared >= 6, "{played:?}");
+}
+
+#[test]
+fn the_commands_of_a_reload_are_run() {
+    let played = play(LONG[2]);
+    assert!(played.compared >= 4, "{played:?}");
+}
+
+#[test]
+fn the_commands_that_look_and_steer_are_run() {
+    assert!(play(LONG[3]).commands >= 14);
+}
+
+#[test]
+fn the_commands_of_every_other_page_are_run() {
+    let mut all = Played::default();
     for page in pages() {
-        let blocks: Vec<Block> = fenced(&page).into_iter().filter(is_command).collect();
-        let (left, blocks): (Vec<Block>, Vec<Block>) = blocks
-            .into_iter()
-            .partition(|block| reason(block).is_some());
-        used.extend(left.iter().filter_map(reason));
-        if !blocks.is_empty() {
-            run(&page, &blocks);
-            ran += blocks.len();
+        if LONG.contains(&page.as_str()) || to_run(&page).is_empty() {
+            continue;
+        }
+        let played = play(&page);
+        all.commands += played.commands;
+        all.compared += played.compared;
+    }
+    assert!(all.commands >= 25 && all.compared >= 6, "{all:?}");
+}
+
+/// A block of a page that is not there.
+fn planted(language: &str, text: &str) -> Block {
+    Block {
+        page: "planted".to_owned(),
+        language: language.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
+#[test]
+fn a_page_that_says_another_thing_is_seen() {
+    let mut stage = Stage::new();
+    let mut says = |language: &str, text: &str| stage.play(&[planted(language, text)]);
+    let version = concat!(
+        "$ heliostat version\nheliostat ",
+        env!("CARGO_PKG_VERSION"),
+        "\n"
+    );
+    assert_eq!(says("console", version).unwrap().compared, 1);
+    let other = version.replace("heliostat 0", "heliograph 0");
+    assert!(says("console", &other).unwrap_err().contains("heliograph"));
+    assert!(
+        says(
+            "console",
+            &version.replace("\nheliostat", "\nmore\nheliostat")
+        )
+        .is_err()
+    );
+    assert!(says("sh", "false\n").unwrap_err().contains("ended with 1"));
+    assert!(says("sh", "false   # ends with 1: so it is\n").is_ok());
+    assert!(says("sh", "true    # ends with 1\n").is_err());
+    assert!(says("sh", "heliostat no-such-command\n").is_err());
+}
+
+#[test]
+fn what_is_not_run_has_a_test_that_takes_its_text_or_cannot_be_run() {
+    let mut used = BTreeSet::new();
+    for page in pages() {
+        for left in fenced(&page).iter().filter(|block| is_command(block)) {
+            let Some(at) = not_run(left) else { continue };
+            assert!(
+                used.insert(at),
+                "{page}: `{}` stands for two blocks",
+                NOT_RUN[at].1
+            );
+            match NOT_RUN[at].2 {
+                Test(name) => assert_eq!(takes(name, &page, NOT_RUN[at].1), None),
+                Why(why) => {
+                    assert!(!why.is_empty());
+                    parses(left);
+                }
+            }
         }
     }
-    let unused: Vec<_> = (0..NOT_RUN.len())
-        .filter(|at| !used.contains(at))
-        .map(|at| NOT_RUN[at])
-        .collect();
-    assert!(unused.is_empty(), "no such block any more: {unused:?}");
-    assert!(ran >= 8, "only {ran} blocks were run");
+    assert_eq!(used.len(), NOT_RUN.len(), "a block is not there any more");
+    let why = NOT_RUN
+        .iter()
+        .filter(|(.., instead)| matches!(instead, Why(_)));
+    assert!(why.count() <= 2, "more is left out than was");
+}
+
+/// Why it is not so that this test takes that block from the page.
+fn takes(test: &str, page: &str, first: &str) -> Option<String> {
+    let (module, name) = test.rsplit_once("::").expect("a path");
+    let folder = module.replace("::", "/");
+    let files = [
+        format!("tests/{folder}.rs"),
+        format!("tests/{folder}/mod.rs"),
+    ];
+    let Some(text) = files
+        .iter()
+        .find_map(|file| fs::read_to_string(root().join(file)).ok())
+    else {
+        return Some(format!("no file of `{module}`"));
+    };
+    let Some((_, body)) = text.split_once(&format!("#[test]\nfn {name}() {{\n")) else {
+        return Some(format!("no test `{test}`"));
+    };
+    let body = body.split("\n}\n").next().unwrap_or_default();
+    let call = format!("block(\"{page}\",\"{first}\")");
+    let plain: String = body.chars().filter(|c| !c.is_whitespace()).collect();
+    let call: String = call.chars().filter(|c| !c.is_whitespace()).collect();
+    (!plain.contains(&call)).then(|| format!("`{test}` does not take the block: {call}"))
+}
+
+#[test]
+fn a_test_that_takes_nothing_from_the_page_is_seen() {
+    let (page, first) = ("docs/hooks.md", "#!/bin/bash");
+    let says = |test| takes(test, page, first).unwrap_or_default();
+    assert_eq!(
+        says("examples::hooks::the_hook_of_the_page_purges_what_changed"),
+        ""
+    );
+    assert!(says("examples::hooks::no_such").contains("no test"));
+    assert!(says("examples::no_such::a").contains("no file"));
+    let other = "examples::readme::the_two_commands_do_what_is_said_of_them";
+    assert!(says(other).contains("does not take"));
+    assert!(takes(other, "README.md", "bash examples/demo.sh").is_none());
+    assert_eq!(block(page, first).page, page);
+}
+
+/// A script is one for its own interpreter, or for a shell.
+fn parses(block: &Block) {
+    let shell = match block.first() {
+        "#!/bin/bash" => "bash",
+        _ => "sh",
+    };
+    let output = std::process::Command::new(shell)
+        .args(["-n", "-c", &block.text])
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}: {}: {output:?}",
+        block.page,
+        block.first()
+    );
+}
+
+#[test]
+fn no_command_hides_in_a_block_that_is_none() {
+    let known = |word: &str| {
+        let folders = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"];
+        word == "heliostat"
+            || (!word.contains('/')
+                && folders
+                    .iter()
+                    .any(|folder| Path::new(folder).join(word).is_file()))
+    };
+    let hides = |block: &Block| {
+        let lines = block.text.lines().map(|line| line.trim_start_matches("$ "));
+        lines
+            .filter_map(|line| line.split_whitespace().next())
+            .any(known)
+    };
+    let mut looked = 0;
+    for page in pages() {
+        // Written from the command line's own definition, and there only usage.
+        if page == "docs/commands.md" {
+            continue;
+        }
+        for block in fenced(&page) {
+            if ["", "text"].contains(&block.language.as_str()) {
+                assert!(!hides(&block), "{page}: `{}` is a command", block.first());
+                looked += 1;
+            }
+        }
+    }
+    assert!(looked >= 1);
+    assert!(hides(&planted(
+        "text",
+        "some words\nssh -L 9099:localhost:9099 web\n"
+    )));
 }

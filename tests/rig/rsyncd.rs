@@ -155,7 +155,7 @@ impl Rsyncd {
 
 /// A port that nobody listens on, and nobody comes to: the kernel gives those above to whoever asks for any, be it for the
 /// near end of a connection. Two daemons of one run never get the same, those of two runs at once hardly.
-pub(super) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const PORTS: std::ops::Range<u32> = 15_000..32_000;
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let begin = std::process::id().wrapping_mul(61);

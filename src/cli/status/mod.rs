@@ -31,7 +31,7 @@ pub struct StatusArgs {
     /// Exit by health: 0 all in sync or on the way, 1 something fails, 6 something is held or paused
     #[arg(long)]
     pub check: bool,
-    /// List the paths that are not on the target, each with its reason: those that fail and those that are pending
+    /// List the paths that are not on the target, each with its reason: those that fail and those that are pending; and what a held route would delete
     #[arg(long)]
     pub paths: bool,
     /// How to reach the service

@@ -170,10 +170,33 @@ fn clock(at: Timestamp) -> String {
 
 fn all_paths(routes: &[RouteStatus], out: &mut dyn Write) -> io::Result<()> {
     for route in routes {
+        doomed(route, out)?;
         failing(route, out)?;
         pending(route, out)?;
     }
     Ok(())
+}
+
+/// What a held route would delete, as whoever approves it wants to know first.
+fn doomed(route: &RouteStatus, out: &mut dyn Write) -> io::Result<()> {
+    let Some(hold) = &route.hold else {
+        return Ok(());
+    };
+    if hold.sample.is_empty() {
+        return Ok(());
+    }
+    let shown = hold.sample.len() as u64;
+    let count = hold.count.unwrap_or(shown);
+    writeln!(
+        out,
+        "\n{}: {} would be deleted",
+        route.route,
+        grouped(count)
+    )?;
+    for path in &hold.sample {
+        writeln!(out, "  {path}")?;
+    }
+    rest(count.saturating_sub(shown), out)
 }
 
 fn failing(route: &RouteStatus, out: &mut dyn Write) -> io::Result<()> {
@@ -241,7 +264,7 @@ fn rest(hidden: u64, out: &mut dyn Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::status::State;
+    use crate::engine::status::{HoldStatus, State};
 
     #[test]
     fn failing_paths_say_why_since_when_and_what_next() {
@@ -285,6 +308,39 @@ web/c: 2,345 failing
   and 2,343 more that are not shown
 "
         );
+    }
+
+    #[test]
+    fn a_held_route_names_what_it_would_delete() {
+        let hold = |count, sample: &[&str]| HoldStatus {
+            id: "8faff479".to_owned(),
+            reason: "deletes".to_owned(),
+            count,
+            of: count,
+            sample: sample.iter().map(|path| (*path).to_owned()).collect(),
+            since: "2026-06-01T00:00:00Z".to_owned(),
+        };
+        let shown = |hold: HoldStatus| {
+            let route = RouteStatus {
+                route: "web/a".to_owned(),
+                hold: Some(hold),
+                ..RouteStatus::bare(State::Held)
+            };
+            let mut out = Vec::new();
+            all_paths(&[route], &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(
+            shown(hold(Some(1202), &["archive", "archive/a\\n"])),
+            "
+web/a: 1,202 would be deleted
+  archive
+  archive/a\\n
+  and 1,200 more that are not shown
+"
+        );
+        // A guard deletes nothing.
+        assert_eq!(shown(hold(None, &[])), "");
     }
 
     #[test]

@@ -236,27 +236,6 @@ fn the_status_is_as_its_schema_says_at_every_door() {
 }
 
 #[test]
-fn the_commands_of_the_pages_about_http_work() {
-    let web = Web::new(json!({}));
-    let socket = web.service.socket().display().to_string();
-    let page = page("docs/http.md") + &page("docs/status-page.md");
-    let commands = page.lines().filter(|line| line.starts_with("curl "));
-    let mut count = 0;
-    for command in commands {
-        count += 1;
-        let here = command
-            .replace("/run/heliostat/control.sock", &socket)
-            .replace("localhost:9099", &web.address.to_string());
-        assert_ne!(command, here);
-        let output = Command::new("sh").args(["-c", &here]).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{command}: {said}");
-        assert!(!output.stdout.is_empty(), "{command}");
-    }
-    assert!(count >= 10, "{count}");
-}
-
-#[test]
 fn the_agent_files_of_the_pages_are_taken() {
     for page_name in ["docs/http.md", "docs/metrics.md"] {
         let text = page(page_name);
