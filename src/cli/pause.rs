@@ -42,7 +42,7 @@ pub fn run(args: &PauseArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Re
         route: args.route.clone(),
         for_seconds: args.time.as_secs_f64(),
         reason: args.reason.clone(),
-        by: Some(who()),
+        by: behind(),
         cancel: args.cancel,
     };
     let answer: Result<Done, _> = args.client.post("/v1/pause", &body, Duration::ZERO);
@@ -62,14 +62,9 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Who asks, for `status`: the one behind sudo, else this user's name.
-pub fn who() -> String {
-    let behind = std::env::var("SUDO_USER").ok();
-    let behind = behind.filter(|name| !name.is_empty() && name.len() <= 64);
-    let uid = nix::unistd::getuid();
-    let own = || {
-        let user = nix::unistd::User::from_uid(uid).ok()??;
-        Some(user.name)
-    };
-    behind.or_else(own).unwrap_or_else(|| format!("uid {uid}"))
+/// Who is behind sudo or doas; the service sees only root. Whose process this is it knows by itself.
+pub fn behind() -> Option<String> {
+    let names = ["SUDO_USER", "DOAS_USER"];
+    let mut names = names.iter().filter_map(|name| std::env::var(name).ok());
+    names.find(|name| !name.is_empty())
 }

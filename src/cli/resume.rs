@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::client::ClientArgs;
-use super::pause::who;
+use super::pause::behind;
 use super::trigger;
 use crate::service::protocol::Done;
 use crate::service::steer::ResumeBody;
@@ -25,7 +25,7 @@ pub struct ResumeArgs {
 pub fn run(args: &ResumeArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let body = ResumeBody {
         route: args.route.clone(),
-        by: Some(who()),
+        by: behind(),
     };
     let answer: Result<Done, _> = args.client.post("/v1/resume", &body, Duration::ZERO);
     match answer {

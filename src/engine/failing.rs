@@ -6,10 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::change_set::Pending;
-use super::{RelPath, Stamp};
+use super::{Dirt, RelPath, Stamp};
 
 /// Above so many, failing paths are remembered as their directories.
 pub const FAILING_MAX: usize = 10_000;
+/// Above so many, as the whole source: a far side may name as many directories as it likes.
+const DIRECTORIES_MAX: usize = 2 * FAILING_MAX;
+/// What was seen to vanish is remembered by name, up to so many in all.
+const NAMED_MAX: usize = 10 * FAILING_MAX;
 
 /// One failing path.
 #[derive(Clone, Debug)]
@@ -41,11 +45,10 @@ pub struct Failing(BTreeMap<RelPath, Failed>);
 
 impl Failing {
     /// Adds a path; what is known of an earlier failure of it is kept.
-    pub fn insert(&mut self, path: RelPath, failed: Failed) {
-        let path = if self.0.len() >= FAILING_MAX && !self.0.contains_key(&path) {
-            path.parent().unwrap_or(path)
-        } else {
-            path
+    pub fn insert(&mut self, path: RelPath, mut failed: Failed) {
+        let path = match self.0.contains_key(&path) {
+            true => path,
+            false => self.place_of(path, &mut failed.pending.dirt),
         };
         self.0
             .entry(path)
@@ -54,6 +57,28 @@ impl Failing {
                 have.next = have.next.max(failed.next);
             })
             .or_insert(failed);
+    }
+
+    /// Where a new path is remembered: by its name, or, where there are too many, with a directory above it that is looked
+    /// through for it. What was seen to vanish never makes that of its directory, of which nothing but it may go.
+    fn place_of(&self, path: RelPath, dirt: &mut Dirt) -> RelPath {
+        let count = self.0.len();
+        if count < FAILING_MAX || dirt.has(Dirt::GONE) && count < NAMED_MAX {
+            return path;
+        }
+        let Some(parent) = path.parent() else {
+            return path;
+        };
+        *dirt = match dirt.only_fills() {
+            true => *dirt,
+            false => Dirt::SUBTREE | Dirt::CONTENT | Dirt::ATTRIBUTES,
+        };
+        let mut above = std::iter::successors(Some(parent.clone()), RelPath::parent);
+        match above.find(|above| self.0.contains_key(above)) {
+            Some(known) => known,
+            None if count < DIRECTORIES_MAX => parent,
+            None => RelPath::root(),
+        }
     }
 
     /// A failing path has changed: it is tried again at `next`, and its fault is forgotten only when that succeeds. False
@@ -126,5 +151,82 @@ impl Failing {
     /// In the order of their paths.
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Failed)> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(dirt: Dirt) -> Failed {
+        Failed {
+            pending: Pending {
+                dirt,
+                since: Stamp {
+                    seq: 1,
+                    at: Duration::ZERO,
+                },
+            },
+            reason: "no".into(),
+            changing: false,
+            since: Timestamp::UNIX_EPOCH,
+            tries: 1,
+            next: Duration::ZERO,
+        }
+    }
+
+    fn path(text: &str) -> RelPath {
+        RelPath::new(text.as_bytes()).unwrap()
+    }
+
+    fn many(count: usize) -> Failing {
+        let mut failing = Failing::default();
+        for at in 0..count {
+            failing.insert(path(&format!("full/{at}")), failed(Dirt::CONTENT));
+        }
+        failing
+    }
+
+    #[test]
+    fn what_has_no_room_is_found_below_its_directory() {
+        let mut failing = many(FAILING_MAX);
+        failing.insert(path("d/f"), failed(Dirt::ATTRIBUTES));
+        failing.insert(path("d/e/g"), failed(Dirt::LISTING | Dirt::ATTRIBUTES));
+        let whole = Dirt::SUBTREE | Dirt::CONTENT | Dirt::ATTRIBUTES;
+        assert_eq!(failing.get(&path("d")).unwrap().pending.dirt, whole);
+        assert!(failing.get(&path("d/f")).is_none() && failing.get(&path("d/e")).is_none());
+        let fills = Dirt::FILL | Dirt::ATTRIBUTES;
+        failing.insert(path("n/f"), failed(fills));
+        assert!(failing.get(&path("n")).unwrap().only_fills());
+    }
+
+    #[test]
+    fn what_vanished_makes_nothing_else_leave_its_directory() {
+        let mut failing = many(FAILING_MAX);
+        let gone = Dirt::GONE | Dirt::CONTENT;
+        failing.insert(path("d/f"), failed(gone));
+        failing.insert(path("d/g"), failed(Dirt::CONTENT));
+        assert_eq!(failing.get(&path("d/f")).unwrap().pending.dirt, gone);
+        assert!(
+            !failing
+                .get(&path("d"))
+                .unwrap()
+                .pending
+                .dirt
+                .has(Dirt::GONE)
+        );
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_remembered() {
+        let mut failing = many(FAILING_MAX);
+        for at in 0..2 * NAMED_MAX {
+            let dirt = [Dirt::CONTENT, Dirt::GONE][at % 2];
+            failing.insert(path(&format!("{at}/{at}")), failed(dirt));
+        }
+        assert!(failing.len() <= NAMED_MAX + 1, "{}", failing.len());
+        let root = failing.get(&RelPath::root()).unwrap();
+        assert!(root.pending.dirt.has(Dirt::SUBTREE | Dirt::CONTENT));
+        assert!(!root.pending.dirt.has(Dirt::GONE));
     }
 }

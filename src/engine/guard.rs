@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{DeleteLeave, DeletePlan, GuardRefusal, Job, RelPath, RootId};
+use super::{DeleteLeave, DeletePlan, Deletions, GuardRefusal, Job, RelPath, RootId};
 use crate::plan::{DeletePolicy, RoutePlan, SourcePlan, Target};
 
 /// What a transfer found before it began (and finds again after it).
@@ -103,16 +103,9 @@ pub struct DeleteCase<'a> {
     pub target_entries: u64,
 }
 
-/// Whether `paths`, every entry that would be deleted (those inside deleted directories included), may be deleted.
-pub fn deletions(case: DeleteCase<'_>, paths: &[RelPath]) -> Result<(), DeleteRefusal> {
-    if paths.is_empty() {
-        return Ok(());
-    }
-    let approved = case.leave.approved.as_deref();
-    let count = paths
-        .iter()
-        .filter(|path| !approved.is_some_and(|plan| plan.covers(path)))
-        .count() as u64;
+/// Whether `all`, every entry that would be deleted (those inside deleted directories included), may be deleted.
+pub fn deletions(case: DeleteCase<'_>, all: &Deletions) -> Result<(), DeleteRefusal> {
+    let count = all.beyond(case.leave.approved.as_deref());
     if count == 0 {
         return Ok(());
     }
@@ -127,11 +120,7 @@ pub fn deletions(case: DeleteCase<'_>, paths: &[RelPath]) -> Result<(), DeleteRe
     }
     let allowed = case.route.max_delete.allows(case.target_entries);
     if case.leave.spent + count > allowed {
-        let plan = DeletePlan::new(
-            &case.route.name.to_string(),
-            paths.to_vec(),
-            case.target_entries,
-        );
+        let plan = all.plan(&case.route.name.to_string(), case.target_entries);
         return Err(DeleteRefusal::Budget(Arc::new(plan)));
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{Changed, Hooked, Mark, RelPath};
+use super::{Changed, Deletions, Hooked, Mark, RelPath};
 use crate::plan::{Compare, RoutePlan, SourcePlan};
 
 /// Never reused, so that a late exit of an old transfer falls away.
@@ -64,7 +64,7 @@ pub struct DeleteLeave {
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletePlan {
-    /// The first hex digits of a hash over the route and its sorted paths: the same plan has the same id, also after a restart.
+    /// The first hex digits of a hash over the route and its paths: the same plan has the same id, also after a restart.
     pub id: String,
     /// How many entries.
     pub count: u64,
@@ -74,44 +74,16 @@ pub struct DeletePlan {
     pub sample: Vec<RelPath>,
     /// A 64-bit hash of each path, sorted.
     #[serde(skip)]
-    pub hashes: Vec<u64>,
+    pub hashes: Arc<Vec<u64>>,
 }
 
 impl DeletePlan {
     /// Enough to recognise what is meant.
     pub const SAMPLE_MAX: usize = 20;
 
-    /// The plan that deletes `paths` from the target of `route`, which has `of` entries.
-    pub fn new(route: &str, mut paths: Vec<RelPath>, of: u64) -> DeletePlan {
-        paths.sort();
-        paths.dedup();
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(route.as_bytes());
-        for path in &paths {
-            hasher.update(b"\0");
-            hasher.update(path.as_bytes());
-        }
-        let mut hashes: Vec<u64> = paths.iter().map(Self::hash).collect();
-        hashes.sort_unstable();
-        let count = paths.len() as u64;
-        paths.truncate(Self::SAMPLE_MAX);
-        DeletePlan {
-            id: hasher.finalize().to_hex()[..8].to_string(),
-            count,
-            of,
-            sample: paths,
-            hashes,
-        }
-    }
-
     /// Whether `path` is among its deletions.
     pub fn covers(&self, path: &RelPath) -> bool {
-        self.hashes.binary_search(&Self::hash(path)).is_ok()
-    }
-
-    fn hash(path: &RelPath) -> u64 {
-        let hash = blake3::hash(path.as_bytes());
-        u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("32 bytes"))
+        Deletions::of([path]).beyond(Some(self)) == 0
     }
 }
 

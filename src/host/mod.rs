@@ -23,6 +23,6 @@ pub use mounts::{Mount, below, mounts, on_own_mount};
 pub use powers::{Power, Powers};
 pub use program::trusted_program;
 pub use revision::revision;
-pub use root::{Identity, Look, Root};
+pub use root::{Identity, Look, Root, stat_deep};
 pub use target::{target_id, target_id_at};
 pub use watches::user_watches;

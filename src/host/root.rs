@@ -9,7 +9,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, Stat, fstat, open, openat, openat2};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Stat, fstat, open, openat, openat2, statat};
 use rustix::io::Errno;
 
 use crate::engine::RelPath;
@@ -103,6 +103,15 @@ impl Root {
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
+/// What is at `path` below this root, deeper than a path may be long; no link is followed.
+pub fn stat_deep(root: &Path, path: &RelPath) -> Result<Stat, Errno> {
+    let reach = DIRECTORY | OFlags::PATH;
+    let top = open(root, reach, Mode::empty())?;
+    let above = path.parent().unwrap_or_else(RelPath::root);
+    let parent = by_components(top, &above, reach | OFlags::NOFOLLOW)?;
+    statat(&parent, path.name(), AtFlags::SYMLINK_NOFOLLOW)
+}
+
 /// The same, one name after the other.
 fn by_components(root: OwnedFd, path: &RelPath, flags: OFlags) -> Result<OwnedFd, Errno> {
     let reach = DIRECTORY | OFlags::NOFOLLOW | OFlags::PATH;
@@ -167,5 +176,9 @@ mod tests {
         let found = root(dir.path()).open(&path, OFlags::RDONLY).unwrap();
         let identity = |fd: &OwnedFd| Identity::of(&fstat(fd).unwrap());
         assert_eq!(identity(&found), identity(&here));
+        let stat = stat_deep(dir.path(), &path).unwrap();
+        assert_eq!(Identity::of(&stat), identity(&here));
+        let none = stat_deep(dir.path(), &path.join(b"none"));
+        assert_eq!(none.unwrap_err(), Errno::NOENT);
     }
 }

@@ -13,6 +13,9 @@ pub const FAILED_MAX: usize = Sent::FAILURES_MAX;
 /// Longer messages and reasons are cut: they are one line for people.
 const TEXT_BYTES_MAX: usize = 1000;
 
+/// Bytes of their paths and reasons: ten thousand such transfers are kept, and a far side may name what it likes.
+const FAILED_BYTES_MAX: usize = 8 << 10;
+
 /// A transfer that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,7 +85,15 @@ pub fn encode(run: &Run) -> Vec<u8> {
         out.number(number);
     }
     out.maybe(stats.target_entries).number(run.failed_count);
-    let failed = &run.failed[..run.failed.len().min(FAILED_MAX)];
+    let mut room = FAILED_BYTES_MAX;
+    let fits = |failure: &&PathFailure| {
+        let length = failure.path.as_bytes().len() + cut(&failure.reason).len();
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    };
+    let failed = run.failed.iter().take(FAILED_MAX).take_while(fits);
+    let failed: Vec<&PathFailure> = failed.collect();
     out.number(failed.len() as u64);
     for failure in failed {
         out.bytes(failure.path.as_bytes())
@@ -138,4 +149,36 @@ pub fn decode(data: &[u8]) -> Option<Run> {
 
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::RelPath;
+
+    #[test]
+    fn what_is_kept_of_a_transfer_is_bounded_whatever_failed() {
+        let failure = |at: usize| PathFailure {
+            path: RelPath::new(format!("{at}{}", "p".repeat(4000)).as_bytes()).unwrap(),
+            reason: "r".repeat(50_000),
+        };
+        let run = Run {
+            failed: (0..50).map(failure).collect(),
+            failed_count: 50,
+            trouble: Some("t".repeat(50_000)),
+            ..Run::example(RouteName {
+                source: SourceName("site".into()),
+                target: TargetName("copy".into()),
+            })
+        };
+        let kept = encode(&run);
+        assert!(
+            kept.len() < FAILED_BYTES_MAX + 2 * TEXT_BYTES_MAX,
+            "{}",
+            kept.len()
+        );
+        let read = decode(&kept).unwrap();
+        assert_eq!((read.failed.len(), read.failed_count), (1, 50));
+        assert_eq!(read.failed[0].path, run.failed[0].path);
+    }
 }

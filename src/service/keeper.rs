@@ -270,7 +270,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::engine::{DeletePlan, GuardRefusal, PathFailure, Sent};
+    use crate::engine::{Deletions, GuardRefusal, PathFailure, Sent};
     use crate::manifest::{self, SourceFile};
     use crate::plan::{self, HostFacts, SourcePlan, TargetName};
 
@@ -408,7 +408,7 @@ mod tests {
         }));
         assert_eq!((&*guard.result, &*guard.trigger), ("held", "start"));
         assert_eq!(guard.trouble.as_deref(), Some("it is not there"));
-        let plan = DeletePlan::new("site/copy", vec![failure("a").path], 9);
+        let plan = Deletions::of([&failure("a").path]).plan("site/copy", 9);
         let deletes = held(Hold::Deletes(Arc::new(plan))).trouble.unwrap();
         assert_eq!(deletes, "would delete 1 of 9 (id id)");
     }

@@ -357,7 +357,7 @@ pub async fn context(
     owner_tag: String,
 ) -> Result<Context, Failure> {
     let home = runtime_dir.join("home");
-    super::state::private_dir(&home)
+    super::state::empty_dir(&home)
         .map_err(|error| Failure::Setup(format!("cannot create `{}`: {error}", home.display())))?;
     let rsync = Rsync::new(options.rsync_path.as_ref().map(PathBuf::from));
     let remote = |target: &Target| !matches!(target, Target::Local { .. });

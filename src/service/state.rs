@@ -60,6 +60,13 @@ impl StateDir {
             let at = path.join(name);
             private_dir(&at).map_err(|error| fail("create", &at, error))?;
         }
+        // These are made when there is something to keep in them.
+        for name in ["generations", "hooks"] {
+            let at = path.join(name);
+            if fs::symlink_metadata(&at).is_ok() {
+                private_dir(&at).map_err(|error| fail("use", &at, error))?;
+            }
+        }
         // What watches of an earlier run left.
         for left in fs::read_dir(path.join("cookies"))
             .into_iter()
@@ -125,6 +132,19 @@ pub fn private_dir(path: &Path) -> io::Result<()> {
             shown(),
             mode & 0o7777
         )));
+    }
+    Ok(())
+}
+
+/// As [`private_dir`], with nothing in it: as a home, it would be read by what is started with it.
+pub fn empty_dir(path: &Path) -> io::Result<()> {
+    private_dir(path)?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
     }
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
-use super::http::{Server, chosen, refuse};
+use super::http::{Operator, Server, chosen, refuse};
 use crate::engine::{Ask, PAUSE_MAX, PAUSE_MIN, PauseWish, escape};
 
 /// Longer words of an operator are refused: they stand in a line of `status`.
@@ -25,7 +25,7 @@ pub struct PauseBody {
     /// What for.
     #[serde(default)]
     pub reason: Option<String>,
-    /// Who.
+    /// Whom the client takes itself for, as sudo's user: said behind who it is.
     #[serde(default)]
     pub by: Option<String>,
     /// Whether transfers that run are cancelled; else they are let end.
@@ -39,14 +39,19 @@ pub struct PauseBody {
 pub struct ResumeBody {
     /// `SOURCE` or `SOURCE/TARGET`; none: all.
     pub route: Option<String>,
-    /// Who.
+    /// Whom the client takes itself for, as sudo's user: said behind who it is.
     #[serde(default)]
     pub by: Option<String>,
 }
 
 /// Pauses routes.
-pub(super) async fn pause(State(server): State<Server>, Json(body): Json<PauseBody>) -> Response {
-    let wish = match wish(&body) {
+pub(super) async fn pause(
+    State(server): State<Server>,
+    Extension(operator): Extension<Operator>,
+    Json(body): Json<PauseBody>,
+) -> Response {
+    let by = operator.who_says(body.by.as_deref());
+    let wish = match by.map_err(str::to_owned).and_then(|by| wish(&body, by)) {
         Ok(wish) => wish,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
@@ -60,8 +65,12 @@ pub(super) async fn pause(State(server): State<Server>, Json(body): Json<PauseBo
 }
 
 /// Ends pauses.
-pub(super) async fn resume(State(server): State<Server>, Json(body): Json<ResumeBody>) -> Response {
-    let by = match who(body.by.as_deref()) {
+pub(super) async fn resume(
+    State(server): State<Server>,
+    Extension(operator): Extension<Operator>,
+    Json(body): Json<ResumeBody>,
+) -> Response {
+    let by = match operator.who_says(body.by.as_deref()) {
         Ok(by) => by,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
@@ -74,7 +83,7 @@ pub(super) async fn resume(State(server): State<Server>, Json(body): Json<Resume
     }
 }
 
-fn wish(body: &PauseBody) -> Result<PauseWish, String> {
+fn wish(body: &PauseBody, by: String) -> Result<PauseWish, String> {
     let time = Duration::try_from_secs_f64(body.for_seconds)
         .ok()
         .filter(|time| (PAUSE_MIN..=PAUSE_MAX).contains(time))
@@ -83,16 +92,9 @@ fn wish(body: &PauseBody) -> Result<PauseWish, String> {
     Ok(PauseWish {
         time,
         reason: reason.filter(|reason| !reason.is_empty()),
-        by: who(body.by.as_deref())?,
+        by,
         cancel: body.cancel,
     })
-}
-
-fn who(by: Option<&str>) -> Result<String, String> {
-    let by = by.map(words).transpose()?;
-    Ok(by
-        .filter(|by| !by.is_empty())
-        .unwrap_or_else(|| "somebody".to_owned()))
 }
 
 /// One line, escaped, as everything that is shown.
@@ -121,13 +123,14 @@ mod tests {
     #[test]
     fn a_pause_has_bounds_and_its_words_are_one_line() {
         for wrong in [0.0, 0.5, -1.0, f64::NAN, f64::INFINITY, 604_801.0] {
-            assert!(wish(&body(wrong, None)).is_err(), "{wrong}");
+            assert!(wish(&body(wrong, None), "root".into()).is_err(), "{wrong}");
         }
-        let said = wish(&body(604_800.0, Some(" a\u{1b}[2J\nb "))).unwrap();
+        let wish = |seconds, reason| wish(&body(seconds, reason), "root".into());
+        let said = wish(604_800.0, Some(" a\u{1b}[2J\nb ")).unwrap();
         let reason = said.reason.unwrap();
         assert!(!reason.contains(['\u{1b}', '\n']), "{reason}");
-        assert_eq!((said.time, said.by.as_str()), (PAUSE_MAX, "somebody"));
-        assert_eq!(wish(&body(1.0, Some(" "))).unwrap().reason, None);
-        assert!(wish(&body(1.0, Some(&"x".repeat(201)))).is_err());
+        assert_eq!((said.time, said.by.as_str()), (PAUSE_MAX, "root"));
+        assert_eq!(wish(1.0, Some(" ")).unwrap().reason, None);
+        assert!(wish(1.0, Some(&"x".repeat(201))).is_err());
     }
 }

@@ -7,6 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
 use super::batch::{Batch, Entry};
 use super::linked;
 use super::normalise::{Look, Seen};
@@ -69,6 +72,9 @@ impl Look for Disk<'_> {
                 },
             },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Seen::Missing,
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NAMETOOLONG) => {
+                deep(self.root, path)
+            }
             Err(_) => Seen::Unknown,
         }
     }
@@ -79,6 +85,22 @@ impl Look for Disk<'_> {
 
     fn names(&self, of: &[RelPath]) -> Option<Vec<RelPath>> {
         linked::names(self.root, of)
+    }
+}
+
+/// What a path is that is longer than a path may be.
+#[allow(clippy::unnecessary_cast)] // the integer types of `Stat` differ between architectures
+fn deep(root: &Path, path: &RelPath) -> Seen {
+    match host::stat_deep(root, path) {
+        Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => Seen::Directory,
+            FileType::BlockDevice => Seen::Other { links: 1 },
+            _ => Seen::Other {
+                links: stat.st_nlink as u64,
+            },
+        },
+        Err(Errno::NOENT) => Seen::Missing,
+        Err(_) => Seen::Unknown,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::progress::{Cancel, Progress};
 use super::{Context, Prepared, blocking, local, prepare, rsync};
 use crate::engine::guard::{self, DeleteCase};
-use crate::engine::{Hold, Job, RelPath, Verdict};
+use crate::engine::{Deletions, Hold, Job, RelPath, Verdict};
 use crate::plan::Target;
 
 /// What a full pass would do.
@@ -74,7 +74,7 @@ fn judged(mut found: Preview, job: &Job, filter: &crate::filter::Filter) -> Prev
         source_empty: super::facts::is_empty(job.source.path.as_ref(), filter),
         target_entries: found.target_entries,
     };
-    found.held = guard::deletions(case, &found.delete)
+    found.held = guard::deletions(case, &Deletions::of(&found.delete))
         .err()
         .map(|refusal| match refusal {
             guard::DeleteRefusal::Budget(plan) => format!(

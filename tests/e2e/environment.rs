@@ -40,6 +40,9 @@ fn neither_home_nor_path_nor_variables_reach_rsync() {
         .env("RSYNC_ICONV", ".")
         .env("RSYNC_CHECKSUM_LIST", "none")
         .env("LD_LIBRARY_PATH", &bin)
+        .env("LD_PRELOAD", bin.join("none.so"))
+        .env("LD_AUDIT", bin.join("none.so"))
+        .env("GCONV_PATH", &bin)
         .env("IFS", "r");
     for name in [
         "RSYNC_RSH",

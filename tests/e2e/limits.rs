@@ -231,7 +231,7 @@ fn no_more_transfers_run_at_once_than_the_agent_file_allows() {
 }
 
 /// Resident memory of a service, at most so far.
-pub(super) fn peak_megabytes(process: u32) -> u64 {
+pub(in crate::e2e) fn peak_megabytes(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib: u64 = line

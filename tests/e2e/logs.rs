@@ -35,7 +35,7 @@ fn logged(form: &str) -> String {
 }
 
 /// The service with a `/run` of its own, so that it does not speak to this machine's journal; with `journal`, somebody listens there.
-fn own_run(service: Heliostat, journal: Option<&Path>) -> Heliostat {
+pub(super) fn own_run(service: Heliostat, journal: Option<&Path>) -> Heliostat {
     if !rustix::process::geteuid().is_root() {
         return service;
     }
@@ -51,7 +51,7 @@ fn own_run(service: Heliostat, journal: Option<&Path>) -> Heliostat {
 }
 
 /// The fields of one entry as journald would read it.
-fn entry(mut bytes: &[u8]) -> BTreeMap<String, String> {
+pub(super) fn entry(mut bytes: &[u8]) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     while !bytes.is_empty() {
         let end = bytes

@@ -16,7 +16,7 @@ mod failures;
 mod faults;
 mod histories;
 mod hooks;
-mod hostile_daemon;
+mod hostile;
 mod lifecycle;
 mod limits;
 mod live;

@@ -1,7 +1,7 @@
 //! What another user has planted where the service keeps its files: refused, or replaced, and never followed.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -84,7 +84,10 @@ fn directories_of_the_state_are_no_symlinks() {
     let state = story.service.state();
     fs::create_dir(&state).unwrap();
     fs::set_permissions(&state, Permissions::from_mode(0o700)).unwrap();
-    for name in ["run", "cookies"] {
+    for name in ["run", "cookies", "generations", "hooks", "run/home"] {
+        let above = state.join(name).parent().unwrap().to_owned();
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(above);
+        made.unwrap();
         symlink(&victim, state.join(name)).unwrap();
         refused(&mut story.service, "a symlink: remove it");
         unharmed(&victim);
@@ -94,8 +97,18 @@ fn directories_of_the_state_are_no_symlinks() {
     symlink(victim.join("file"), state.join("lock")).unwrap();
     refused(&mut story.service, "cannot open the lock");
     fs::remove_file(state.join("lock")).unwrap();
+    // What is started with this home would go by what is in it, and folders of hooks are cleared.
+    let home = DirBuilder::new().mode(0o700).create(state.join("run/home"));
+    home.unwrap();
+    fs::write(state.join("run/home/.popt"), "rsync alias -r --help -r\n").unwrap();
+    fs::create_dir(state.join("run/home/.ssh")).unwrap();
+    symlink(&victim, state.join("run/home/link")).unwrap();
+    symlink(&victim, state.join("run/hooks")).unwrap();
     story.start();
     unharmed(&victim);
+    let home = fs::read_dir(state.join("run/home")).unwrap();
+    assert_eq!(home.count(), 0, "the home is empty");
+    assert!(!state.join("run/hooks").is_symlink());
 }
 
 #[test]

@@ -26,7 +26,7 @@ impl Story {
     }
 
     /// Runs a command against the service that lasts until it has enough.
-    fn lasts(&self, args: &[&str]) -> Answer {
+    pub(super) fn lasts(&self, args: &[&str]) -> Answer {
         let mut args: Vec<OsString> = args.iter().map(OsString::from).collect();
         args.extend(["--socket".into(), self.service.socket().into()]);
         self.service.command_line(&args, PATIENCE)

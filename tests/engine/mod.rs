@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heliostat::engine::{
-    Answer, Ask, DeletePlan, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Hooked, Input, Mark,
+    Answer, Ask, Deletions, Dirt, Effect, Engine, Event, GuardRefusal, Hold, Hooked, Input, Mark,
     Memory, Notice, Now, Outcome, PathFailure, Pause, PauseWish, RelPath, Reload, RequestId,
     RootId, RouteMemory, Selector, Stats, SurveyId, SurveyScope, Surveyed, TargetId, TransferId,
     Trouble, Verdict, WatchId, WatchReport, Work,
@@ -591,11 +591,8 @@ impl World {
                 self.finished(route, having_deleted(outcome, deleted))
             }
             ["hold", route, of, paths @ ..] => {
-                let plan = DeletePlan::new(
-                    route,
-                    paths.iter().map(|at| path(at)).collect(),
-                    of.parse().unwrap(),
-                );
+                let paths: Vec<RelPath> = paths.iter().map(|at| path(at)).collect();
+                let plan = Deletions::of(&paths).plan(route, of.parse().unwrap());
                 self.finished(
                     route,
                     Outcome::bare(Verdict::Held(Hold::Deletes(Arc::new(plan)))),

@@ -2,6 +2,8 @@
 //!
 //! Each rule is a function from one file to complaints, and is shown a planted offence, so that it can be trusted when it is silent.
 
+mod threats;
+
 use std::fs;
 use std::path::Path;
 

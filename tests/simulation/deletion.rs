@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use heliostat::engine::guard::{self, DeleteCase, DeleteRefusal};
-use heliostat::engine::{DeleteLeave, Hold, RelPath, Verdict};
+use heliostat::engine::{DeleteLeave, Deletions, Hold, RelPath, Verdict};
 use heliostat::transfer::batch::Act;
 
 use super::bugs::Bug;
@@ -198,7 +198,7 @@ impl Transfer {
             target_entries: self.entries_before(stage),
         };
         if !self.has(Bug::DeletedBeforeCounted)
-            && let Err(refused) = guard::deletions(case, &paths)
+            && let Err(refused) = guard::deletions(case, &Deletions::of(&paths))
         {
             let approved = leave.approved.is_some() && self.has(Bug::AnyPlanApproved);
             if !approved {

@@ -13,12 +13,16 @@ use heliostat::transfer::{Context, Rsync, RsyncBinary};
 
 use super::rig::{Rig, mark};
 
-/// A context whose rsync is this script; `$HERE` in it is the rig's directory.
+/// A context whose rsync is this script; `$HERE` in it is the rig's directory, and `$MARK` what a line about an entry begins with.
 fn scripted(rig: &Rig, script: &str) -> Context {
     let path = rig.at("script");
     fs::write(
         &path,
-        format!("#!/bin/bash\nHERE={}\n{script}\n", rig.at("").display()),
+        format!(
+            "#!/bin/bash\nHERE={}\nfor word; do case $word in --out-format=*) MARK=${{word#*=}}; MARK=${{MARK%%|*}}\\|;; esac; done\n\
+             {script}\n",
+            rig.at("").display()
+        ),
     )
     .unwrap();
     fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
@@ -138,7 +142,7 @@ async fn a_list_that_nobody_reads_stops_nothing() {
     let rig = Rig::new("").await;
     let context = scripted(
         &rig,
-        "/usr/bin/yes '.f..t......|0|x' | /usr/bin/head -c 1000000",
+        "/usr/bin/yes \"$MARK.f..t......|0|x\" | /usr/bin/head -n 60000",
     );
     let marks: Vec<_> = (0..20_000)
         .map(|number| mark(&format!("missing-{number}"), Dirt::GONE))
@@ -248,7 +252,7 @@ async fn silence_is_ended_and_a_slow_talker_is_not() {
     assert!(began.elapsed() < Duration::from_secs(12));
     let context = scripted(
         &rig,
-        "for i in 1 2 3 4 5 6 7; do echo '.f..t......|0|x'; /bin/sleep 1; done",
+        "for i in 1 2 3 4 5 6 7; do echo \"$MARK.f..t......|0|x\"; /bin/sleep 1; done",
     );
     assert_eq!(
         run(&rig, route, &context, &Cancel::new()).await.verdict,

@@ -10,5 +10,6 @@ mod names;
 mod refusals;
 mod rig;
 mod ssh;
+mod swaps;
 mod tree;
 mod warm;

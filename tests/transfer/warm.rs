@@ -25,9 +25,11 @@ impl Counted {
         let rig = Rig::new("").await;
         let path = rig.at("script");
         let started = rig.at("started");
+        let (started, talks) = (started.display(), rig.at("talks"));
         let script = format!(
-            "#!/bin/bash\necho $$ >> {}\nexec /usr/bin/rsync \"$@\"\n",
-            started.display()
+            "#!/bin/bash\necho $$ >> {started}\n[[ -e {} && $(wc -l < {started}) = 2 ]] && exec tr x y < /dev/zero > /dev/null\n\
+             exec /usr/bin/rsync \"$@\"\n",
+            talks.display()
         );
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
@@ -255,5 +257,21 @@ async fn a_session_that_ended_by_itself_is_not_begun_again() {
     rustix::process::kill_process(session, rustix::process::Signal::KILL).unwrap();
     // What must not come, would come now.
     tokio::time::sleep(life * 2).await;
+    assert_eq!(counted.close().await, 2);
+}
+
+/// It costs rsync all of a processor to hear it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_whose_far_side_only_talks_ends_soon_and_is_not_begun_again() {
+    let counted = Counted::new().await;
+    fs::write(counted.rig.at("talks"), "").unwrap();
+    // A session lasts half of it: longer than is waited for below.
+    let route = RoutePlan {
+        timeout_ms: 60_000,
+        ..counted.route()
+    };
+    counted.send(&counted.job(route), "one").await;
+    counted.begun(2);
+    wait("it ends", || counted.alive().is_empty());
     assert_eq!(counted.close().await, 2);
 }

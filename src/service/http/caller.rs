@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -116,26 +116,6 @@ async fn admitted(request: Request, next: Next) -> Response {
         Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
     };
     next.run(Request::from_parts(head, Body::from(body))).await
-}
-
-/// Lets nobody further who may not operate; says in the log who did what.
-pub async fn operators(request: Request, next: Next) -> Response {
-    let caller = request.extensions().get::<Caller>();
-    let Some(caller) = caller.filter(|caller| caller.class == Some(Class::Operate)) else {
-        let over_tcp = caller.is_some_and(|caller| caller.names.is_some());
-        let error = if over_tcp {
-            "only looking is allowed over TCP: use the control socket, or set `http: {operate: true}` in the agent file"
-        } else {
-            "only looking is allowed to you: operating is for the service's own user, root, and the groups under `access: {operate: …}` in the agent file"
-        };
-        return refuse(StatusCode::FORBIDDEN, error);
-    };
-    let peer = caller.peer;
-    let asked = request.extensions().get::<MatchedPath>();
-    let asked = asked.map_or_else(String::new, |path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    tracing::info!(%peer, status = response.status().as_u16(), "asked for {asked}");
-    response
 }
 
 /// What keeps an answer from being taken for something else; a page sets its own policy.

@@ -8,6 +8,7 @@
 //! | `page` | the status page |
 //! | `health`, `scrape` | `/-/healthy`, `/-/ready`, `/-/insync`, and `/metrics` |
 //! | `caller` | who asks and what he may: the classes *read* and *operate*, and what a browser must not be made to do |
+//! | `operator` | who operates, by the kernel's word, and the line in the log about what he asked for |
 //! | `groups` | the groups of the process at a socket's other end |
 //! | `unix`, `tcp` | the two doors: binding them, and who comes in |
 //! | `connection` | a connection's bounds: how many, how long, how much |
@@ -26,6 +27,7 @@ mod caller;
 mod connection;
 mod groups;
 mod health;
+mod operator;
 mod page;
 mod patient;
 mod router;
@@ -35,6 +37,7 @@ mod tcp;
 mod unix;
 
 pub use caller::{Caller, Class, Peer};
+pub use operator::Operator;
 pub use server::{Facts, Server, chosen, refuse};
 pub use tcp::{Tcp, TcpOptions};
 pub use unix::{Control, serve};

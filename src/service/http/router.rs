@@ -6,14 +6,14 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 use super::server::{Server, refuse};
-use super::{api, caller, health, page, scrape};
+use super::{api, caller, health, operator, page, scrape};
 use crate::service::{history, steer, tapping};
 
 /// Every request that is served. What is new gets its line in the table of its class.
 pub fn router(server: Server) -> Router {
     looking()
         .merge(page::pages())
-        .merge(operating().route_layer(from_fn(caller::operators)))
+        .merge(operating().route_layer(from_fn(operator::operators)))
         .fallback(|| async { refuse(StatusCode::NOT_FOUND, "no such request") })
         .layer(from_fn(caller::admit))
         .with_state(server)

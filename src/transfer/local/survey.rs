@@ -15,7 +15,7 @@ use super::meta::{Kind, Meta};
 use super::session::Session;
 use super::tree::For;
 use crate::engine::guard::{self, DeleteCase, DeleteRefusal};
-use crate::engine::{Hold, RelPath, Verdict as End};
+use crate::engine::{Deletions, Hold, RelPath, Verdict as End};
 use crate::filter::Verdict;
 use crate::plan::DeletePolicy;
 use crate::transfer::batch::{Act, Batch, Entry};
@@ -64,7 +64,7 @@ impl Session<'_> {
             source_empty: self.source_is_empty(),
             target_entries,
         };
-        match guard::deletions(case, &doomed) {
+        match guard::deletions(case, &Deletions::of(&doomed)) {
             Ok(()) => {}
             Err(DeleteRefusal::Budget(plan)) => return Err(held(Hold::Deletes(Arc::clone(&plan)))),
             Err(DeleteRefusal::Empty(refusal)) => return Err(held(Hold::Guard(refusal))),

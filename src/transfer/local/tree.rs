@@ -114,12 +114,14 @@ impl Tree {
             RESOLVE,
         ) {
             Ok(fd) => Ok(Dir(fd)),
-            Err(Errno::NOSYS | Errno::AGAIN | Errno::PERM) => self.dir_by_components(path, flags),
+            Err(Errno::NOSYS | Errno::AGAIN | Errno::PERM | Errno::NAMETOOLONG) => {
+                self.dir_by_components(path, flags)
+            }
             Err(error) => Err(error),
         }
     }
 
-    /// The same for kernels before 5.6, and behind sandboxes that refuse `openat2`.
+    /// The same for kernels before 5.6, behind sandboxes that refuse `openat2`, and deeper than a path may be long.
     fn dir_by_components(&self, path: &RelPath, flags: OFlags) -> Result<Dir, Errno> {
         let reach = For::Reach.flags();
         let mut here: Option<OwnedFd> = None;

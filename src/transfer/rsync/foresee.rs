@@ -12,7 +12,7 @@ use super::perform::Performer;
 use super::report::Report;
 use super::steps::steps;
 use crate::engine::guard::DeleteRefusal;
-use crate::engine::{Changed, Hold, Outcome, Trouble, Verdict};
+use crate::engine::{Changed, Deletions, Hold, Outcome, Trouble, Verdict};
 use crate::plan::DeletePolicy;
 
 /// Whether the gate was passed.
@@ -27,6 +27,11 @@ pub(super) enum Begun {
 #[derive(Default)]
 struct Foreseen {
     preview: Preview,
+    deletions: Deletions,
+    /// The first paths, where they are asked for.
+    planned: Changed,
+    /// Whether anything would be sent or changed.
+    sends: bool,
     /// Something could not be looked at, or rsync was seen to keep it to itself.
     unsure: bool,
 }
@@ -60,15 +65,18 @@ pub(crate) async fn preview(
         cancel,
         progress,
     };
-    performer.foresee().await.map(|foreseen| foreseen.preview)
+    performer
+        .foresee(Report::preview)
+        .await
+        .map(|foreseen| foreseen.preview)
 }
 
 impl Performer<'_> {
-    async fn foresee(&self) -> Result<Foreseen, Verdict> {
+    async fn foresee(&self, report: fn() -> Report) -> Result<Foreseen, Verdict> {
         let mut found = Foreseen::default();
         let deletes = self.prepared.job.route.delete != DeletePolicy::Never;
         for step in steps(&self.prepared.batch, deletes) {
-            let mut report = Report::preview();
+            let mut report = report();
             let code = self.execute(&step, Leave::Count, &mut report).await?;
             let case = self.case(&step, Leave::Count);
             let judged = judge(case, code, &report);
@@ -78,9 +86,14 @@ impl Performer<'_> {
             found.unsure |= !judged.failed.is_empty() || !judged.again.is_empty();
             let preview = &mut found.preview;
             preview.target_entries += target_entries(case, &report).unwrap_or(0);
-            preview.delete.extend(report.counted());
-            preview.send.extend(report.sends.unwrap_or_default());
+            let named = report.named();
+            preview.delete.extend(named.deletes);
+            preview.send.extend(named.sends);
+            found.sends |= report.files > 0;
+            found.planned.join(report.planned());
+            found.deletions.join(&report.counted());
         }
+        found.deletions.settle();
         Ok(found)
     }
 
@@ -94,43 +107,45 @@ impl Performer<'_> {
         let Some(gate) = gate else {
             return Ok(Begun::Yes);
         };
-        let Foreseen { preview, unsure } = self.foresee().await?;
+        let Foreseen {
+            preview,
+            deletions,
+            planned,
+            sends,
+            unsure,
+        } = self.foresee(Report::foretaste).await?;
         // A dry run does not tell of every link that is to be made.
         let unsure = unsure || job.route.attributes.hard_links;
-        if preview.send.is_empty() && preview.delete.is_empty() && !unsure {
+        if !sends && deletions.is_empty() && !unsure {
             let entries = Some(preview.target_entries);
             outcome.stats.target_entries = entries.filter(|_| batch.pass.is_some());
             return Ok(Begun::NothingToDo);
         }
-        if !preview.delete.is_empty() {
-            self.would_be_let_through(&preview).await?;
+        if !deletions.is_empty() {
+            self.would_be_let_through(&deletions, preview.target_entries)
+                .await?;
         }
-        let mut planned = Changed::default();
-        let names = preview.send.iter().filter(|path| !path.is_root());
-        names.for_each(|path| planned.add(path));
-        preview.delete.iter().for_each(|path| planned.add(path));
         gate.open(planned).await?;
         Ok(Begun::Yes)
     }
 
     /// What will be held needs no hook. It is counted and asked again before anything is deleted.
-    async fn would_be_let_through(&self, preview: &Preview) -> Result<(), Verdict> {
+    async fn would_be_let_through(
+        &self,
+        all: &Deletions,
+        target_entries: u64,
+    ) -> Result<(), Verdict> {
         let (job, batch) = (&self.prepared.job, &self.prepared.batch);
         refusal(job).await?;
         let mut entries = job.deletes.target_entries;
         if batch.pass.is_some() {
-            entries = Some(preview.target_entries);
+            entries = Some(target_entries);
         }
-        let mut paths = preview.delete.clone();
-        paths.sort();
-        paths.dedup();
         let leave = &job.deletes;
-        let mut asked = self
-            .let_through(leave, entries.unwrap_or(0), &paths)
-            .await?;
+        let mut asked = self.let_through(leave, entries.unwrap_or(0), all).await?;
         if let (Err(DeleteRefusal::Budget(_)), None) = (&asked, entries) {
             let entries = self.target_entries().await?;
-            asked = self.let_through(leave, entries, &paths).await?;
+            asked = self.let_through(leave, entries, all).await?;
         }
         asked.map_err(|refused| {
             Verdict::Held(match refused {

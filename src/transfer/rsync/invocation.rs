@@ -65,6 +65,21 @@ pub struct Orders<'a> {
 
 /// rsync prints one line an entry: what happened (11 characters), bytes on the wire, name. The name last: it may have `|`.
 pub const OUT_FORMAT: &str = "%i|%b|%n";
+/// The option that says so. What is started has a mark before the format: see [`Invocation::marked`].
+const OUT_FORMAT_OPTION: &str = "--out-format=";
+
+impl Invocation {
+    /// The arguments with this mark before every line about an entry. It is another one for each run, and rsync keeps it to
+    /// itself: the far side is told no more of the format than `%i`.
+    pub fn marked(&self, mark: &str) -> Vec<OsString> {
+        let format = format!("{OUT_FORMAT_OPTION}{OUT_FORMAT}");
+        let put = |argument: &OsString| match *argument == *format {
+            true => format!("{OUT_FORMAT_OPTION}{mark}{OUT_FORMAT}").into(),
+            false => argument.clone(),
+        };
+        self.arguments.iter().map(put).collect()
+    }
+}
 
 impl Orders<'_> {
     /// The arguments of a run, `kind`'s own options and the destination included.
@@ -126,7 +141,7 @@ impl Orders<'_> {
         if self.route.durability != Durability::None && !args.iter().any(|arg| arg == "--fsync") {
             push("--fsync");
         }
-        push(&format!("--out-format={OUT_FORMAT}"));
+        push(&format!("{OUT_FORMAT_OPTION}{OUT_FORMAT}"));
         for argument in self.route.rsync_args.iter().chain(&kind) {
             push(argument);
         }

@@ -9,9 +9,10 @@
 
 use std::collections::HashSet;
 
+use super::failures::Failures;
 use super::invocation::Leave;
 use super::kind::Kind;
-use super::lines::Failed;
+use super::lines::{Failed, shown};
 use super::report::Report;
 use super::steps::Step;
 use crate::engine::{PathFailure, PathNote, RelPath, Stats, Trouble, Verdict, escape};
@@ -53,6 +54,9 @@ pub struct Judged {
 /// Notes that one run hands on; more say nothing new.
 const NOTES_MAX: usize = 1000;
 
+/// rsync names no longer path, and a far side that does means none of ours.
+const PATH_MAX: usize = 4096;
+
 /// A file's name that is longer is cut by rsync for its temporary name: dot, name, dot, six letters in 255 bytes.
 const WHOLE_NAME_MAX: usize = 200;
 
@@ -78,8 +82,9 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
         judged.verdict = refused(case, code, report);
         return judged;
     }
+    let mut failures = Failures::default();
     let mut lost: Option<String> = unclear(code, report);
-    let missed = |raw: &[u8], what: &str| format!("{what}: `{}`", escape(raw));
+    let missed = |raw: &[u8], what: &str| format!("{what}: `{}`", shown(raw));
     for failed in &report.failed {
         let paths = place.failed(failed, report);
         if paths.is_empty() {
@@ -98,7 +103,7 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
             if failed.sender && failed.missing {
                 judged.again.push(path);
             } else {
-                place.fail(&mut judged.failed, path, &failed.reason);
+                place.fail(&mut failures, path, &failed.reason);
             }
         }
     }
@@ -120,10 +125,11 @@ pub fn judge(case: Case<'_>, code: Option<i32>, report: &Report) -> Judged {
             }
         };
         match place.far(raw) {
-            Some(path) => place.fail(&mut judged.failed, path, reason),
+            Some(path) => place.fail(&mut failures, path, reason),
             None => lost = lost.or_else(|| Some(missed(raw, reason))),
         }
     }
+    judged.failed = failures.into_all();
     for raw in report.vanished.iter().chain(&report.unsteady) {
         match place.near(raw).or_else(|| place.far(raw)) {
             Some(path) => judged.again.push(path),
@@ -259,7 +265,7 @@ fn refused(case: Case<'_>, code: Option<i32>, report: &Report) -> Verdict {
     let said = report
         .failed
         .first()
-        .map(|failed| format!("{} (`{}`)", failed.reason, escape(&failed.path)));
+        .map(|failed| format!("{} (`{}`)", failed.reason, shown(&failed.path)));
     let said = said.or_else(|| {
         text.iter()
             .find(|line| !line.starts_with("rsync error: "))
@@ -449,6 +455,9 @@ impl<'a> Place<'a> {
     fn reached(&self, path: RelPath) -> Option<RelPath> {
         let step = self.case.step;
         let bytes = path.as_bytes();
+        if bytes.len() >= PATH_MAX {
+            return None;
+        }
         let whole = step.pass.is_some() || self.entered.contains(&b""[..]);
         let inside = || path.ancestors().any(|above| self.entered.contains(above));
         (whole || self.listed.contains(bytes) || self.parents.contains(bytes) || inside())
@@ -456,7 +465,7 @@ impl<'a> Place<'a> {
     }
 
     /// Fails a path; and where a directory could not be made, read or entered, every entry below it.
-    fn fail(&self, failed: &mut Vec<PathFailure>, path: RelPath, reason: &str) {
+    fn fail(&self, failures: &mut Failures, path: RelPath, reason: &str) {
         let whole = [
             "mkdir",
             "opendir",
@@ -467,20 +476,8 @@ impl<'a> Place<'a> {
         .iter()
         .any(|word| reason.starts_with(word));
         if whole && self.parents.contains(path.as_bytes()) {
-            let below = self
-                .case
-                .step
-                .entries
-                .iter()
-                .filter(|entry| entry.path != path && entry.path.starts_with(&path));
-            failed.extend(below.map(|entry| PathFailure {
-                path: entry.path.clone(),
-                reason: reason.to_string(),
-            }));
+            failures.add_below(&path, &self.case.step.entries, reason);
         }
-        failed.push(PathFailure {
-            path,
-            reason: reason.to_string(),
-        });
+        failures.add(path, reason);
     }
 }

@@ -12,6 +12,9 @@ use crate::engine::escape;
 /// own are shorter, unless they name a path, and those are understood.
 const SHOWN_MAX: usize = 1024;
 
+/// Of what failed, and of why: a few words each, and there may be one for every path.
+const REASON_MAX: usize = 160;
+
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line {
@@ -118,12 +121,17 @@ pub enum Number {
     Deleted,
 }
 
-/// Understands a line, without its newline. A line of statistics may have several numbers.
+/// Understands a line of rsync's own, without its newline. A line of statistics may have several numbers.
 pub fn read(line: &[u8]) -> Vec<Line> {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if let Some(item) = item(line) {
-        return vec![Line::Item(item)];
+    match item(line.strip_suffix(b"\r").unwrap_or(line)) {
+        Some(item) => vec![Line::Item(item)],
+        None => read_said(line),
     }
+}
+
+/// Understands a line that may be the far side's: whatever it looks like, it is no entry that was dealt with.
+pub fn read_said(line: &[u8]) -> Vec<Line> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let text = String::from_utf8_lossy(line);
     if let Some(numbers) = numbers(&text) {
         return numbers;
@@ -318,7 +326,7 @@ fn message(line: &[u8], text: &str) -> Line {
     if let Some(failed) = failed(line) {
         return Line::Failed(failed);
     }
-    let shown = escape(&line[..line.len().min(SHOWN_MAX)]).into_owned();
+    let shown = shown(line);
     let closing = [
         "rsync error: ",
         "@ERROR: ",
@@ -330,6 +338,15 @@ fn message(line: &[u8], text: &str) -> Line {
         return Line::Closing(shown);
     }
     Line::Other(shown)
+}
+
+fn cut(bytes: &[u8], most: usize) -> &[u8] {
+    &bytes[..bytes.len().min(most)]
+}
+
+/// As much of a line or a name as is shown, escaped.
+pub fn shown(bytes: &[u8]) -> String {
+    escape(cut(bytes, SHOWN_MAX)).into_owned()
 }
 
 /// `rsync: [receiver] mkstemp "/sub/.name.Ab3dEf" (in module) failed: Permission denied (13)` and its kin.
@@ -372,7 +389,7 @@ fn failed(line: &[u8]) -> Option<Failed> {
         }
         (verb, path)
     };
-    let verb = escape(verb).into_owned();
+    let verb = escape(cut(verb, REASON_MAX)).into_owned();
     let temporary = ["mkstemp", "write failed on", "close failed on"]
         .iter()
         .any(|word| verb.contains(word));
@@ -445,7 +462,7 @@ fn errno(line: &[u8]) -> Option<Errno> {
     let at = line[..colon]
         .strip_suffix(b" failed")
         .map_or(colon, <[u8]>::len);
-    let mut text = escape(&line[colon + 2..open]).into_owned();
+    let mut text = escape(cut(&line[colon + 2..open], REASON_MAX)).into_owned();
     text.get_mut(..1)?.make_ascii_lowercase();
     Some(Errno { at, text, number })
 }

@@ -6,6 +6,7 @@
 
 mod binary;
 mod daemon;
+mod failures;
 mod foresee;
 pub mod invocation;
 pub mod judge;

@@ -25,7 +25,7 @@ use super::report::Report;
 use super::steps::{Step, steps};
 use super::warm::{self, Wish};
 use crate::engine::guard::{self, DeleteCase, DeleteRefusal};
-use crate::engine::{DeleteLeave, Hold, Outcome, RelPath, Trouble, Verdict};
+use crate::engine::{DeleteLeave, Deletions, Hold, Outcome, RelPath, Trouble, Verdict};
 use crate::plan::{Compare, DeletePolicy};
 use crate::transfer::batch::{Act, Entry};
 
@@ -175,7 +175,7 @@ impl Performer<'_> {
         let leave = &self.prepared.job.deletes;
         let entries = leave.target_entries.unwrap_or(0);
         Ok(self
-            .let_through(leave, entries, std::slice::from_ref(path))
+            .let_through(leave, entries, &Deletions::of([path]))
             .await?
             .is_ok())
     }
@@ -184,7 +184,7 @@ impl Performer<'_> {
         &self,
         leave: &DeleteLeave,
         target_entries: u64,
-        paths: &[RelPath],
+        all: &Deletions,
     ) -> Result<Result<(), DeleteRefusal>, Verdict> {
         let job = &self.prepared.job;
         let source_empty = source_empty(job, &self.prepared.filter).await?;
@@ -195,7 +195,7 @@ impl Performer<'_> {
             source_empty,
             target_entries,
         };
-        Ok(guard::deletions(case, paths))
+        Ok(guard::deletions(case, all))
     }
 
     /// Counts, asks, deletes.
@@ -203,26 +203,25 @@ impl Performer<'_> {
         let job = &self.prepared.job;
         refusal(job).await?;
         let mut counts = Vec::with_capacity(wanting.len());
-        let mut paths: Vec<RelPath> = Vec::new();
+        let mut all = Deletions::default();
         let mut known = job.deletes.target_entries;
         for wanting in &wanting {
             let counted = self.count(&wanting.step).await?;
-            counts.push(counted.paths.len() as u64);
-            paths.extend(counted.paths);
+            counts.push(counted.deletions.len() as u64);
+            all.join(&counted.deletions);
             known = counted.target_entries.or(known);
         }
-        paths.sort();
-        paths.dedup();
+        all.settle();
         // What this very job has deleted is not in the budget's state yet.
         let leave = DeleteLeave {
             spent: job.deletes.spent + outcome.stats.deleted,
             ..job.deletes.clone()
         };
-        let mut verdict = self.let_through(&leave, known.unwrap_or(0), &paths).await?;
+        let mut verdict = self.let_through(&leave, known.unwrap_or(0), &all).await?;
         if let (Err(DeleteRefusal::Budget(_)), None) = (&verdict, known) {
             // The budget is a share of what the target has: only a look at all of it tells.
             verdict = self
-                .let_through(&leave, self.target_entries().await?, &paths)
+                .let_through(&leave, self.target_entries().await?, &all)
                 .await?;
         }
         if let Err(refused) = verdict {
@@ -262,7 +261,7 @@ impl Performer<'_> {
         }
         let target_entries = target_entries(case, &report);
         Ok(Counted {
-            paths: report.counted(),
+            deletions: report.counted(),
             target_entries,
         })
     }
@@ -450,7 +449,7 @@ struct Wanting {
 }
 
 struct Counted {
-    paths: Vec<RelPath>,
+    deletions: Deletions,
     target_entries: Option<u64>,
 }
 

@@ -70,7 +70,8 @@ const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// So often that long while there is much to read: what is missing then may be what went wrong.
 const GATHER_WAITS: u32 = 10;
 
-/// What may be read and not have come out as text yet, with room to spare: it is on its way through rsync and two pipes.
+/// What may be read and not have come out as text yet, with room to spare: it is on its way through rsync and two pipes. Nor
+/// does rsync read as much to come to where it waits for its list.
 const ON_ITS_WAY: u64 = 1 << 20;
 
 /// A process that was started, in a group of its own.
@@ -78,6 +79,8 @@ const ON_ITS_WAY: u64 = 1 << 20;
 pub struct Started {
     child: Child,
     group: Option<Pid>,
+    /// What its lines about entries begin with.
+    mark: String,
 }
 
 impl Started {
@@ -91,6 +94,11 @@ impl Started {
         let path = format!("/proc/{}/cwd", self.child.id()?);
         let found = std::fs::metadata(path).ok()?;
         Some((found.dev(), found.ino()))
+    }
+
+    /// Whether the far side has said more than one that waits for a list says: it is talking.
+    pub fn has_heard_much(&self) -> bool {
+        io(self.group).is_some_and(|(read, _)| read > ON_ITS_WAY)
     }
 
     /// There is nothing on its standard input, and nothing will be.
@@ -112,8 +120,9 @@ impl Started {
 
 /// Starts it.
 pub fn start(invocation: &Invocation) -> Result<Started, Trouble> {
+    let mark = format!("{:016x}|", fastrand::u64(..));
     let mut command = Command::new(&invocation.program);
-    command.args(&invocation.arguments).env_clear().envs(
+    command.args(invocation.marked(&mark)).env_clear().envs(
         invocation
             .environment
             .iter()
@@ -132,7 +141,7 @@ pub fn start(invocation: &Invocation) -> Result<Started, Trouble> {
         .spawn()
         .map_err(|error| not_started(invocation, &error))?;
     let group = child.id().and_then(|id| Pid::from_raw(id as i32));
-    Ok(Started { child, group })
+    Ok(Started { child, group, mark })
 }
 
 /// What a run goes by, and what it tells.
@@ -160,13 +169,18 @@ pub async fn run(invocation: &Invocation, watched: Watched<'_>) -> End {
 
 /// Gives it its list and sees it to its end.
 pub async fn attend(started: Started, invocation: &Invocation, watched: Watched<'_>) -> End {
-    let Started { mut child, group } = started;
+    let Started {
+        mut child,
+        group,
+        mark,
+    } = started;
     let Watched {
         deadlines,
         report,
         cancel,
         progress,
     } = watched;
+    report.begins(&mark);
     let verdict = {
         let talk = talk(&mut child, &invocation.input, report, progress);
         tokio::pin!(talk);

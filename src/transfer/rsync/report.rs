@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::progress::Progress;
 use super::super::tally::{self, Tally};
 use super::lines::{self, Did, Failed, Item, Line, Number};
-use crate::engine::RelPath;
+use crate::engine::{Changed, Deletions, RelPath};
 
 /// Lines that are kept of one run. Beyond it nothing can be named any more, and nothing is taken for done.
 const KEPT_MAX: usize = 20_000;
@@ -14,11 +14,15 @@ const KEPT_MAX: usize = 20_000;
 /// Bytes of those lines: each may be long, and a far side may say what it likes.
 const KEPT_BYTES_MAX: usize = 8 << 20;
 
-/// Paths that are kept of a count. Beyond it the count goes on and the plan is refused: nobody approves it unseen.
+/// Deletions that are counted, in eight bytes each. Beyond it the count goes on and the plan is refused: nobody approves it
+/// unseen.
 const DELETIONS_MAX: usize = 5_000_000;
 
+/// Paths that are kept of a preview, for which a process of its own is there.
+const LISTED_MAX: usize = 5_000_000;
+
 /// Bytes of those paths.
-const DELETIONS_BYTES_MAX: usize = 512 << 20;
+const LISTED_BYTES_MAX: usize = 512 << 20;
 
 /// A longer line is no line of rsync's: names are shorter, escaped fourfold.
 const LINE_MAX: usize = 64 * 1024;
@@ -36,10 +40,12 @@ pub struct Report {
     pub bytes: u64,
     /// Entries deleted, or that would be.
     pub deleted: u64,
-    /// Their paths, where they are asked for.
-    pub deletions: Option<Vec<RelPath>>,
-    /// The paths of what is sent or changed, where they are asked for.
-    pub sends: Option<Vec<RelPath>>,
+    /// Which, where that is asked for: the run is a count.
+    deletions: Option<Deletions>,
+    /// All paths, where they are asked for.
+    named: Option<Named>,
+    /// The first paths, where they are asked for.
+    planned: Option<Changed>,
     /// Directories that stay, as rsync wrote them.
     pub kept: Vec<Vec<u8>>,
     /// Paths where a directory stands in the way.
@@ -74,19 +80,44 @@ pub struct Report {
     hidden_more: bool,
     kept_lines: usize,
     kept_bytes: usize,
-    /// Bytes of paths that are kept of a count or a preview.
-    listed_bytes: usize,
     /// Whether rsync itself counts the entries.
     counted: bool,
     /// Who wants to know of each path.
     tally: Option<Arc<Tally>>,
+    /// What a line about an entry begins with; see [`Report::begins`].
+    mark: String,
+}
+
+/// What a dry run tells, path by path.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Sent or changed.
+    pub sends: Vec<RelPath>,
+    /// Deleted.
+    pub deletes: Vec<RelPath>,
+    bytes: usize,
+}
+
+impl Named {
+    /// Whether there was room for it.
+    fn add(&mut self, deleted: bool, path: &RelPath) -> bool {
+        self.bytes += path.as_bytes().len();
+        if self.sends.len() + self.deletes.len() >= LISTED_MAX || self.bytes > LISTED_BYTES_MAX {
+            return false;
+        }
+        match deleted {
+            true => self.deletes.push(path.clone()),
+            false => self.sends.push(path.clone()),
+        }
+        true
+    }
 }
 
 impl Report {
-    /// Nothing said yet. A count keeps the paths of deletions.
+    /// Nothing said yet. A count knows which deletions there would be.
     pub fn new(count: bool) -> Report {
         Report {
-            deletions: count.then(Vec::new),
+            deletions: count.then(Deletions::default),
             ..Report::default()
         }
     }
@@ -102,9 +133,23 @@ impl Report {
     /// Nothing said yet; keeps the paths of everything that would be done.
     pub fn preview() -> Report {
         Report {
-            sends: Some(Vec::new()),
+            named: Some(Named::default()),
             ..Report::new(true)
         }
+    }
+
+    /// Nothing said yet; keeps the first paths of what would be done.
+    pub fn foretaste() -> Report {
+        Report {
+            planned: Some(Changed::default()),
+            ..Report::new(true)
+        }
+    }
+
+    /// From now on only what begins with this mark is taken for a line about an entry. What a far side says comes by the same
+    /// pipe, and may look like anything; the mark it does not know.
+    pub fn begins(&mut self, mark: &str) {
+        mark.clone_into(&mut self.mark);
     }
 
     /// Takes a line in.
@@ -115,7 +160,11 @@ impl Report {
             return;
         }
         let length = line.len();
-        for line in lines::read(line) {
+        let lines = match line.strip_prefix(self.mark.as_bytes()) {
+            Some(own) => lines::read(own),
+            None => lines::read_said(line),
+        };
+        for line in lines {
             if matches!(line, Line::Closing(_) | Line::Other(_)) {
                 progress.add_stray(length as u64);
             }
@@ -160,11 +209,30 @@ impl Report {
     }
 
     /// The deletions that a count found, without those that rsync counts in a dry run and cannot make: see [`Report::fence`].
-    pub fn counted(&mut self) -> Vec<RelPath> {
-        let mut paths = self.deletions.take().unwrap_or_default();
-        let vain: HashSet<RelPath> = self.vain().into_iter().filter_map(RelPath::new).collect();
-        paths.retain(|path| !vain.contains(path));
-        paths
+    pub fn counted(&mut self) -> Deletions {
+        let all = self.deletions.take().unwrap_or_default();
+        all.without(&self.vain_paths())
+    }
+
+    /// Every path of a [preview](Report::preview), without the same.
+    pub fn named(&mut self) -> Named {
+        let mut named = self.named.take().unwrap_or_default();
+        let vain = self.vain_paths();
+        named.deletes.retain(|path| !vain.contains(path));
+        named
+    }
+
+    /// The first paths of a [foretaste](Report::foretaste), without the same.
+    pub fn planned(&mut self) -> Changed {
+        let mut planned = self.planned.take().unwrap_or_default();
+        self.vain_paths()
+            .iter()
+            .for_each(|path| planned.take_out(path));
+        planned
+    }
+
+    fn vain_paths(&self) -> HashSet<RelPath> {
+        self.vain().into_iter().filter_map(RelPath::new).collect()
     }
 
     /// Whether a name that begins with a dot was sent or changed; `None`: that is not known any more. rsync's temporary
@@ -199,11 +267,12 @@ impl Report {
         if item.did == Did::Deleted {
             self.deleted += 1;
             if let Some(deletions) = &mut self.deletions {
-                self.listed_bytes += item.name.len();
-                let room =
-                    deletions.len() < DELETIONS_MAX && self.listed_bytes <= DELETIONS_BYTES_MAX;
+                let room = deletions.len() < DELETIONS_MAX;
                 match RelPath::new(&item.name).filter(|_| room) {
-                    Some(path) => deletions.push(path),
+                    Some(path) => {
+                        deletions.add(&path);
+                        self.list(true, &path);
+                    }
                     None => self.overflow = true,
                 }
             }
@@ -219,11 +288,9 @@ impl Report {
                 self.hidden_more = true;
             }
         }
-        if let Some(sends) = &mut self.sends {
-            self.listed_bytes += item.name.len();
-            let room = sends.len() < DELETIONS_MAX && self.listed_bytes <= DELETIONS_BYTES_MAX;
-            match RelPath::new(&item.name).filter(|_| room) {
-                Some(path) => sends.push(path),
+        if self.deletions.is_some() {
+            match RelPath::new(&item.name) {
+                Some(path) => self.list(false, &path),
                 None => self.overflow = true,
             }
         }
@@ -233,6 +300,15 @@ impl Report {
         if self.deletions.is_none() {
             progress.add_files(u64::from(!self.counted));
             progress.add_bytes(item.bytes);
+        }
+    }
+
+    fn list(&mut self, deleted: bool, path: &RelPath) {
+        if let Some(named) = &mut self.named {
+            self.overflow |= !named.add(deleted, path);
+        }
+        if let Some(planned) = self.planned.as_mut().filter(|_| !path.is_root()) {
+            planned.add(path);
         }
     }
 
@@ -328,6 +404,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_far_side_says_is_never_a_line_about_an_entry() {
+        let (mut report, progress) = (Report::preview(), Progress::new());
+        report.begins("0123|");
+        for line in [
+            "0123|>f+++++++++|5|sent",
+            ">f+++++++++|5|forged",
+            "0124|>f+++++++++|5|forged",
+            "*deleting  |0|forged",
+            "0123|*deleting  |0|left",
+        ] {
+            report.take(line.as_bytes(), &progress);
+        }
+        let path = |text: &str| RelPath::new(text.as_bytes()).unwrap();
+        let named = report.named();
+        assert_eq!(
+            (named.sends, named.deletes),
+            (vec![path("sent")], vec![path("left")])
+        );
+        assert_eq!(report.counted(), Deletions::of([&path("left")]));
+        assert_eq!((report.files, report.bytes, report.deleted), (1, 5, 1));
+        assert_eq!(report.other.len(), 3, "it is not taken for done");
+    }
+
+    #[test]
     fn a_flood_is_bounded_and_then_nothing_can_be_named() {
         let (mut report, progress) = (Report::new(false), Progress::new());
         for _ in 0..KEPT_MAX + 1 {
@@ -336,7 +436,7 @@ mod tests {
         assert_eq!(report.other.len(), KEPT_MAX);
         assert!(report.overflow);
         let (mut report, long) = (Report::new(false), vec![b'x'; LINE_MAX]);
-        for _ in 0..KEPT_MAX {
+        for _ in 0..4 * KEPT_BYTES_MAX / LINE_MAX {
             report.take(&long, &progress);
         }
         let kept: usize = report.other.iter().map(String::len).sum();

@@ -3,9 +3,9 @@
 //! A change then costs one exchange with the far side instead of start, connection and log-in: 3 to 6 ms instead of 12 to a
 //! daemon, and over ssh instead of 160 and more. One session is begun for a route when a transfer has succeeded, and lasts until
 //! it is used, or for [`LIFE`], and is then renewed [`RENEWALS`] times. So a route that is at rest has none; neither has one whose
-//! far side is short of connections ([`Sessions::refrain`]). A session that ended by itself is not renewed, and none is begun
-//! after a transfer that failed: where the far side does not answer, or is not trusted any more, only transfers ask it again,
-//! with their own backoff.
+//! far side is short of connections ([`Sessions::refrain`]). A session that ended by itself is not renewed, nor one whose far
+//! side talks instead of waiting, and none is begun after a transfer that failed: where the far side does not answer, or is
+//! not trusted any more, only transfers ask it again, with their own backoff.
 //!
 //! Nothing depends on it but time. A session is only taken where the very same command would be started now, on the same
 //! root directory, which rsync has entered already, and whatever goes wrong in it is done again by a fresh run. One that is
@@ -32,6 +32,8 @@ use crate::plan::{RouteName, Target};
 pub const LIFE: Duration = Duration::from_secs(20);
 /// So often a session that nobody used is followed by another: a route that changes once in a minute has one.
 const RENEWALS: u32 = 2;
+/// After this part of its life a session is looked at: one whose far side only talks ends then.
+const LOOK: u32 = 8;
 /// Without progress, after which a session is given up for a fresh run: its connection may be long dead.
 pub const IDLE: Duration = Duration::from_secs(10);
 /// In all; each is a process of some megabytes here and one on the other side.
@@ -185,9 +187,19 @@ impl Sessions {
         drop(state);
         let sessions = Arc::clone(self);
         tokio::spawn(async move {
-            tokio::time::sleep(life).await;
+            tokio::time::sleep(life / LOOK).await;
+            if !sessions.is_talked_to(&route, number) {
+                tokio::time::sleep(life - life / LOOK).await;
+            }
             sessions.expire(&route, number);
         });
+    }
+
+    /// Whether its far side talks, and keeps rsync busy with it.
+    fn is_talked_to(&self, route: &RouteName, number: u64) -> bool {
+        let state = self.lock();
+        let session = state.open.get(route);
+        session.is_some_and(|session| session.number == number && session.started.has_heard_much())
     }
 
     /// Its time is up: it ends, and another may take its place.
@@ -200,7 +212,7 @@ impl Sessions {
         let Some(mut session) = state.open.remove(route) else {
             return;
         };
-        let lives = session.started.is_running();
+        let lives = session.started.is_running() && !session.started.has_heard_much();
         let Some(renewals) = session.renewals.checked_sub(1).filter(|_| lives) else {
             return state.end(session);
         };

@@ -22,9 +22,11 @@ const READING: [(&str, &str, &str); 4] = [
 ];
 
 /// Acts, each with a body that is right, and how it is answered where it is let through.
-const OPERATING: [(&str, &str, u16); 5] = [
+const OPERATING: [(&str, &str, u16); 7] = [
     ("/v1/trigger", "{}", 200),
     ("/v1/rescan", "{}", 200),
+    ("/v1/pause", r#"{"forSeconds": 60, "by": "alice"}"#, 200),
+    ("/v1/resume", r#"{"by": "alice"}"#, 200),
     ("/v1/reload", "", 200),
     ("/v1/rollback", "{}", 422),
     ("/v1/approve", r#"{"route": "site/copy", "id": "x"}"#, 409),
@@ -108,6 +110,7 @@ fn over_tcp_one_acts_where_the_agent_file_says_so_and_no_page_from_elsewhere_doe
         triggered.is_some_and(|line| line.contains("peer=127.0.0.1:")),
         "{log}"
     );
+    named(&web, "somebody over HTTP (says it is alice)");
 }
 
 #[test]
@@ -199,8 +202,41 @@ fn at_the_socket_a_user_may_what_his_groups_may() {
     }
     let log = web.service.log();
     assert!(log.contains("no-such-group"), "{log}");
-    let asked = format!("peer=uid {SOMEBODY}, pid ");
-    assert!(log.contains(&asked), "{log}");
+    let (user, peer) = (
+        format!("user=\"uid {SOMEBODY}\""),
+        format!("peer=uid {SOMEBODY}, pid "),
+    );
+    for (path, ..) in OPERATING {
+        let asked = format!("asked for {path} ");
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(&asked)).collect();
+        let line = lines.iter().find(|line| line.contains("status="));
+        let whole = |line: &&&str| {
+            [&user, &peer, "process=", "said="]
+                .iter()
+                .all(|part| line.contains(*part))
+        };
+        assert!(line.filter(whole).is_some(), "{path}: {log}");
+        let away = lines.iter().find(|line| line.contains("turned away"));
+        assert!(away.is_some(), "{path}: {log}");
+    }
+    named(&web, &format!("uid {SOMEBODY} (says it is alice)"));
+}
+
+/// The one who has paused and resumed is this one, whatever he says of himself.
+#[track_caller]
+fn named(web: &Web, user: &str) {
+    let by = format!("by=\"{user}\"");
+    for word in ["paused: no reason given", "no longer paused"] {
+        let said = || {
+            let log = web.service.log();
+            let mut lines = log.lines();
+            lines
+                .any(|line| line.contains(word) && line.contains(&by))
+                .then_some(())
+        };
+        let found = wait_for(PATIENCE, said);
+        assert!(found.is_some(), "{word} {by}: {}", web.service.log());
+    }
 }
 
 #[test]

@@ -238,13 +238,14 @@ cannot delete non-empty directory: g/h/i
 cannot delete non-empty directory: g/h
 *deleting  |0|g/h/
 cannot delete non-empty directory: g";
-    let mut report = Report::new(true);
+    let mut report = Report::preview();
     let progress = Progress::new();
     counted
         .lines()
         .for_each(|line| report.take(line.as_bytes(), &progress));
-    let paths: Vec<_> = report.counted().iter().map(RelPath::to_string).collect();
-    assert_eq!(paths, ["g/h/old"]);
+    let old = RelPath::new(b"g/h/old").unwrap();
+    assert_eq!(report.counted(), crate::engine::Deletions::of([&old]));
+    assert_eq!(report.named().deletes, [old]);
 
     let entries = vec![entry("", Act::Listing)];
     let step = Step {
@@ -414,4 +415,36 @@ fn items_and_statistics() {
     );
     // In a count it is what the target has before: one more for the deletion, two fewer for what is new.
     assert_eq!(judged(Leave::Count).stats.target_entries, Some(3));
+}
+
+/// Whatever a far side says in rsync's words stays short, and names no path that rsync could not.
+#[test]
+fn a_far_sides_words_are_cut() {
+    let step = batch(&["a"]);
+    let said = |path: &str, verb: &str, why: &str| {
+        let line = format!("rsync: [receiver] {verb} \"{path}\" failed: {why} (13)\n{PARTIAL}");
+        judged(daemon("", None), &step, Leave::Counted(1), Some(23), &line)
+    };
+    let long = "x".repeat(20_000);
+    let named = said("a", &long, &long);
+    assert_eq!(named.verdict, Verdict::Done);
+    assert_eq!(named.failed.len(), 1);
+    assert!(named.failed[0].reason.len() < 500);
+    // Below what was listed, where any name may come up.
+    let lost = said(&format!("a/{long}"), "mkdir", "No");
+    assert_eq!(lost.failed, []);
+    match lost.verdict {
+        Verdict::Retry(trouble) => {
+            assert!(trouble.message.len() < 2000, "{}", trouble.message.len());
+        }
+        other => panic!("{other:?}"),
+    }
+    let refused = judged(
+        daemon("", None),
+        &step,
+        Leave::Never,
+        Some(11),
+        &format!("rsync: [receiver] mkdir \"{long}\" failed: No such file or directory (2)"),
+    );
+    assert!(format!("{:?}", refused.verdict).len() < 2000);
 }

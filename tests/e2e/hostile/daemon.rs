@@ -1,73 +1,17 @@
 //! A far side that means harm: what it says is bounded and shown harmlessly, and nobody else waits for it.
-//!
-//! It speaks as much of the daemon's protocol as rsync needs to listen to it, with the real rsync on our side.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::net::TcpStream;
+use std::sync::atomic::Ordering;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Story, retry};
-
-/// Resident memory of the service whatever a far side says.
-const MEGABYTES: u64 = 60;
-
-/// What a terminal, a log or a page would take for its own.
-const ODD: &str = "\u{1b}[2J\u{7}<script>alert(1)</script>\u{9b}31m";
-
-/// Listens until the test's process ends; `act` has each connection on a thread of its own. The port, and how many there
-/// were.
-fn daemon(act: fn(TcpStream)) -> (u16, Arc<AtomicU64>) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let count = Arc::new(AtomicU64::new(0));
-    let seen = Arc::clone(&count);
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(stream) = stream else { break };
-            seen.fetch_add(1, Ordering::SeqCst);
-            thread::spawn(move || act(stream));
-        }
-    });
-    (port, count)
-}
-
-/// Says it until nobody listens, or this many mebibytes are said.
-fn flood(mut stream: &TcpStream, line: &[u8], megabytes: usize) {
-    let block = line.repeat((1 << 20) / line.len() + 1);
-    for _ in 0..megabytes {
-        if stream.write_all(&block).is_err() {
-            return;
-        }
-    }
-}
-
-/// The greeting and the module's name are exchanged.
-fn greeted(stream: &TcpStream) -> bool {
-    let mut lines = BufReader::new(stream).lines();
-    let said = (&mut &*stream).write_all(b"@RSYNCD: 31.0 sha512 sha256 sha1 md5 md4\n");
-    said.is_ok() && lines.next().is_some() && lines.next().is_some()
-}
-
-/// A story whose daemon is this one; the local target goes on.
-fn story(act: fn(TcpStream)) -> (Story, Arc<AtomicU64>) {
-    let (port, count) = daemon(act);
-    let story = Story::new(|site| {
-        site["targets"]["module"] = json!({
-            "url": format!("rsync://127.0.0.1:{port}/m"),
-            "timeout": "2s",
-            "retry": retry(),
-        });
-    });
-    (story, count)
-}
+use super::super::{equal, limits, soon};
+use super::{MEGABYTES, ODD, flood, greeted, message, order_to_end, plain, spoken_to, story};
 
 /// The far side does this; the route says so after several tries, the other one is in sync all the while, and memory stays.
 #[track_caller]
-fn harmless(act: fn(TcpStream)) -> Value {
+fn harmless(act: impl Fn(TcpStream) + Send + Sync + 'static) -> Value {
     let (mut story, count) = story(act);
     story.write("first", "1");
     story.service.start();
@@ -77,12 +21,12 @@ fn harmless(act: fn(TcpStream)) -> Value {
             && ["retrying", "failed"].contains(&route["state"].as_str().unwrap_or_default())
     };
     let shown = story.until("module", failing);
-    super::soon("it is tried again, or given up", || {
+    soon("it is tried again, or given up", || {
         count.load(Ordering::SeqCst) > 1 || shown["state"] == "failed"
     });
     story.write("second", "2");
-    super::equal(&story.source, &story.copy, &story.service);
-    let memory = super::limits::peak_megabytes(story.service.id().unwrap());
+    equal(&story.source, &story.copy, &story.service);
+    let memory = limits::peak_megabytes(story.service.id().unwrap());
     eprintln!("figure: resident memory beside a hostile daemon {memory} MB");
     assert!(memory <= MEGABYTES, "{memory} MB");
     for args in [
@@ -99,15 +43,6 @@ fn harmless(act: fn(TcpStream)) -> Value {
     assert!(shown.to_string().len() < 20_000, "what it says is cut");
     assert_eq!(story.service.stop().0, 0, "{}", story.service.tail());
     shown
-}
-
-/// Nothing in it that a terminal obeys.
-#[track_caller]
-fn plain(text: &str) {
-    let odd = text
-        .chars()
-        .find(|c| c.is_control() && *c != '\n' && *c != '\t');
-    assert_eq!(odd, None, "{}", &text[..text.len().min(2000)]);
 }
 
 #[test]
@@ -192,3 +127,65 @@ fn one_that_wants_another_protocol() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
     });
 }
+
+#[test]
+fn a_flood_within_the_protocol() {
+    let text = format!("{} {ODD}\n", "long ".repeat(40));
+    let error = message(message::ERROR, text.as_bytes());
+    harmless(move |stream| {
+        if spoken_to(&stream).is_some() {
+            flood(&stream, &error, 12);
+        }
+    });
+}
+
+/// The run that only counts tells of more deletions than a target has entries, by names that are as long as names can be.
+#[test]
+fn a_count_that_has_no_end() {
+    let name = format!("{}/{ODD}", ["n"; 9].map(|part| part.repeat(100)).join("/"));
+    let (mut story, _) = story(move |mut stream| {
+        let Some(asked) = spoken_to(&stream) else {
+            return;
+        };
+        let counts = asked.iter().any(|word| {
+            let flags = word.split('.').next().unwrap_or_default();
+            flags.starts_with('-') && !flags.starts_with("--") && flags.contains('n')
+        });
+        if counts {
+            for number in 0..COUNTED {
+                let path = format!("{number:06}/{name}\0");
+                if stream
+                    .write_all(&message(message::DELETED, path.as_bytes()))
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        } else {
+            let fence = b"Deletions stopped due to --max-delete limit (9 skipped)\n";
+            let _ = stream.write_all(&message(message::WARNING, fence));
+        }
+        order_to_end(&stream, 25);
+    });
+    let text = std::fs::read_to_string(story.service.manifest()).unwrap();
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    let module = &mut manifest["sources"]["site"]["targets"]["module"];
+    module["delete"] = "mirror".into();
+    module["timeout"] = "60s".into();
+    std::fs::write(story.service.manifest(), manifest.to_string()).unwrap();
+    story.write("first", "1");
+    story.service.start();
+    let held = story.until("module", |route| route["state"] == "held");
+    assert!(held["why"].to_string().contains("60,000"), "{held:#}");
+    let memory = limits::peak_megabytes(story.service.id().unwrap());
+    eprintln!("figure: resident memory beside a count of {COUNTED} long names {memory} MB");
+    assert!(memory <= MEGABYTES, "{memory} MB");
+    for args in [&["status"][..], &["status", "site/module"], &["history"]] {
+        plain(&story.service.call(args).stdout);
+    }
+    assert!(held.to_string().len() < 100_000, "what it says is cut");
+    equal(&story.source, &story.copy, &story.service);
+}
+
+/// Deletions that it tells of.
+const COUNTED: usize = 60_000;
