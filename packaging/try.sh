@@ -4,7 +4,7 @@
 #
 #   bash packaging/build.sh deb && bash packaging/try.sh dist/heliostat_*.deb     takes some three minutes
 #   HELIOSTAT_MACHINE=DIR bash packaging/try.sh FILE      keeps Debian in DIR for the next time, a gigabyte
-#   HELIOSTAT_SUITE=bookworm bash packaging/try.sh FILE   another Debian than trixie
+#   HELIOSTAT_SUITE=sid bash packaging/try.sh FILE        another Debian than trixie, with rsync 3.4 or later
 #
 # Needs root; on Debian: apt-get install debootstrap systemd-container. Ends with 0 only if everything is as it should be.
 set -euo pipefail
@@ -16,7 +16,7 @@ MIRROR=${HELIOSTAT_MIRROR:-http://deb.debian.org/debian}
 TRY_MAX=15m
 INSIDE=systemd,systemd-sysv,dbus,libpam-systemd,rsync,openssh-client,procps,jq
 
-[ $# = 1 ] && [ -f "$OLDPWD/$1" ] && package=$OLDPWD/$1 || package=${1:-}
+package=$(cd "$OLDPWD" && realpath --quiet -- "${1:-}") || package=
 [ -f "$package" ] || { echo "usage: bash packaging/try.sh heliostat_….deb" >&2; exit 2; }
 [ "$(id -u)" = 0 ] || { echo "only root can start a machine" >&2; exit 2; }
 for needed in debootstrap systemd-nspawn; do
