@@ -14,7 +14,7 @@ SUITE=${HELIOSTAT_SUITE:-trixie}
 MIRROR=${HELIOSTAT_MIRROR:-http://deb.debian.org/debian}
 # Far above what it takes: a machine that hangs is ended.
 TRY_MAX=15m
-INSIDE=systemd,systemd-sysv,dbus,libpam-systemd,rsync,openssh-client,procps,jq
+INSIDE=systemd,systemd-sysv,dbus,libpam-systemd,rsync,openssh-client,openssh-server,procps,jq
 
 package=$(cd "$OLDPWD" && realpath --quiet -- "${1:-}") || package=
 [ -f "$package" ] || { echo "usage: bash packaging/try.sh heliostat_….deb" >&2; exit 2; }

@@ -106,6 +106,12 @@ tr '\0' '\n' < /proc/"$main"/environ | grep --quiet '^CREDENTIALS_DIRECTORY=' ||
 grep --recursive --quiet secret /var/lib/heliostat /var/log/heliostat /run/heliostat && wrong "the password is on the disk"
 journalctl --no-pager --unit=$UNIT | grep --quiet secret && wrong "the password is in the journal"
 heliostat doctor > /given/log 2>&1 || { cat /given/log; wrong "the doctor"; }
+journalctl --sync
+journalctl --no-pager --output=cat HELIOSTAT_ROUTE=website/web98 | grep --quiet '^sent' || wrong "the journal has no route"
+# A disk that is mounted while it runs is there for it as well.
+mount -t tmpfs disk /mnt
+nsenter --target "$main" --mount findmnt /mnt > /given/log || wrong "what is mounted later is not seen"
+umount /mnt
 
 say "reload: is over when it is, fails with the reason in the journal, and the old one goes on"
 cp $CONF /root/good
@@ -120,6 +126,23 @@ systemctl reload $UNIT || wrong "a good manifest was not taken over"
 status '.generation == 2 and .rejected == null' > /given/log || { cat /given/log; wrong "not generation 2"; }
 is StatusText "1 of 1 routes in sync" || soon "the status line" is StatusText "1 of 1 routes in sync"
 is MainPID "$main" || wrong "a reload is a restart"
+
+say "over ssh, with a key of the service's, below the same unit"
+mkdir -p /far-ssh /root/.ssh
+install -d -m 700 -o heliostat -g heliostat /etc/heliostat/ssh
+ssh-keygen -q -t ed25519 -N '' -f /etc/heliostat/ssh/dr
+cp /etc/heliostat/ssh/dr.pub /root/.ssh/authorized_keys
+ssh-keyscan -t ed25519 127.0.0.1 > /etc/heliostat/ssh/known_hosts 2> /given/log
+chown heliostat:heliostat /etc/heliostat/ssh/*
+manifest '      dr:' '        url: ssh://root@127.0.0.1/far-ssh' '        delete: mirror' '        ssh:' \
+    '          identityFile: /etc/heliostat/ssh/dr' '          knownHostsFile: /etc/heliostat/ssh/known_hosts'
+systemctl reload $UNIT
+timeout 60 heliostat wait > /given/log && same /far-ssh || wrong "not the same"
+echo 4 > /data/website/over-ssh
+timeout 60 heliostat wait > /given/log && same /far-ssh || wrong "not the same"
+heliostat doctor > /given/log 2>&1 || { cat /given/log; wrong "the doctor"; }
+manifest
+systemctl reload $UNIT
 
 say "what hangs is ended by the watchdog and started again"
 printf '[Service]\nWatchdogSec=4s\nRestartSec=1s\n' > /etc/systemd/system/$UNIT.d/soon.conf
