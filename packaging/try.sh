@@ -4,6 +4,7 @@
 #
 #   bash packaging/build.sh deb && bash packaging/try.sh dist/heliostat_*.deb     takes some three minutes
 #   HELIOSTAT_MACHINE=DIR bash packaging/try.sh FILE      keeps Debian in DIR for the next time, a gigabyte
+#   HELIOSTAT_MIRROR=URL bash packaging/try.sh FILE       Debian from elsewhere than debootstrap takes it
 #   HELIOSTAT_SUITE=sid bash packaging/try.sh FILE        another Debian than trixie, with rsync 3.4 or later
 #
 # Needs root; on Debian: apt-get install debootstrap systemd-container. Ends with 0 only if everything is as it should be.
@@ -11,7 +12,6 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 SUITE=${HELIOSTAT_SUITE:-trixie}
-MIRROR=${HELIOSTAT_MIRROR:-http://deb.debian.org/debian}
 # Far above what it takes: a machine that hangs is ended.
 TRY_MAX=15m
 INSIDE=systemd,systemd-sysv,dbus,libpam-systemd,rsync,openssh-client,openssh-server,procps,jq
@@ -27,8 +27,8 @@ at=$(mktemp -d)
 trap 'rm -rf --one-file-system "$at"' EXIT
 debian=${HELIOSTAT_MACHINE:-$at/debian}
 if [ ! -e "$debian/etc/debian_version" ]; then
-    echo "== Debian $SUITE from $MIRROR"
-    debootstrap --variant=minbase --include="$INSIDE" "$SUITE" "$debian" "$MIRROR" > "$at/log" 2>&1 || { tail "$at/log" >&2; exit 1; }
+    echo "== Debian $SUITE"
+    debootstrap --variant=minbase --include="$INSIDE" "$SUITE" "$debian" ${HELIOSTAT_MIRROR:-} > "$at/log" 2>&1 || { tail "$at/log" >&2; exit 1; }
 fi
 cp -a --reflink=auto "$debian" "$at/machine"
 
@@ -55,7 +55,8 @@ ln -s ../try.service "$at/machine/etc/systemd/system/multi-user.target.wants/"
 echo "== the machine, with $(dpkg-deb --show --showformat='${Package} ${Version}' "$package")"
 tail --follow --lines=+1 --pid=$$ "$given/said" &
 told=$!
-# Its own control groups are of the kind that systemd has now, also where this host's are older. The two calls are fanotify's.
+# Its own control groups are of the kind that systemd has now, also where this host's are older. The system calls are
+# fanotify's, and the one with which systemd has devices guarded; a container is refused them otherwise.
 SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 timeout "$TRY_MAX" systemd-nspawn --quiet --boot --directory="$at/machine" --machine="try-$$" \
     --private-network --register=no --keep-unit --settings=no --console=pipe --system-call-filter='fanotify_init fanotify_mark open_by_handle_at bpf' \
     < /dev/null > "$at/log" 2>&1 || { echo "the machine did not end well:"; tail -n 30 "$at/log"; }
