@@ -73,7 +73,7 @@ deb() {
     say "the Debian package"
     local further=()
     # Tests look at the package, and not at how small it is.
-    [ "$PROFILE" != dev ] || further=(--fast --no-strip)
+    [ "$PROFILE" != dev ] || further=(--fast)
     cargo deb --locked --no-build --profile "$PROFILE" --maintainer "$MAINTAINER" --output "$DIST/" "${further[@]}"
     made+=("$(ls -t "$DIST"/heliostat_*.deb | head -n 1)")
 }
@@ -85,7 +85,7 @@ tree() {
     stage "$1"
     mkdir -p "$at/bin" "$at/share/doc/heliostat"
     install -m 755 "$1" "$at/bin/heliostat"
-    [ "$PROFILE" = dev ] || strip "$at/bin/heliostat"
+    strip "$at/bin/heliostat"
     mkdir -p "$at/share/man/man1" "$at/share/man/man5"
     cp "$STAGE"/man/*.1.gz "$at/share/man/man1/"
     cp "$STAGE"/man/*.5.gz "$at/share/man/man5/"
