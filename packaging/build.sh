@@ -8,8 +8,8 @@
 #   HELIOSTAT_DIST=DIR bash packaging/build.sh      elsewhere than in dist/
 #   HELIOSTAT_MAINTAINER='Name <address>' bash packaging/build.sh   who answers for the package, if others are given it
 #
-# Needs cargo and python3; the package also cargo-deb, which is built into target/tools where it is missing. The same sources
-# and toolchain give the same tarball: its times are those of the last commit.
+# Needs cargo and python3; the package also cargo-deb, which is built into target/tools where it is missing. The same
+# program packed twice gives the same bytes: all times are those of the last commit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
