@@ -6,9 +6,10 @@
 #   bash packaging/build.sh deb tarball sbom musl   only these
 #   HELIOSTAT_PROFILE=dev bash packaging/build.sh deb   from the debug build that is there already; for tests
 #   HELIOSTAT_DIST=DIR bash packaging/build.sh      elsewhere than in dist/
+#   HELIOSTAT_MAINTAINER='Name <address>' bash packaging/build.sh   who answers for the package, if others are given it
 #
-# Needs cargo and python3; the package also cargo-deb, which is built into target/tools where it is missing. The same sources
-# and toolchain give the same tarball: its times are those of the last commit.
+# Needs cargo and python3; the package also cargo-deb, which is built into target/tools where it is missing. The same
+# program packed twice gives the same bytes: all times are those of the last commit.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,6 +18,7 @@ DIST=${HELIOSTAT_DIST:-dist}
 CARGO_DEB_VERSION=3.8.0
 MUSL=x86_64-unknown-linux-musl
 STAGE=target/package
+MAINTAINER=${HELIOSTAT_MAINTAINER:-$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)}
 
 say() { printf '== %s\n' "$*"; }
 skip() { printf 'note: %s\n' "$*" >&2; }
@@ -49,15 +51,16 @@ stage() {
     "$1" completions zsh > "$STAGE/completions/_heliostat"
     "$1" completions fish > "$STAGE/completions/heliostat.fish"
     "$1" schema > "$STAGE/manifest.schema.json"
+    "$1" schema agent > "$STAGE/agent.schema.json"
     python3 packaging/inventory.py licences > "$STAGE/THIRD-PARTY.txt"
     gzip --best --no-name --stdout CHANGELOG.md > "$STAGE/changelog.gz"
     {
         printf 'heliostat (%s-1) unstable; urgency=medium\n\n  * What is new is in changelog.gz beside this file.\n\n' "$(version)"
-        printf ' -- %s  %s\n' "$(sed -n 's/^maintainer = "\(.*\)"/\1/p' Cargo.toml)" "$(date --utc --rfc-email --date="@$(when)")"
+        printf ' -- %s  %s\n' "$MAINTAINER" "$(date --utc --rfc-email --date="@$(when)")"
     } > "$STAGE/changelog.Debian"
     cp -R examples/. "$STAGE/examples/"
-    # Examples name the schema by where it is in the repository.
-    find "$STAGE/examples" -name '*.yaml' -exec sed -i 's|\$schema=.*schema.json|$schema=/usr/share/heliostat/manifest.schema.json|' {} +
+    # Examples name their schema by where it is in the repository.
+    find "$STAGE/examples" -name '*.yaml' -exec sed -i 's|\$schema=.*/\([a-z]*\.schema\.json\)|$schema=/usr/share/heliostat/\1|' {} +
 }
 
 deb() {
@@ -70,8 +73,8 @@ deb() {
     say "the Debian package"
     local further=()
     # Tests look at the package, and not at how small it is.
-    [ "$PROFILE" != dev ] || further=(--fast --no-strip)
-    cargo deb --locked --no-build --profile "$PROFILE" --output "$DIST/" "${further[@]}"
+    [ "$PROFILE" != dev ] || further=(--fast)
+    cargo deb --locked --no-build --profile "$PROFILE" --maintainer "$MAINTAINER" --output "$DIST/" "${further[@]}"
     made+=("$(ls -t "$DIST"/heliostat_*.deb | head -n 1)")
 }
 
@@ -82,12 +85,12 @@ tree() {
     stage "$1"
     mkdir -p "$at/bin" "$at/share/doc/heliostat"
     install -m 755 "$1" "$at/bin/heliostat"
-    [ "$PROFILE" = dev ] || strip "$at/bin/heliostat"
+    strip "$at/bin/heliostat"
     mkdir -p "$at/share/man/man1" "$at/share/man/man5"
     cp "$STAGE"/man/*.1.gz "$at/share/man/man1/"
     cp "$STAGE"/man/*.5.gz "$at/share/man/man5/"
     cp -R "$STAGE/completions" "$at/share/"
-    install -D -m 644 "$STAGE/manifest.schema.json" "$at/share/heliostat/manifest.schema.json"
+    install -D -m 644 -t "$at/share/heliostat" "$STAGE"/*.schema.json
     cp -R packaging/systemd packaging/sysusers.d packaging/tmpfiles.d "$at/share/"
     cp README.md CHANGELOG.md SECURITY.md LICENSE-MIT LICENSE-APACHE "$STAGE/THIRD-PARTY.txt" "$at/share/doc/heliostat/"
     cp -R docs "$STAGE/examples" "$at/share/doc/heliostat/"

@@ -6,13 +6,17 @@ use std::process::Command;
 use super::{at, said};
 use crate::rig::{Scratch, left_out};
 
+/// Who gives the package to others, and so answers for it.
+const MAINTAINER: &str = "A Packager <a@packager.invalid>";
+
 /// What `packaging/build.sh` makes of these, in this directory; what it said.
 fn build(dist: &str, what: &[&str], path: Option<&str>) -> (bool, String) {
     let mut command = Command::new("bash");
     command.arg(at("packaging/build.sh")).args(what);
     command
         .env("HELIOSTAT_PROFILE", "dev")
-        .env("HELIOSTAT_DIST", dist);
+        .env("HELIOSTAT_DIST", dist)
+        .env("HELIOSTAT_MAINTAINER", MAINTAINER);
     if let Some(path) = path {
         command.env("PATH", path);
     }
@@ -63,21 +67,45 @@ fn a_package_is_installed_upgraded_removed_and_purged() {
     assert!(version.status.success(), "{}", said(&version));
     for file in [
         "man/man5/heliostat.yaml.5.gz",
+        "heliostat/agent.schema.json",
         "systemd/heliostat.service",
         "doc/heliostat/THIRD-PARTY.txt",
     ] {
         assert!(unpacked.join("share").join(file).is_file(), "{file}");
     }
 
+    // Each example names the schema that it is of.
+    let example = |path: &str| {
+        fs::read_to_string(unpacked.join("share/doc/heliostat/examples").join(path)).unwrap()
+    };
+    for (path, schema) in [("fleet/agent.yaml", "agent"), ("website.yaml", "manifest")] {
+        let named = format!("$schema=/usr/share/heliostat/{schema}.schema.json\n");
+        assert!(example(path).contains(&named), "{path}");
+    }
+
     if !packed {
         return eprintln!("left out: HELIOSTAT_DEB=0");
     }
     let deb = of(".deb").unwrap();
+    let deb = format!("{dist}/{deb}");
+    let field = |name: &str| {
+        let asked = Command::new("dpkg-deb")
+            .args(["--field", &deb, name])
+            .output()
+            .unwrap();
+        said(&asked).trim_end().to_owned()
+    };
+    assert_eq!(field("Maintainer"), MAINTAINER);
+    // What listings show is one line, and no sentence.
+    let description = field("Description");
+    let synopsis = description.lines().next().unwrap();
+    assert_eq!(synopsis, env!("CARGO_PKG_DESCRIPTION"), "{description}");
+    assert!(!synopsis.starts_with("A ") && !synopsis.ends_with('.'));
     let life = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "bash"])
         .arg(at("tests/packages/root.sh"))
         .arg(at("tests/packages/life.sh"))
-        .arg(format!("{dist}/{deb}"))
+        .arg(&deb)
         .output()
         .unwrap();
     let text = said(&life);

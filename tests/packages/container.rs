@@ -63,6 +63,11 @@ fn nobody_in_it_is_root_and_it_says_whether_it_is_well() {
     };
     assert_eq!(last("USER"), "heliostat");
     assert!(last("HEALTHCHECK").ends_with(r#"CMD ["heliostat", "status", "--check"]"#));
+    // An image of the other format has no health: whoever builds one as is said here gets it.
+    for told in ["packaging/Containerfile", "docs/systemd.md"] {
+        let text = fs::read_to_string(at(told)).unwrap();
+        assert!(text.contains("podman build --format docker"), "{told}");
+    }
     assert_eq!(last("STOPSIGNAL"), "SIGTERM");
     let stages = all.iter().filter(|(word, _)| word == "FROM").count();
     assert_eq!(stages, 2, "what builds it is not in it");

@@ -14,7 +14,7 @@ case $(said) in *start* | *enable*) wrong "it was started" ;; esac
 [ "$(heliostat version)" ] || wrong "it does not run"
 for file in /usr/share/man/man1/heliostat-run.1.gz /usr/share/man/man5/heliostat.yaml.5.gz \
     /usr/share/bash-completion/completions/heliostat /usr/share/zsh/vendor-completions/_heliostat \
-    /usr/share/fish/vendor_completions.d/heliostat.fish /usr/share/heliostat/manifest.schema.json \
+    /usr/share/fish/vendor_completions.d/heliostat.fish /usr/share/heliostat/manifest.schema.json /usr/share/heliostat/agent.schema.json \
     /usr/share/doc/heliostat/THIRD-PARTY.txt /usr/share/doc/heliostat/copyright /usr/share/doc/heliostat/SECURITY.md \
     /usr/share/doc/heliostat/systemd/local-targets.conf /usr/share/doc/heliostat/examples/website.yaml \
     /usr/lib/systemd/system/heliostat.service /usr/lib/sysusers.d/heliostat.conf; do

@@ -4,6 +4,7 @@
 mod built;
 mod container;
 mod inventory;
+mod trial;
 mod units;
 
 use std::path::{Path, PathBuf};
