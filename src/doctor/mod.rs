@@ -8,20 +8,22 @@
 mod agent;
 mod canary;
 mod clock;
+mod door;
 mod limits;
 mod need;
 mod powers;
 mod program;
+mod rights;
 mod source;
 mod state;
 mod target;
 
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 pub use agent::Telling;
+pub use powers::of_service;
 
 use crate::engine::Trouble;
 use crate::manifest::Mechanism;
@@ -195,10 +197,14 @@ pub async fn examine(request: &Request) -> Vec<Finding> {
 
 /// What blocks.
 fn look(request: &Request) -> Vec<Finding> {
-    let mut found = state::check(&request.state_dir, &request.socket);
+    let mut found = vec![rights::check(
+        &request.host,
+        &request.state_dir,
+        &request.socket,
+    )];
+    found.extend(state::check(&request.state_dir, &request.socket));
     found.extend(powers::check(&request.plan, &request.host, &request.socket));
-    let serves = UnixStream::connect(&request.socket).is_ok();
-    found.extend(agent::check(&request.telling, serves));
+    found.extend(agent::check(&request.telling, &request.socket));
     found.extend(clock::check(request));
     found.extend(program::hooks(&request.plan));
     let mut needs = Vec::new();

@@ -241,9 +241,17 @@ fn damage_that_is_met_while_it_runs_begins_an_empty_one() {
         .unwrap();
     drop(spoil);
     let run = Run::example(route());
+    let well = |damaged| Health {
+        kept: true,
+        damaged,
+    };
+    assert_eq!(ledger.health(), well(false));
     ledger.book(run.clone());
     assert!(ledger.flush());
     assert!(directory.path().join(DAMAGED).exists());
+    assert_eq!(ledger.health(), well(true));
+    let nowhere = Ledger::open(&directory.path().join("nowhere")).ledger;
+    assert!(!nowhere.health().kept);
     assert!(ledger.rows(&source()).is_none());
     assert_eq!(rows.row(&path("a")), None);
     // The survey that was under way has lost rows.

@@ -909,6 +909,16 @@ fn show(effect: &Effect, shown: &[String]) -> String {
                     wait.as_millis()
                 )
             }
+            Event::Cancelled {
+                route,
+                trigger,
+                stats,
+                why,
+                ..
+            } => {
+                let deleted = stats.deleted;
+                format!("told: {route} cancelled ({trigger}), deleted {deleted}: {why}")
+            }
             Event::PathsFailing {
                 route,
                 count,
