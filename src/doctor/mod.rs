@@ -26,6 +26,7 @@ pub use agent::Telling;
 pub use powers::of_service;
 
 use crate::engine::Trouble;
+use crate::host;
 use crate::manifest::Mechanism;
 use crate::plan::{Limits, Plan, SourcePlan};
 use crate::watch;
@@ -195,6 +196,20 @@ pub async fn examine(request: &Request) -> Vec<Finding> {
     found
 }
 
+/// What will watch a source, which hangs on its file system: others may change it without this kernel's doing.
+fn watched(mechanism: Mechanism, source: &SourcePlan) -> Finding {
+    let (subject, root) = (Subject::new("watch", &source.name), Path::new(&source.path));
+    let by = watch::foresee(mechanism, root);
+    match host::foreign_at(root) {
+        None => subject.good(by),
+        Some(name) => {
+            let says = format!("it is on {name}, where others may change it unheard: {by}");
+            let remedy = "where they do, set `rescan: {every: 10m}`, or so often as you can afford";
+            subject.finding(Grade::Note, says, Some(remedy.to_owned()))
+        }
+    }
+}
+
 /// What blocks.
 fn look(request: &Request) -> Vec<Finding> {
     let mut found = vec![rights::check(
@@ -214,8 +229,7 @@ fn look(request: &Request) -> Vec<Finding> {
             let need = need::count(source);
             found.extend(need::check(source, &need));
             found.push(canary::check(source));
-            let by = watch::foresee(request.mechanism, Path::new(&source.path));
-            found.push(Subject::new("watch", &source.name).good(by));
+            found.push(watched(request.mechanism, source));
             needs.push(need);
         }
     }
