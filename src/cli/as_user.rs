@@ -112,10 +112,7 @@ mod tests {
         };
         assert_eq!(left("doctor --user a -q b.yaml"), "doctor -q b.yaml");
         assert_eq!(left("doctor --user=a b.yaml"), "doctor b.yaml");
-        assert_eq!(
-            left("doctor --users b --user c d"),
-            "doctor --users b d"
-        );
+        assert_eq!(left("doctor --users b --user c d"), "doctor --users b d");
     }
 
     #[test]

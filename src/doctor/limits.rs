@@ -67,7 +67,7 @@ pub fn check(host: &str, limits: &Limits, needs: &[Need], grows: bool) -> Vec<Fi
         Some(have) if have < DESCRIPTORS => subject.warning(
             format!("a process may have {have} open files here"),
             format!(
-                "`LimitNOFILE={}` in the unit, or `ulimit -n`",
+                "`LimitNOFILE={0}` in the unit; by hand, `ulimit -n {0}` before it is started",
                 DESCRIPTORS * 2
             ),
         ),

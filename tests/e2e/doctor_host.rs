@@ -74,9 +74,11 @@ impl Found {
 /// Does what a remedy says; what is more than a command is cut off, as a reader would.
 #[track_caller]
 fn carry_out(remedy: &str) {
-    let command = remedy.split(", or ").next().unwrap();
-    let command = command.split("once: ").last().unwrap();
-    let command = command.split("mount it, or ").last().unwrap();
+    let command = ["once: ", "mount it, or "]
+        .iter()
+        .find_map(|before| Some(remedy.split_once(before)?.1))
+        .unwrap_or(remedy);
+    let command = command.split(", or ").next().unwrap();
     let output = Command::new("sh").args(["-c", command]).output().unwrap();
     assert!(output.status.success(), "{command}: {output:?}");
 }
@@ -183,7 +185,7 @@ fn every_fault_of_sources_and_targets_is_named_and_its_remedy_works_as_it_stands
         "touch ",
     );
     error("guard", "guarded", "nothing is mounted at it", "mount ");
-    assert_eq!(says("mounts", "nested", "nested/disk").0, "note");
+    assert_eq!(says("mounts", "nested", "`disk`").0, "note");
     warning("clock", "young", "changed in the future", "set the clocks");
     let (grade, often) = says("watch", "foreign", "it is on overlay");
     assert!(
@@ -396,7 +398,7 @@ fn limits_of_the_host_are_told_before_they_are_met_and_raised_as_it_says() {
             documents.map(|one| Found(one.unwrap()["findings"].as_array().unwrap().clone()));
         found.collect::<Vec<Found>>()
     };
-    let few = "echo 10 > /proc/sys/user/max_inotify_watches; echo 3 > /proc/sys/user/max_inotify_instances; ulimit -n 256";
+    let few = "echo 10 > /proc/sys/user/max_inotify_watches; echo 3 > /proc/sys/user/max_inotify_instances; ulimit -S -n 256";
     let [found] = &inside(&format!("{few}; {doctor}"))[..] else {
         panic!("one answer");
     };
@@ -417,7 +419,10 @@ fn limits_of_the_host_are_told_before_they_are_met_and_raised_as_it_says() {
         "{files}"
     );
     let commands = [watches, instances].map(|remedy| remedy.split(" (").next().unwrap().to_owned());
-    let raised = format!("{few}; {}; ulimit -n 1024; {doctor}", commands.join("; "));
+    let raised = format!(
+        "{few}; {}; ulimit -S -n 1024; {doctor}",
+        commands.join("; ")
+    );
     // Where there is no watch at all, the canary dies.
     let none = format!("echo 0 > /proc/sys/user/max_inotify_watches; {doctor}");
     let [found, dead] = &inside(&format!(

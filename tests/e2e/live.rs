@@ -22,7 +22,8 @@ struct Terminal {
 
 impl Terminal {
     fn new(rows: u16) -> Terminal {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
@@ -164,7 +165,8 @@ fn a_terminal_that_is_closed_ends_it() {
     let binary = env!("CARGO_BIN_EXE_heliostat");
     // Where the terminal is its own it hears a signal, else it sees the end on the line.
     for begin in [&["setsid", "--ctty", binary][..], &[binary]] {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
