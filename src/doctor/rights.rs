@@ -63,6 +63,7 @@ fn judge(subject: &Subject, own: u32, service: Option<u32>) -> Finding {
                 as_user(&service),
             )
         }
+        None if own != 0 => subject.good(format!("rights are judged for `{me}`, who runs this")),
         None => note(
             format!(
                 "rights are judged for `{me}`, who runs this: where the service is another user, ask as that one"
@@ -87,6 +88,7 @@ mod tests {
         let sudo = judged(65_501, Some(65_500)).remedy.unwrap();
         assert_eq!(sudo, "sudo heliostat doctor --user 65500");
         assert!(judged(0, None).remedy.unwrap().ends_with("--user NAME"));
+        assert_eq!(judged(65_500, None).grade, Grade::Good);
     }
 
     #[test]

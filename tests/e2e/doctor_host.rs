@@ -304,6 +304,8 @@ fn what_the_service_may_is_judged_as_its_user() {
     assert_eq!(found.says("user", &host, "is the service's user").0, "good");
     assert_eq!(found.says("powers", &host, "may read every file").0, "good");
     found.is_good("stateDir", "state");
+    // The source is root's, and its events are told all the same.
+    found.is_good("canary", "site");
     // As the unit has it, it reads what is closed, and writes only what it may.
     found.is_good("heartbeat", &url);
     let remedies = [

@@ -54,6 +54,7 @@ fn what_waits_and_releases_says_how_it_ended_by_its_exit_code() {
     });
     let names = || (0..20).map(|number| format!("{number}"));
     names().for_each(|name| write(&large, &name, "x"));
+    write(&large, "stays", "x");
     let mut service = Heliostat::new(&scratch.dir("service"), &manifest(&sources));
     service.start();
     for route in ["site/copy", "site/far", "large/mirror"] {

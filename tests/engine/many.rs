@@ -29,7 +29,7 @@ fn a_list_of_what_waits_is_drawn_for_its_length_and_not_for_what_waits() {
         let watch = world.watches[&format!("s{route}")];
         let mark = |number: usize| Mark {
             path: path(&format!("some/directory/{}/file-{number}", number / 100)),
-            dirt: if number % 2 == 0 {
+            dirt: if number.is_multiple_of(2) {
                 Dirt::CONTENT
             } else {
                 Dirt::GONE
