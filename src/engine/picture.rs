@@ -12,7 +12,7 @@ use super::source::Source;
 use super::status::{
     HoldStatus, PATHS_MAX, PathStatus, RouteStatus, SourceStatus, State, Status, span,
 };
-use super::{Dirt, Hold, Now, RelPath, escape, why};
+use super::{Hold, Now, RelPath, escape, why};
 use crate::plan::{DeletePolicy, RouteName, Target};
 
 /// Pending paths in one answer, of all routes together: it is written while the engine waits, which so many make some
@@ -274,8 +274,7 @@ fn source_status(source: &Source) -> SourceStatus {
 /// How many names wait to be deleted on the target; `None`: nothing is.
 fn vanished(route: &Route) -> Option<u64> {
     let deletes = route.plan.delete != DeletePolicy::Never;
-    let marks = route.pending.iter();
-    deletes.then(|| marks.filter(|(_, mark)| mark.dirt.has(Dirt::GONE)).count() as u64)
+    deletes.then(|| route.pending.gone() as u64)
 }
 
 /// What fails, in the order of the paths. What is tried again just now, or is held meanwhile, still fails: it comes off
