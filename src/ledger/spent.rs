@@ -32,7 +32,7 @@ pub fn load(connection: &Connection) -> rusqlite::Result<BTreeMap<RouteName, Vec
         let net = run.stats.deleted.cast_signed() - run.stats.created.cast_signed();
         if run.trigger == "approve" && matches!(run.result.as_str(), "done" | "partial") {
             over.insert(run.route);
-        } else if net != 0 && run.trigger != "approve" && !over.contains(&run.route) {
+        } else if net != 0 && !over.contains(&run.route) {
             let spending = Spending { at: run.at, net };
             spent.entry(run.route).or_default().push(spending);
         }

@@ -142,7 +142,9 @@ fn every_fault_of_sources_and_targets_is_named_and_its_remedy_works_as_it_stands
     let closed = Mount::tmpfs(&at("closed"), "80m");
     closed.remount("ro");
     let _small = Mount::tmpfs(&at("small"), "1m,nr_inodes=1");
-    let _foreign = Mount::overlay(&at("foreign"), &story.scratch.dir("overlay"));
+    // On an overlay there is no other one, where the tests run on one.
+    let _layers = Mount::tmpfs(&story.scratch.dir("overlay"), "1m");
+    let _foreign = Mount::overlay(&at("foreign"), &at("overlay"));
     let later = Command::new("touch")
         .args(["-d", "2099-01-01"])
         .arg(at("young"))
