@@ -10,7 +10,7 @@ use std::path::Path;
 use nix::unistd::Group;
 use rustix::fs::Access as Way;
 
-use super::rights::{may, may_write_in, own_user};
+use super::rights::{let_write, may, may_write_in, own_user};
 use super::source::quoted;
 use super::{Finding, Subject, door};
 use crate::host::shown;
@@ -75,7 +75,7 @@ fn textfile(path: &Path) -> Finding {
     if !may_write_in(directory) {
         return subject.error(
             format!("`{name}` may not be written by `{}`", own_user()),
-            format!("setfacl -m u:{}:rwx {}", own_user(), quoted(&name)),
+            let_write(&name),
         );
     }
     if path.is_dir() {

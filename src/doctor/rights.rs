@@ -9,6 +9,7 @@ use nix::unistd::{Uid, User};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::powers::of_service;
+use super::source::quoted;
 use super::{Finding, Grade, Subject};
 
 /// Whether this process may do that.
@@ -19,6 +20,16 @@ pub fn may(path: &Path, what: Access) -> bool {
 /// Whether names may be made in this directory.
 pub fn may_write_in(directory: &Path) -> bool {
     may(directory, Access::WRITE_OK | Access::EXEC_OK)
+}
+
+/// The command that lets this process's user write in a directory, and leaves it whose it is.
+pub fn let_write(directory: &str) -> String {
+    const SETFACL: &str = "/usr/bin/setfacl";
+    let command = format!("setfacl -m u:{}:rwx {}", own_user(), quoted(directory));
+    match Path::new(SETFACL).exists() {
+        true => command,
+        false => format!("{command} (of the package acl)"),
+    }
 }
 
 /// This process's user, as commands take it.

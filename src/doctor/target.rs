@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::powers::of_service;
-use super::rights::{may_write_in, own_user};
+use super::rights::{let_write, may_write_in, own_user};
 use super::source::quoted;
 use super::{Finding, Request, Subject};
 use crate::host::{self, Powers};
@@ -209,11 +209,7 @@ fn local(route: &RoutePlan, path: &Path) -> Vec<Finding> {
     } else if !may_write_in(path) {
         found.push(subject.error(
             format!("`{shown}` may not be written by `{}`", own_user()),
-            format!(
-                "setfacl -m u:{}:rwx {}, or run heliostat as a user that may",
-                own_user(),
-                quoted(&shown)
-            ),
+            format!("{}, or run heliostat as a user that may", let_write(&shown)),
         ));
     }
     if let Some(space) = space {
