@@ -73,7 +73,7 @@ impl ClientArgs {
         Ok(match failure {
             Failure::NotReachable(_) => exit::NOT_REACHABLE,
             Failure::Refused(_) => exit::NEGATIVE,
-            Failure::Setup(_) => exit::USAGE,
+            Failure::Setup(_) | Failure::Usage(_) => exit::USAGE,
         })
     }
 

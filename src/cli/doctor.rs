@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 
+use super::as_user::become_user;
 use super::client::{Format, SOCKET};
 use super::exit;
 use super::load::{self, Loaded};
@@ -29,6 +30,9 @@ pub struct DoctorArgs {
     /// The control socket [default: /run/heliostat/control.sock]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Look as this user, a name or a number, with the service's powers: rights are judged for whoever looks. Root alone can
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
     /// Show only what is not good
     #[arg(short, long)]
     pub quiet: bool,
@@ -58,6 +62,17 @@ pub fn run(
         Ok(found) => found,
         Err(code) => return Ok(code),
     };
+    if let Some(user) = &args.user {
+        let socket = args
+            .socket
+            .clone()
+            .or(agent.socket.clone().map(PathBuf::from));
+        let service = doctor::of_service(&socket.unwrap_or_else(|| SOCKET.into()));
+        if let Err(reason) = become_user(user, service, "--user") {
+            writeln!(err, "error: {reason}")?;
+            return Ok(exit::USAGE);
+        }
+    }
     let compiled = load::compiled(&args.paths, &agent, &host);
     if !compiled.diagnostics.is_empty() {
         write!(err, "{}", terminal(compiled.report(), colour_err))?;

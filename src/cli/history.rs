@@ -27,6 +27,8 @@ pub enum Outcome {
     Failed,
     /// It waited for an operator or a guard.
     Held,
+    /// It was told to end: by a pause, a reload, or the service's end.
+    Cancelled,
 }
 
 /// The flags of `history`.
@@ -156,7 +158,10 @@ fn row(transfer: &Transfer) -> [String; 10] {
         end.trigger.clone(),
         number(end.files),
         number(end.bytes),
-        number(end.deleted),
+        match end.outcome.as_str() {
+            "cancelled" => grouped(end.deleted),
+            _ => number(end.deleted),
+        },
         milliseconds(end.took_ms),
         match known {
             true => milliseconds(end.lag_ms),
@@ -194,6 +199,7 @@ mod tests {
             transfers: vec![
                 transfer("done", None),
                 transfer("failed", Some("noSpace: it is full")),
+                transfer("cancelled", Some("paused by me")),
             ],
             more: 7,
         };
@@ -213,6 +219,10 @@ mod tests {
             lines[2].ends_with("–      –        –  12ms     –  noSpace: it is full"),
             "{text}"
         );
-        assert_eq!(lines[3], "and 7 more: `--limit`");
+        assert!(
+            lines[3].ends_with("–      –        0  12ms     –  paused by me"),
+            "{text}"
+        );
+        assert_eq!(lines[4], "and 7 more: `--limit`");
     }
 }

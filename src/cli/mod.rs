@@ -4,6 +4,7 @@
 //! by the rooms below; a command reads files, calls them and prints.
 
 pub mod approve;
+mod as_user;
 pub mod bar;
 pub mod client;
 pub mod completions;

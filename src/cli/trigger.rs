@@ -18,7 +18,7 @@ pub struct TriggerArgs {
     #[arg(long)]
     pub wait: bool,
     /// With `--wait`: at most so long
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = super::client::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "wait", value_parser = super::client::duration)]
     pub timeout: Duration,
     /// How to reach the service
     #[command(flatten)]

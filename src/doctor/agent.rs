@@ -1,19 +1,18 @@
 //! What the agent file has the service do besides: let groups in, listen, write a file of metrics, send heartbeats.
 //!
-//! Each is optional, and none keeps a route from its work; so what is wrong with one is seen late. Where a service runs, the
-//! port is taken to be its own.
+//! Each is optional, and none keeps a route from its work; so what is wrong with one is seen late.
 
 use std::fs;
 use std::io::ErrorKind;
-use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::Group;
-use rustix::fs::{Access as Way, access};
+use rustix::fs::Access as Way;
 
+use super::rights::{let_write, may, may_write_in, own_user};
 use super::source::quoted;
-use super::{Finding, Subject};
+use super::{Finding, Subject, door};
 use crate::host::shown;
 use crate::manifest::{Access, BeatUrl, Heartbeat, Http, Metrics};
 
@@ -31,12 +30,12 @@ pub struct Telling {
 }
 
 /// Looks at what is set; nothing is said of what is not.
-pub fn check(telling: &Telling, serves: bool) -> Vec<Finding> {
+pub fn check(telling: &Telling, socket: &Path) -> Vec<Finding> {
     let mut found = Vec::new();
     let groups = telling.access.read.iter().chain(&telling.access.operate);
     found.extend(groups.map(|group| who(group)));
     if let Some(listen) = telling.http.listen {
-        found.push(port(listen, serves));
+        found.push(door::check(listen, socket));
     }
     if let Some(metrics) = &telling.metrics {
         found.push(textfile(Path::new(&metrics.textfile)));
@@ -63,31 +62,6 @@ fn who(group: &str) -> Finding {
     )
 }
 
-fn port(listen: std::net::SocketAddr, serves: bool) -> Finding {
-    let subject = Subject::new("http", listen);
-    match TcpListener::bind(listen) {
-        Ok(_) if serves => subject.warning(
-            "the service runs, and does not listen there",
-            "the agent file is read at the start: systemctl restart heliostat",
-        ),
-        Ok(_) => subject.good("the address can be listened on"),
-        Err(error) if serves && error.kind() == ErrorKind::AddrInUse => {
-            subject.good("somebody listens there, as the service that runs is to")
-        }
-        Err(error) if error.kind() == ErrorKind::AddrInUse => subject.error(
-            "another program listens there",
-            format!(
-                "`ss -ltnp 'sport = :{}'` shows which; end it, or set another port in `http.listen`",
-                listen.port()
-            ),
-        ),
-        Err(error) => subject.error(
-            format!("the address cannot be listened on: {error}"),
-            "set an address of this host in `http.listen`",
-        ),
-    }
-}
-
 fn textfile(path: &Path) -> Finding {
     let subject = Subject::new("textfile", shown(path));
     let directory = path.parent().unwrap_or(path);
@@ -98,10 +72,10 @@ fn textfile(path: &Path) -> Finding {
             format!("mkdir -p {}", quoted(&name)),
         );
     }
-    if access(directory, Way::WRITE_OK | Way::EXEC_OK).is_err() {
+    if !may_write_in(directory) {
         return subject.error(
-            format!("`{name}` may not be written by this user"),
-            "let the service's user write there: chown or setfacl",
+            format!("`{name}` may not be written by `{}`", own_user()),
+            let_write(&name),
         );
     }
     if path.is_dir() {
@@ -129,9 +103,9 @@ fn beat(path: &Path) -> Finding {
         Ok(info) if info.mode() & 0o004 != 0 => {
             subject.error("everybody can read it, so it is not used", chmod)
         }
-        Ok(_) if access(path, Way::READ_OK).is_err() => subject.error(
-            "it may not be read by this user",
-            "let the service's user own it, mode 600",
+        Ok(_) if !may(path, Way::READ_OK) => subject.error(
+            format!("it may not be read by `{}`", own_user()),
+            format!("chown {} {}", own_user(), quoted(&name)),
         ),
         Ok(_) => subject.good("only who may can read it"),
     }

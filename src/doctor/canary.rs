@@ -1,7 +1,7 @@
 //! A canary: whether the kernel tells of a change in a source.
 //!
 //! Nothing is written. The root's mode is set to what it is, which the kernel tells as a change of attributes; a service
-//! that runs looks at the root again, and sends nothing.
+//! that runs looks at the root again, and sends nothing. Where the root is another user's, it is only opened.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -27,8 +27,8 @@ pub fn check(source: &SourcePlan) -> Finding {
             "the kernel did not tell of a change in it: what changes is only found by `rescan`",
             "set `rescan: {every: 10m}`, or so often as you can afford, and look which file system it is on",
         ),
-        Err(Errno::PERM | Errno::ACCESS | Errno::ROFS) => {
-            subject.note("whether the kernel tells of changes in it cannot be tried: its mode may not be set by this user")
+        Err(Errno::PERM | Errno::ACCESS) => {
+            subject.note("whether the kernel tells of changes in it cannot be tried: this user may not look into it")
         }
         Err(Errno::NOSPC | Errno::MFILE) => subject.error(
             "the kernel has no inotify watch to spare",
@@ -43,14 +43,21 @@ pub fn check(source: &SourcePlan) -> Finding {
 
 fn sing(root: &Path) -> Result<bool, Errno> {
     let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+    let look = || {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        open(root, flags, Mode::empty())
+    };
+    let directory = look()?;
     add_watch(&inotify, root, WatchFlags::ATTRIB | WatchFlags::ONLYDIR)?;
-    let directory = open(
-        root,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
     let mode = Mode::from_raw_mode(fstat(&directory)?.st_mode);
-    fchmod(&directory, mode)?;
+    match fchmod(&directory, mode) {
+        // It is another's: that it is looked into is told in the same way.
+        Err(Errno::PERM | Errno::ACCESS | Errno::ROFS) => {
+            add_watch(&inotify, root, WatchFlags::OPEN | WatchFlags::ONLYDIR)?;
+            look()?;
+        }
+        set => set?,
+    }
     let until = Instant::now() + PATIENCE;
     loop {
         let left = until.saturating_duration_since(Instant::now());

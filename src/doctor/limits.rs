@@ -26,30 +26,28 @@ pub fn check(host: &str, limits: &Limits, needs: &[Need], grows: bool) -> Vec<Fi
     let need: u64 = needs.iter().map(|need| need.directories).sum();
     let more = needs.iter().any(|need| need.more);
     let mut found = Vec::new();
-    if let Some(allowed) = read("max_user_watches", "max_inotify_watches") {
+    if let Some((allowed, key)) = read("max_user_watches", "max_inotify_watches") {
         found.push(watches(
             host,
             need,
             more,
             Allowed {
                 allowed,
+                key,
                 used: used(),
                 own: limits.watches,
                 grows,
             },
         ));
     }
-    if let Some(allowed) = read("max_user_instances", "max_inotify_instances") {
+    if let Some((allowed, key)) = read("max_user_instances", "max_inotify_instances") {
         let wanted = needs.len() as u64 + 1;
         let subject = Subject::new("inotifyInstances", host);
         found.push(match wanted <= allowed / 2 {
             true => subject.good(format!("{wanted} of {allowed} instances are needed")),
             false => subject.warning(
                 format!("{wanted} of {allowed} instances are needed, and others use some"),
-                format!(
-                    "sysctl fs.inotify.max_user_instances={}",
-                    (wanted * 4).max(512)
-                ),
+                format!("sysctl {key}={}", (wanted * 4).max(512)),
             ),
         });
     }
@@ -69,7 +67,7 @@ pub fn check(host: &str, limits: &Limits, needs: &[Need], grows: bool) -> Vec<Fi
         Some(have) if have < DESCRIPTORS => subject.warning(
             format!("a process may have {have} open files here"),
             format!(
-                "`LimitNOFILE={}` in the unit, or `ulimit -n`",
+                "`LimitNOFILE={0}` in the unit; by hand, `ulimit -n {0}` before it is started",
                 DESCRIPTORS * 2
             ),
         ),
@@ -81,6 +79,8 @@ pub fn check(host: &str, limits: &Limits, needs: &[Need], grows: bool) -> Vec<Fi
 
 struct Allowed {
     allowed: u64,
+    /// What sets it.
+    key: String,
     used: u64,
     own: Option<u64>,
     grows: bool,
@@ -89,6 +89,7 @@ struct Allowed {
 fn watches(host: &str, need: u64, more: bool, room: Allowed) -> Finding {
     let Allowed {
         allowed,
+        key,
         used,
         own,
         grows,
@@ -106,7 +107,7 @@ fn watches(host: &str, need: u64, more: bool, room: Allowed) -> Finding {
         size(need * BYTES_A_WATCH)
     );
     let raise = format!(
-        "sysctl fs.inotify.max_user_watches={} (and in /etc/sysctl.d/ to keep it){}",
+        "sysctl {key}={} (and in /etc/sysctl.d/ to keep it){}",
         (need + used)
             .saturating_mul(2)
             .next_power_of_two()
@@ -140,15 +141,16 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// The host's limit, or this user name space's (a container may have one), whichever is smaller.
-fn read(host: &str, space: &str) -> Option<u64> {
-    [
-        format!("/proc/sys/fs/inotify/{host}"),
-        format!("/proc/sys/user/{space}"),
-    ]
-    .iter()
-    .filter_map(|path| number(path))
-    .min()
+/// The host's limit, or this user name space's (a container may have one), whichever is smaller; with its name.
+fn read(host: &str, space: &str) -> Option<(u64, String)> {
+    let keys = [format!("fs.inotify.{host}"), format!("user.{space}")];
+    let limit = |key: String| {
+        let path = format!("/proc/sys/{}", key.replace('.', "/"));
+        Some((number(&path)?, key))
+    };
+    // Where both are the same, the host's.
+    let limits = keys.into_iter().filter_map(limit);
+    limits.min_by_key(|(limit, _)| *limit)
 }
 
 fn number(path: &str) -> Option<u64> {
@@ -203,6 +205,7 @@ mod tests {
             let grows = false;
             let room = Allowed {
                 allowed,
+                key: "fs.inotify.max_user_watches".into(),
                 used,
                 own,
                 grows,

@@ -8,22 +8,25 @@
 mod agent;
 mod canary;
 mod clock;
+mod door;
 mod limits;
 mod need;
 mod powers;
 mod program;
+mod rights;
 mod source;
 mod state;
 mod target;
 
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 pub use agent::Telling;
+pub use powers::of_service;
 
 use crate::engine::Trouble;
+use crate::host;
 use crate::manifest::Mechanism;
 use crate::plan::{Limits, Plan, SourcePlan};
 use crate::watch;
@@ -193,12 +196,30 @@ pub async fn examine(request: &Request) -> Vec<Finding> {
     found
 }
 
+/// What will watch a source, which hangs on its file system: others may change it without this kernel's doing.
+fn watched(mechanism: Mechanism, source: &SourcePlan) -> Finding {
+    let (subject, root) = (Subject::new("watch", &source.name), Path::new(&source.path));
+    let by = watch::foresee(mechanism, root);
+    match host::foreign_at(root) {
+        None => subject.good(by),
+        Some(name) => {
+            let says = format!("it is on {name}, where others may change it unheard: {by}");
+            let remedy = "where they do, set `rescan: {every: 10m}`, or so often as you can afford";
+            subject.finding(Grade::Note, says, Some(remedy.to_owned()))
+        }
+    }
+}
+
 /// What blocks.
 fn look(request: &Request) -> Vec<Finding> {
-    let mut found = state::check(&request.state_dir, &request.socket);
+    let mut found = vec![rights::check(
+        &request.host,
+        &request.state_dir,
+        &request.socket,
+    )];
+    found.extend(state::check(&request.state_dir, &request.socket));
     found.extend(powers::check(&request.plan, &request.host, &request.socket));
-    let serves = UnixStream::connect(&request.socket).is_ok();
-    found.extend(agent::check(&request.telling, serves));
+    found.extend(agent::check(&request.telling, &request.socket));
     found.extend(clock::check(request));
     found.extend(program::hooks(&request.plan));
     let mut needs = Vec::new();
@@ -208,8 +229,7 @@ fn look(request: &Request) -> Vec<Finding> {
             let need = need::count(source);
             found.extend(need::check(source, &need));
             found.push(canary::check(source));
-            let by = watch::foresee(request.mechanism, Path::new(&source.path));
-            found.push(Subject::new("watch", &source.name).good(by));
+            found.push(watched(request.mechanism, source));
             needs.push(need);
         }
     }

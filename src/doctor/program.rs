@@ -43,7 +43,17 @@ pub async fn check(plan: &Plan, rsync: &Rsync) -> Vec<Finding> {
     if needs(|target| !matches!(target, Target::Local { .. })) {
         let subject = Subject::new("rsync", "rsync");
         found.push(match rsync.get().await {
-            Err(message) => subject.telling(&message),
+            Err(message) => {
+                let mut finding = subject.telling(&message);
+                if let Some(remedy) = finding
+                    .remedy
+                    .as_mut()
+                    .filter(|remedy| remedy.starts_with("install"))
+                {
+                    remedy.push_str("; on Debian: apt-get install rsync");
+                }
+                finding
+            }
             Ok(binary) => match binary.warning() {
                 Some(warning) => {
                     let (says, remedy) = warning.split_once(": ").unwrap_or((&warning, ""));

@@ -5,8 +5,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use rustix::fs::{Access, access, statvfs};
+use rustix::fs::statvfs;
 
+use super::rights::{may_write_in, own_user};
 use super::source::quoted;
 use super::{Finding, Subject};
 use crate::host::shown;
@@ -29,16 +30,16 @@ fn directory(state: &Path) -> Vec<Finding> {
         Ok(info) => info,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let above = state.ancestors().skip(1).find(|above| above.exists());
-            return vec![match above.is_some_and(writable) {
+            return vec![match above.is_some_and(may_write_in) {
                 true => subject.note(format!(
                     "`{name}` is not there yet: `heliostat run` creates it"
                 )),
                 false => subject.error(
-                    format!("`{name}` is not there, and this user cannot create it"),
                     format!(
-                        "run heliostat as root, or `install -d -m 700 -o USER {}`",
-                        quoted(&name)
+                        "`{name}` is not there, and `{}` cannot create it",
+                        own_user()
                     ),
+                    format!("install -d -m 700 -o {} {}", own_user(), quoted(&name)),
                 ),
             }];
         }
@@ -62,10 +63,10 @@ fn directory(state: &Path) -> Vec<Finding> {
             format!("chmod 700 {}", quoted(&name)),
         ));
     }
-    if !writable(state) {
+    if !may_write_in(state) {
         found.push(subject.error(
-            format!("`{name}` may not be written by this user"),
-            "run heliostat as the user that it belongs to",
+            format!("`{name}` may not be written by `{}`", own_user()),
+            format!("chown -R {} {}", own_user(), quoted(&name)),
         ));
     }
     if let Ok(free) = statvfs(state).map(|vfs| vfs.f_bavail.saturating_mul(vfs.f_frsize))
@@ -99,10 +100,6 @@ fn directory(state: &Path) -> Vec<Finding> {
         found.push(subject.good(format!("`{name}` is private, and can be written")));
     }
     found
-}
-
-fn writable(path: &Path) -> bool {
-    access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 fn service(socket: &Path) -> Finding {

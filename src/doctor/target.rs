@@ -6,11 +6,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
+use rustix::fs::{StatVfsMountFlags, statvfs};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::powers::of_service;
+use super::rights::{let_write, may_write_in, own_user};
 use super::source::quoted;
 use super::{Finding, Request, Subject};
 use crate::host::{self, Powers};
@@ -205,10 +206,10 @@ fn local(route: &RoutePlan, path: &Path) -> Vec<Finding> {
             format!("`{shown}` is mounted read-only"),
             format!("mount -o remount,rw {}", quoted(&shown)),
         ));
-    } else if access(path, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+    } else if !may_write_in(path) {
         found.push(subject.error(
-            format!("`{shown}` may not be written by this user"),
-            "run heliostat as a user that may",
+            format!("`{shown}` may not be written by `{}`", own_user()),
+            format!("{}, or run heliostat as a user that may", let_write(&shown)),
         ));
     }
     if let Some(space) = space {

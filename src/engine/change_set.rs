@@ -32,6 +32,8 @@ impl Pending {
 #[derive(Clone, Debug, Default)]
 pub struct ChangeSet {
     marks: BTreeMap<RelPath, Pending>,
+    /// How many of them say that something vanished.
+    gone: usize,
     window: Option<Window>,
     oldest: Option<Stamp>,
 }
@@ -100,15 +102,22 @@ impl ChangeSet {
             self.oldest
                 .map_or(pending.since, |oldest| oldest.min(pending.since)),
         );
+        let mut known = false;
         self.marks
             .entry(path)
-            .and_modify(|have| *have = have.join(pending))
+            .and_modify(|have| {
+                known = have.dirt.has(Dirt::GONE);
+                *have = have.join(pending);
+            })
             .or_insert(pending);
+        self.gone += usize::from(pending.dirt.has(Dirt::GONE) && !known);
     }
 
     /// Takes one path out, if it is in.
     pub fn remove(&mut self, path: &RelPath) -> Option<Pending> {
         let pending = self.marks.remove(path);
+        let gone = pending.is_some_and(|pending| pending.dirt.has(Dirt::GONE));
+        self.gone -= usize::from(gone);
         if self.marks.is_empty() {
             self.take();
         }
@@ -119,6 +128,7 @@ impl ChangeSet {
     pub fn take(&mut self) -> BTreeMap<RelPath, Pending> {
         self.window = None;
         self.oldest = None;
+        self.gone = 0;
         std::mem::take(&mut self.marks)
     }
 
@@ -144,6 +154,11 @@ impl ChangeSet {
     /// How many marks.
     pub fn len(&self) -> usize {
         self.marks.len()
+    }
+
+    /// How many of them say that something vanished.
+    pub fn gone(&self) -> usize {
+        self.gone
     }
 
     /// The mark of this path.
@@ -173,8 +188,10 @@ impl ChangeSet {
                 .marks
                 .extract_if(.., |_, pending| pending.dirt.has(Dirt::GONE))
                 .collect();
+            self.gone = 0;
         }
         while self.marks.len() > limit / 2 {
+            self.gone = 0; // each is put in again
             let deepest = self
                 .marks
                 .keys()
@@ -262,6 +279,43 @@ mod tests {
             (pending.dirt, pending.since),
             (Dirt::SUBTREE | Dirt::CONTENT, at(1, 1))
         );
+    }
+
+    #[test]
+    fn what_vanished_is_counted_whatever_is_done_with_it() {
+        let mut set = ChangeSet::default();
+        let counted = |set: &ChangeSet| {
+            let gone = |(_, pending): &(&RelPath, &Pending)| pending.dirt.has(Dirt::GONE);
+            assert_eq!(set.gone(), set.iter().filter(gone).count());
+            set.gone()
+        };
+        for number in 0..100 {
+            let dirt = if number < 60 {
+                Dirt::GONE
+            } else {
+                Dirt::CONTENT
+            };
+            set.add(&[mark(&format!("d/f{number}"), dirt)], at(1, 1));
+        }
+        let twice = [
+            mark("d/f0", Dirt::GONE),
+            mark("d/f1", Dirt::CONTENT),
+            mark("d/f99", Dirt::GONE),
+        ];
+        set.add(&twice, at(2, 2));
+        assert_eq!(counted(&set), 61);
+        let pending = set.remove(&mark("d/f0", Dirt::GONE).path).unwrap();
+        set.remove(&mark("d/f70", Dirt::GONE).path);
+        assert_eq!(counted(&set), 60);
+        set.put_back(mark("d/f0", Dirt::GONE).path, pending);
+        set.collapse(90, true);
+        assert_eq!(counted(&set), 61);
+        set.collapse(10, false);
+        assert_eq!(counted(&set), 0);
+        set.add(&[mark("x", Dirt::GONE)], at(3, 3));
+        assert_eq!(counted(&set), 1);
+        set.take();
+        assert_eq!(counted(&set), 0);
     }
 
     #[test]

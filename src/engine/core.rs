@@ -230,7 +230,7 @@ impl Engine {
         let Some(name) = self.transfers.remove(&transfer) else {
             return;
         };
-        if self.left(now, transfer, &name, &outcome) {
+        if self.left(now, transfer, &name, &outcome, effects) {
             self.ending |= self.draining && outcome.verdict == Verdict::Cancelled;
             return;
         }
@@ -401,6 +401,7 @@ impl Engine {
                 load,
                 trigger,
                 approved,
+                cancelled: None,
             });
             self.transfers.insert(id, name);
             effects.push(Effect::Start(Box::new(job)));

@@ -25,6 +25,9 @@ const AGAIN_MS: u64 = 100;
 /// most a third of the time, and what was merely in the way of a burst of changes is not late long after it.
 const AGAIN_MAX: Duration = Duration::from_secs(1);
 
+/// Why a transfer was told to end where the engine has not said so.
+const ENDING: &str = "the service ends";
+
 /// A transfer that did not bring things in step.
 #[derive(Clone, Copy)]
 struct Vain {
@@ -108,7 +111,16 @@ impl Route {
                 self.keep(running, held, now.mono + wait);
             }
             Verdict::Held(hold) => self.hold(vain, running.load, hold, held, effects),
-            Verdict::Cancelled => self.keep(running, held, now.mono),
+            Verdict::Cancelled => {
+                effects.push(Effect::Tell(Event::Cancelled {
+                    route: name,
+                    trigger: running.trigger,
+                    took,
+                    stats: outcome.stats,
+                    why: running.cancelled.clone().unwrap_or_else(|| ENDING.into()),
+                }));
+                self.keep(running, held, now.mono);
+            }
         }
     }
 

@@ -237,6 +237,19 @@ pub enum Event {
         /// Until the next.
         wait: Duration,
     },
+    /// A transfer was told to end, and has ended.
+    Cancelled {
+        /// Which route's.
+        route: RouteName,
+        /// Why it was made: see [`Sent::trigger`].
+        trigger: &'static str,
+        /// How long it took.
+        took: Duration,
+        /// What it had done by then, as far as it has told.
+        stats: Stats,
+        /// Why it was told to end, one line, escaped.
+        why: String,
+    },
     /// Paths failed.
     PathsFailing {
         /// Which route.

@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use super::budget::SPENT_FOR;
 use super::core::Engine;
-use super::input::{Answer, Effect, RequestId};
+use super::input::{Answer, Effect, Event, RequestId};
 use super::load::Running;
 use super::route::Route;
-use super::{Now, Outcome, TransferId};
+use super::{Now, Outcome, TransferId, Verdict};
 use crate::plan::{RouteName, SourceName, Target};
 
 /// What a removed route's transfer may go on for, before it is told to end.
 pub const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a transfer of an earlier plan was told to end.
+const RELOADED: &str = "a reload has changed or removed the route";
 
 /// What was deleted, less what was created, when.
 type Spent = VecDeque<(Duration, i64)>;
@@ -29,6 +32,10 @@ pub struct Leaving {
     until: Option<Duration>,
     /// Whether an operator released its deletions.
     approved: bool,
+    /// When it began.
+    started: Duration,
+    /// Why it was made.
+    trigger: &'static str,
 }
 
 /// What an engine keeps of reloads.
@@ -60,6 +67,8 @@ impl Reloads {
             target,
             until,
             approved,
+            started: running.started,
+            trigger: running.trigger,
         };
         self.leaving.insert(running.id, leaving);
     }
@@ -176,10 +185,20 @@ impl Engine {
         id: TransferId,
         name: &RouteName,
         outcome: &Outcome,
+        effects: &mut Vec<Effect>,
     ) -> bool {
         let Some(leaving) = self.reloads.leaving.remove(&id) else {
             return false;
         };
+        if outcome.verdict == Verdict::Cancelled {
+            effects.push(Effect::Tell(Event::Cancelled {
+                route: name.clone(),
+                trigger: leaving.trigger,
+                took: now.mono.saturating_sub(leaving.started),
+                stats: outcome.stats,
+                why: RELOADED.into(),
+            }));
+        }
         let there = |route: &Route| touch(&route.plan.target, &leaving.target);
         // Mostly it is the route itself, under another plan.
         let own = self.routes.get(name).filter(|route| there(route));

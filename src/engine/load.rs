@@ -22,6 +22,8 @@ pub struct Running {
     pub trigger: &'static str,
     /// The plan of deletions that it may carry out: a try that fails keeps the operator's word.
     pub approved: Option<Arc<DeletePlan>>,
+    /// Why it was told to end, if it was by the engine.
+    pub cancelled: Option<String>,
 }
 
 /// What a transfer carries, to be put back if it fails.

@@ -135,7 +135,7 @@ impl Engine {
     ) {
         let time = wish.time.clamp(PAUSE_MIN, PAUSE_MAX);
         let mut count = 0;
-        for (name, route) in &self.routes {
+        for (name, route) in &mut self.routes {
             if !selector.matches(name) {
                 continue;
             }
@@ -147,7 +147,10 @@ impl Engine {
                 said: now.wall,
                 until: now.wall.saturating_add(time).unwrap_or(Timestamp::MAX),
             };
-            if let Some(running) = route.running.as_ref().filter(|_| wish.cancel) {
+            if let Some(running) = route.running.as_mut().filter(|_| wish.cancel) {
+                let reason = wish.reason.as_ref().map(|reason| format!(": {reason}"));
+                let why = format!("paused by {}{}", wish.by, reason.unwrap_or_default());
+                running.cancelled.get_or_insert(why);
                 effects.push(Effect::Cancel(running.id));
             }
             effects.push(Effect::Tell(Event::Paused(name.clone(), pause.clone())));

@@ -13,7 +13,7 @@ use super::status::{
     HoldStatus, PATHS_MAX, PathStatus, RouteStatus, SourceStatus, State, Status, span,
 };
 use super::{Hold, Now, RelPath, escape, why};
-use crate::plan::{RouteName, Target};
+use crate::plan::{DeletePolicy, RouteName, Target};
 
 /// Pending paths in one answer, of all routes together: it is written while the engine waits, which so many make some
 /// milliseconds long…
@@ -60,6 +60,7 @@ impl Engine {
         let source = self.sources.get(&route.plan.name.source);
         let (mut state, mut code, mut why) = self.state_of(route, source, now);
         let pause = self.pauses.of(&route.plan.name, now);
+        let without_pause = pause.map(|_| state);
         if let Some(pause) = pause {
             let runs = route.running.is_some();
             let text = why::paused(&route.plan.name, pause, (state, why), runs);
@@ -86,6 +87,8 @@ impl Engine {
                 .as_ref()
                 .map(|held| hold_status(&held.hold, &held.id, held.since)),
             paused: pause.map(|(pause, _)| pause.clone()),
+            without_pause,
+            paused_deletions: pause.and_then(|_| vanished(route)),
             pending_paths: Vec::new(),
             failing_count: failing.len() as u64,
             failing: failing
@@ -266,6 +269,12 @@ fn source_status(source: &Source) -> SourceStatus {
         mechanism_why: by.map(|by| by.why.clone()),
         waiting: source.waiting.clone(),
     }
+}
+
+/// How many names wait to be deleted on the target; `None`: nothing is.
+fn vanished(route: &Route) -> Option<u64> {
+    let deletes = route.plan.delete != DeletePolicy::Never;
+    deletes.then(|| route.pending.gone() as u64)
 }
 
 /// What fails, in the order of the paths. What is tried again just now, or is held meanwhile, still fails: it comes off

@@ -135,6 +135,12 @@ pub struct RouteStatus {
     /// By whom it is paused, what for and until when.
     #[serde(default)]
     pub paused: Option<Pause>,
+    /// How it would be without its pause.
+    #[serde(default)]
+    pub without_pause: Option<State>,
+    /// While it is paused: names that were seen to vanish, and would be deleted on the target. Where the policy deletes.
+    #[serde(default)]
+    pub paused_deletions: Option<u64>,
     /// Pending paths, where these were asked for: the first [`PATHS_MAX`] (fewer where many routes were asked for), those under way
     /// first. [`RouteStatus::pending`] counts all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -170,6 +176,8 @@ impl RouteStatus {
             why: None,
             hold: None,
             paused: None,
+            without_pause: None,
+            paused_deletions: None,
             pending_paths: Vec::new(),
             failing: Vec::new(),
             failing_count: 0,

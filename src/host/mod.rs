@@ -4,6 +4,7 @@
 //! that it finds with the root that the watch stands on, so both must ask in the same words. Knows the engine's types
 //! and nothing of watching or sending.
 
+mod clock;
 mod file_system;
 mod identity;
 mod memory;
@@ -16,6 +17,7 @@ mod target;
 pub mod temporary;
 mod watches;
 
+pub use clock::{Kept, kept};
 pub use file_system::{foreign, foreign_at};
 pub use identity::{identify, shown, why};
 pub use memory::give_back;

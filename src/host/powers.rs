@@ -63,6 +63,13 @@ impl Powers {
         self.effective & (1 << power as u32) != 0
     }
 
+    /// The numbers of all that it has.
+    pub fn bits(self) -> Vec<u32> {
+        (0..u64::BITS)
+            .filter(|bit| self.effective & (1 << bit) != 0)
+            .collect()
+    }
+
     /// proc_pid_status(5).
     pub(crate) fn read(status: &str) -> Option<Powers> {
         let line = |name: &str| {

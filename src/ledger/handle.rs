@@ -1,12 +1,12 @@
 //! What the service holds of the ledger.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::file::Place;
+use super::file::{DAMAGED, Place};
 use super::mounts::Mounts;
 use super::parked::ParkedRows;
 use super::queue::{Act, Queue};
@@ -34,6 +34,17 @@ struct Inner {
     troubles: Arc<Troubles>,
     /// Ends when the thread has.
     ended: Mutex<Receiver<()>>,
+    /// Where one is put that was damaged.
+    damaged: PathBuf,
+}
+
+/// How the ledger is, for those who look from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether anything is kept at present.
+    pub kept: bool,
+    /// Whether one that was damaged still lies beside it.
+    pub damaged: bool,
 }
 
 /// A ledger that was opened.
@@ -92,6 +103,7 @@ impl Ledger {
                 readers,
                 troubles,
                 ended: Mutex::new(ended),
+                damaged: directory.join(DAMAGED),
             })),
             memory: start.loaded.memory,
             damage,
@@ -117,6 +129,14 @@ impl Ledger {
     /// Whether anything is kept at present: without a file, making all rows anew would be in vain.
     pub fn keeps(&self) -> bool {
         self.0.readers.have_file()
+    }
+
+    /// How it is.
+    pub fn health(&self) -> Health {
+        Health {
+            kept: self.keeps(),
+            damaged: self.0.damaged.symlink_metadata().is_ok(),
+        }
     }
 
     /// Takes rows of a survey: of `None`, the directory is gone, with all rows below it. Waits where the writer is behind.

@@ -45,7 +45,7 @@ mod writer;
 mod tests;
 
 pub use file::{DAMAGED, NAME};
-pub use handle::{Ledger, Opened};
+pub use handle::{Health, Ledger, Opened};
 pub use offline::runs_in;
 pub use parked::ParkedRows;
 pub use readers::Rows;

@@ -1,7 +1,7 @@
 //! What the history says of the last minute's deletions, for a start: a restart is no new budget.
 //!
-//! A transfer that ended is in the history within a fraction of a second; of one that failed nothing is told there, and of
-//! one that was cut off nobody knows.
+//! A transfer that ended is in the history within a fraction of a second, also one that was told to end; of one that failed
+//! nothing is told there, and of one that was cut off nobody knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 

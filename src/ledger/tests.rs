@@ -241,9 +241,17 @@ fn damage_that_is_met_while_it_runs_begins_an_empty_one() {
         .unwrap();
     drop(spoil);
     let run = Run::example(route());
+    let well = |damaged| Health {
+        kept: true,
+        damaged,
+    };
+    assert_eq!(ledger.health(), well(false));
     ledger.book(run.clone());
     assert!(ledger.flush());
     assert!(directory.path().join(DAMAGED).exists());
+    assert_eq!(ledger.health(), well(true));
+    let nowhere = Ledger::open(&directory.path().join("nowhere")).ledger;
+    assert!(!nowhere.health().kept);
     assert!(ledger.rows(&source()).is_none());
     assert_eq!(rows.row(&path("a")), None);
     // The survey that was under way has lost rows.
@@ -400,6 +408,16 @@ fn the_last_minutes_deletions_are_told_at_the_start() {
     ] {
         ledger.book(run);
     }
+    // What was told to end has deleted what it has, and nobody's word covers what is left of it.
+    for run in [
+        run("b", 198, "approve", 2, 0),
+        run("d", 199, "change", 6, 1),
+    ] {
+        ledger.book(Run {
+            result: "cancelled".into(),
+            ..run
+        });
+    }
     assert!(ledger.close());
     let spent = Ledger::open(directory.path()).memory.spent;
     let of = |target: &str| -> Vec<(i64, i64)> {
@@ -411,6 +429,8 @@ fn the_last_minutes_deletions_are_told_at_the_start() {
         [(150, -3), (190, 4)],
         "older than a minute is free"
     );
-    assert_eq!(of("b"), [(195, 1)], "what was approved is free");
-    assert_eq!(spent.len(), 2);
+    let of_b = [(195, 1), (198, 2)];
+    assert_eq!(of("b"), of_b, "what was approved is free");
+    assert_eq!(of("d"), [(199, 5)]);
+    assert_eq!(spent.len(), 3);
 }

@@ -76,10 +76,26 @@ impl<'n> Fields<'n> {
         );
     }
 
+    /// For the test that holds the keys against the schema's.
+    #[cfg(test)]
+    fn recorded(&self) {
+        tests::ASKED.with_borrow_mut(|all| {
+            let document = if self.asked.contains(&"stateDir") {
+                " of an agent"
+            } else {
+                ""
+            };
+            let keys = all.entry(format!("{}{document}", self.what)).or_default();
+            keys.extend(self.asked.iter().map(|key| (*key).to_owned()));
+        });
+    }
+
     /// Reports what nobody asked for. `elsewhere` names fields that belong to another place, with that place.
     pub(super) fn finish(self, reading: &mut Reading<'_>, elsewhere: &[(&str, &str)]) {
         /// Searching for what was meant takes time, and nobody reads more.
         const MAX_SUGGESTIONS: usize = 200;
+        #[cfg(test)]
+        self.recorded();
         let mut meant: Vec<Option<Near<'_>>> = Vec::new();
         for (index, (key, _)) in self.left.iter().enumerate() {
             let known_elsewhere = elsewhere.iter().any(|(name, _)| *name == key.text);
@@ -136,5 +152,89 @@ impl<'n> Fields<'n> {
         let label = suggestion.unwrap_or_else(|| format!("{} has no such field", self.what));
         Diagnostic::new(Code::UnknownField, format!("unknown field `{}`", key.text))
             .primary(&key.at, label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::Value;
+
+    use crate::manifest::{SourceFile, agent_schema, load, load_agent, schema};
+
+    thread_local! {
+        /// What was asked for of each kind of mapping.
+        pub static ASKED: RefCell<BTreeMap<String, BTreeSet<String>>> = RefCell::default();
+    }
+
+    /// Every kind of mapping that there is in a manifest.
+    const MANIFEST: &str = "
+apiVersion: heliostat/v1
+kind: Manifest
+metadata: {name: a}
+defaults: {source: {rescan: {every: 12h}}, target: {retry: {initial: 1s}}}
+sources:
+  a:
+    path: /a
+    guard: {marker: m}
+    debounce: {quiet: 5ms}
+    targets:
+      far: {url: 'ssh://h/a', ssh: {jump: b}, sync: {every: 1h}, windows: [{allow: '22:00-05:00'}], hooks: {after: {run: [/b]}}}
+      near: {url: 'file:///b', guard: {requireMount: true}}
+";
+
+    /// And in an agent file.
+    const AGENT: &str = "
+apiVersion: heliostat/v1
+kind: Agent
+limits: {transfers: 2}
+rsync: {path: /r}
+access: {read: [adm]}
+http: {listen: '127.0.0.1:9'}
+metrics: {textfile: /a.prom}
+heartbeat: {success: 'https://h/'}
+";
+
+    /// The keys of every kind of mapping in a schema, with its name.
+    fn described(schema: &str) -> BTreeMap<BTreeSet<String>, String> {
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        let definitions = schema["definitions"].as_object().unwrap();
+        let all = definitions.iter().map(|(name, part)| (name.as_str(), part));
+        let keys = |(name, part): (&str, &Value)| {
+            let keys = part.get("properties")?.as_object()?.keys().cloned();
+            Some((keys.collect(), name.to_owned()))
+        };
+        all.chain([("document", &schema)])
+            .filter_map(keys)
+            .collect()
+    }
+
+    #[test]
+    fn the_loader_asks_for_the_keys_that_the_schemas_have_and_no_others() {
+        let file = |text: &str| SourceFile {
+            name: "one.yaml".into(),
+            text: text.into(),
+        };
+        ASKED.take();
+        let (manifests, problems) = load(&[file(MANIFEST)]);
+        assert!(manifests.len() == 1 && problems.is_empty(), "{problems:?}");
+        let (agent, problems) = load_agent(&file(AGENT));
+        assert!(agent.is_some() && problems.is_empty(), "{problems:?}");
+        let asked = ASKED.take();
+        let mut described: BTreeMap<_, _> = [schema(), agent_schema()]
+            .iter()
+            .flat_map(|schema| described(schema))
+            .collect();
+        assert!(asked.len() >= 24, "{:?}", asked.keys());
+        for (what, keys) in &asked {
+            let name = described.remove(keys);
+            assert!(
+                name.is_some(),
+                "no schema has just the keys of {what}: {keys:?}; left: {described:?}"
+            );
+        }
+        assert!(described.is_empty(), "nothing asks for {described:?}");
     }
 }

@@ -74,13 +74,15 @@ const HOOKS_ELSEWHERE: &[(&str, &str)] = &[
     ("onError", "`before` or `after`"),
 ];
 
+/// A hook that hangs would hold its route for ever.
+pub(super) const TIMEOUT: Bounds = Bounds {
+    ms: 1_000..=3_600_000,
+    least: "1s",
+    most: "1h",
+    seconds: true,
+};
+
 fn hook(reading: &mut Reading<'_>, name: &'static str, field: Field<'_>) -> Option<Hook> {
-    const TIMEOUT: Bounds = Bounds {
-        ms: 1_000..=3_600_000,
-        least: "1s",
-        most: "1h",
-        seconds: true,
-    };
     let at = field.key.at.clone();
     let mut fields = Fields::of(reading, name, "a hook", field.node)?;
     let run = match fields.take("run") {

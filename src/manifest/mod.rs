@@ -33,6 +33,7 @@ mod url;
 mod web_url;
 pub mod wire;
 pub mod wire_agent;
+mod wire_durations;
 mod wire_rules;
 pub mod wire_telling;
 pub mod wire_values;

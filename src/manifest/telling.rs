@@ -17,21 +17,21 @@ const HEARTBEAT_EVERY_MS: u64 = 5 * 60_000;
 const HEARTBEAT_LAG_MS: u64 = 15 * 60_000;
 
 /// Whoever reads it, does so no more often.
-const TEXTFILE_EVERY: Bounds = Bounds {
+pub(super) const TEXTFILE_EVERY: Bounds = Bounds {
     ms: 1_000..=3_600_000,
     least: "1s",
     most: "1h",
     seconds: true,
 };
 /// Nobody's service wants more of them.
-const HEARTBEAT_EVERY: Bounds = Bounds {
+pub(super) const HEARTBEAT_EVERY: Bounds = Bounds {
     ms: 1_000..=86_400_000,
     least: "1s",
     most: "1d",
     seconds: true,
 };
 /// A lag is bounded by what is worth waiting for.
-const HEARTBEAT_LAG: Bounds = Bounds {
+pub(super) const HEARTBEAT_LAG: Bounds = Bounds {
     ms: 1_000..=2_592_000_000,
     least: "1s",
     most: "30d",

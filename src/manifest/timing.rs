@@ -13,26 +13,26 @@ const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 const DAY: u64 = 24 * HOUR;
 
-const QUIET: Bounds = Bounds {
+pub(super) const QUIET: Bounds = Bounds {
     ms: 0..=HOUR,
     least: "0ms",
     most: "1h",
     seconds: false,
 };
-const MAX_WAIT: Bounds = Bounds {
+pub(super) const MAX_WAIT: Bounds = Bounds {
     ms: 0..=DAY,
     least: "0ms",
     most: "1d",
     seconds: false,
 };
 /// Below it, a pass would follow on the heels of the last one.
-const PERIOD: Bounds = Bounds {
+pub(super) const PERIOD: Bounds = Bounds {
     ms: SECOND..=366 * DAY,
     least: "1s",
     most: "366d",
     seconds: true,
 };
-const JITTER: Bounds = Bounds {
+pub(super) const JITTER: Bounds = Bounds {
     ms: 0..=DAY,
     least: "0s",
     most: "1d",
@@ -46,7 +46,7 @@ pub(super) const TIMEOUT: Bounds = Bounds {
     seconds: true,
 };
 /// Retries are bounded in rate, not in number: faster would be a busy loop.
-const RETRY: Bounds = Bounds {
+pub(super) const RETRY: Bounds = Bounds {
     ms: 100..=DAY,
     least: "100ms",
     most: "1d",

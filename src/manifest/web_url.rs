@@ -67,9 +67,10 @@ impl WebUrl {
                     80
                 }
             }
-            Some(port) => port
-                .parse()
-                .ok()
+            Some(port) => Some(port)
+                // A number is also read with a sign before it.
+                .filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()))
+                .and_then(|port| port.parse().ok())
                 .filter(|port| *port != 0)
                 .ok_or("its port is no number")?,
         };
@@ -154,6 +155,9 @@ mod tests {
             "http://a b/",
             "http://a/\r\nx: y",
             "http://a:0/",
+            "http://a:+80/",
+            "http://[::1]:+80/",
+            "http://a:-1/",
             "http://a:99999/",
             "http://a:/",
             "http://[::1/",

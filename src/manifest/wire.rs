@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::wire_durations::within;
 use super::wire_rules;
 use super::wire_values::*;
 use super::{
     API_VERSION, Attribute, Compare, Compress, DeletePolicy, Durability, OnError, OnStart, Warm,
 };
+use super::{hooks, timing};
 
 /// A heliostat manifest: directories, and the targets that each is kept reflected on.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -219,9 +221,9 @@ pub struct TargetOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1), extend("examples" = [["archive", "acls", "xattrs", "hardLinks"]], "uniqueItems" = true, "default" = ["archive"]))]
     pub attributes: Option<Vec<Attribute>>,
-    /// Without progress for so long, a transfer is ended; at least `1s`.
+    /// Without progress for so long, a transfer is ended; from `1s` to `1d`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["60s", "2m"], "default" = "60s"))]
+    #[schemars(extend("pattern" = within(&timing::TIMEOUT), "examples" = ["60s", "2m"], "default" = "60s"))]
     pub timeout: Option<Duration>,
     /// The time between tries; it doubles.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -297,11 +299,11 @@ pub struct Ssh {
 pub struct Debounce {
     /// At most `1h`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["5ms", "30s"], "default" = "5ms"))]
+    #[schemars(extend("pattern" = within(&timing::QUIET), "examples" = ["5ms", "30s"], "default" = "5ms"))]
     pub quiet: Option<Duration>,
     /// Not shorter than `quiet`, at most `1d`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["1s", "5m"], "default" = "1s"))]
+    #[schemars(extend("pattern" = within(&timing::MAX_WAIT), "examples" = ["1s", "5m"], "default" = "1s"))]
     pub max_wait: Option<Duration>,
 }
 
@@ -310,13 +312,13 @@ pub struct Debounce {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("minProperties" = 1))]
 pub struct Retry {
-    /// At least `100ms`.
+    /// From `100ms` to `1d`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["1s"], "default" = "1s"))]
+    #[schemars(extend("pattern" = within(&timing::RETRY), "examples" = ["1s"], "default" = "1s"))]
     pub initial: Option<Duration>,
-    /// At most `1d`.
+    /// From `100ms` to `1d`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["1m"], "default" = "1m"))]
+    #[schemars(extend("pattern" = within(&timing::RETRY), "examples" = ["1m"], "default" = "1m"))]
     pub max: Option<Duration>,
 }
 
@@ -344,7 +346,7 @@ pub struct Hook {
     pub run: Vec<Text>,
     /// From `1s` to `1h`. One that lasts longer is ended with everything that it has started, and has failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["30s", "5m"], "default" = "30s"))]
+    #[schemars(extend("pattern" = within(&hooks::TIMEOUT), "examples" = ["30s", "5m"], "default" = "30s"))]
     pub timeout: Option<Duration>,
     /// What its failure means. By default `fail` for `before` and `warn` for `after`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -371,17 +373,17 @@ pub struct RescanTimes {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["17 3 * * *"], "default" = super::defaults::RESCAN_SCHEDULE))]
     pub schedule: Option<Cron>,
-    /// A fixed period of at least `1s`, instead of `schedule`.
+    /// A fixed period, instead of `schedule`: from `1s` to `366d`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["12h"]))]
+    #[schemars(extend("pattern" = within(&timing::PERIOD), "examples" = ["12h"]))]
     pub every: Option<Duration>,
     /// An IANA name, for `schedule`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["Europe/Berlin"], "default" = super::defaults::TIME_ZONE))]
     pub time_zone: Option<TimeZone>,
-    /// Spread over this time, by a stable hash of host and route.
+    /// Spread over this time, at most `1d`, by a stable hash of host and route.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["20m"]))]
+    #[schemars(extend("pattern" = within(&timing::JITTER), "examples" = ["20m"]))]
     pub jitter: Option<Duration>,
     /// By size and time, or by content.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -415,17 +417,17 @@ pub struct SyncTimes {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["17 3 * * *"]))]
     pub schedule: Option<Cron>,
-    /// A fixed period of at least `1s`.
+    /// A fixed period: from `1s` to `366d`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["12h"]))]
+    #[schemars(extend("pattern" = within(&timing::PERIOD), "examples" = ["12h"]))]
     pub every: Option<Duration>,
     /// An IANA name, for `schedule`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("examples" = ["Europe/Berlin"], "default" = super::defaults::TIME_ZONE))]
     pub time_zone: Option<TimeZone>,
-    /// Spread over this time, by a stable hash of host and route.
+    /// Spread over this time, at most `1d`, by a stable hash of host and route.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("examples" = ["20m"]))]
+    #[schemars(extend("pattern" = within(&timing::JITTER), "examples" = ["20m"]))]
     pub jitter: Option<Duration>,
 }
 

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::telling;
+use super::wire_durations::within;
 use super::wire_values::*;
 
 /// Addresses that no other host reaches, in each spelling.
@@ -52,7 +54,7 @@ pub struct Metrics {
     #[schemars(extend("examples" = ["/var/lib/prometheus/node-exporter/heliostat.prom"]))]
     pub textfile: PromPath,
     /// From one writing to the next: `1s` to `1h`.
-    #[schemars(extend("default" = "15s", "examples" = ["15s", "1m"]))]
+    #[schemars(extend("pattern" = within(&telling::TEXTFILE_EVERY), "default" = "15s", "examples" = ["15s", "1m"]))]
     pub every: Option<Duration>,
 }
 
@@ -84,10 +86,10 @@ pub struct Heartbeat {
     #[schemars(extend("examples" = ["/etc/heliostat/heartbeat-fail.url"]))]
     pub fail_file: Option<AbsolutePath>,
     /// From one to the next: `1s` to `1d`.
-    #[schemars(extend("default" = "5m"))]
+    #[schemars(extend("pattern" = within(&telling::HEARTBEAT_EVERY), "default" = "5m"))]
     pub every: Option<Duration>,
     /// A change that is older and not on its target is not well: `1s` to `30d`.
-    #[schemars(extend("default" = "15m"))]
+    #[schemars(extend("pattern" = within(&telling::HEARTBEAT_LAG), "default" = "15m"))]
     pub lag: Option<Duration>,
 }
 

@@ -101,10 +101,14 @@ async fn whole(
 }
 
 fn refused(status: StatusCode, bytes: &[u8]) -> Failure {
-    Failure::Refused(match serde_json::from_slice::<Refusal>(bytes) {
+    let reason = match serde_json::from_slice::<Refusal>(bytes) {
         Ok(refusal) => refusal.error,
         Err(_) => format!("the service answered {status}"),
-    })
+    };
+    match status {
+        StatusCode::BAD_REQUEST => Failure::Usage(reason),
+        _ => Failure::Refused(reason),
+    }
 }
 
 /// Reads server-sent events from `path`, each one's data, until `each` has enough, time is up (both `Ok(true)`), or the service

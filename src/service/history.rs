@@ -1,7 +1,7 @@
 //! The history of transfers: `GET /v1/history`, and what the command shows of it.
 //!
-//! The ledger keeps the last 10,000 transfers that ended, of the last 30 days. What was cancelled leaves none, and a hold
-//! or a failure that stays the same is there once a try.
+//! The ledger keeps the last 10,000 transfers that ended, of the last 30 days. A hold or a failure that stays the same is there
+//! once a try. One that was told to end says why, and what it had deleted by then.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ pub const LIMIT: usize = 50;
 pub const LIMIT_MAX: usize = RUNS_MAX as usize;
 
 /// How transfers come out.
-pub const OUTCOMES: [&str; 4] = ["done", "partial", "failed", "held"];
+pub const OUTCOMES: [&str; 5] = ["done", "partial", "failed", "held", "cancelled"];
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,8 @@ pub struct End {
     pub route: String,
     /// Why it was made: `change`, `start`, `reload`, `rescan`, `lost`, `replaced`, `retry`, `approve`.
     pub trigger: String,
-    /// `done`, `partial` (all but the paths that failed), `failed` or `held`.
+    /// `done`, `partial` (all but the paths that failed), `failed`, `held` or `cancelled` (told to end, by a pause, a reload or the
+    /// service's end).
     pub outcome: String,
     /// Entries sent or changed.
     pub files: u64,
@@ -87,7 +88,7 @@ pub struct End {
     pub deleted: u64,
     /// How long it took.
     pub took_ms: u64,
-    /// The age of its oldest change when it ended; of one that failed or is held, 0.
+    /// The age of its oldest change when it ended; of one that failed, is held or was cancelled, 0.
     pub lag_ms: u64,
     /// Why it did not come out well.
     pub reason: Option<String>,

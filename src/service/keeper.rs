@@ -227,6 +227,19 @@ pub(super) fn run_of(event: &Event, now: Timestamp) -> Option<Run> {
             trouble: Some(format!("{code}: {message}")),
             ..run(route, "failed")
         }),
+        Event::Cancelled {
+            route,
+            trigger,
+            took,
+            stats,
+            why,
+        } => Some(Run {
+            trigger: (*trigger).to_owned(),
+            took_ms: milliseconds(*took),
+            trouble: Some(why.clone()),
+            stats: *stats,
+            ..run(route, "cancelled")
+        }),
         Event::Held {
             route,
             trigger,
@@ -393,6 +406,16 @@ mod tests {
         assert_eq!((&*failed.result, &*failed.trigger), ("failed", "change"));
         assert_eq!(failed.trouble.as_deref(), Some("noSpace: it is full"));
         assert_eq!(failed.took_ms, 2000);
+        let cancelled = run(Event::Cancelled {
+            route: route(),
+            trigger: "change",
+            took: Duration::from_millis(7),
+            stats,
+            why: "paused by me: work".into(),
+        });
+        assert_eq!((&*cancelled.result, cancelled.took_ms), ("cancelled", 7));
+        assert_eq!(cancelled.trouble.as_deref(), Some("paused by me: work"));
+        assert_eq!(cancelled.stats.deleted, 3);
         let held = |hold| {
             run(Event::Held {
                 route: route(),

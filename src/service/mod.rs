@@ -51,6 +51,9 @@ pub enum Failure {
     /// Nobody answers at the control socket.
     #[error("{0}")]
     NotReachable(String),
+    /// What was asked for cannot be read.
+    #[error("{0}")]
+    Usage(String),
     /// The service refused, with its reason.
     #[error("{0}")]
     Refused(String),

@@ -325,6 +325,6 @@ fn state_of(event: &Event) -> Option<What> {
             let text = format!("{count} paths, the first: {path}: {reason}");
             of_route(route, "failing", text)
         }
-        Event::Sent(_) | Event::Failed { .. } => None,
+        Event::Sent(_) | Event::Failed { .. } | Event::Cancelled { .. } => None,
     }
 }

@@ -476,7 +476,6 @@ fn a_running_service_answers() {
         &["trigger", "none"][..],
         &["rescan", "site/none"],
         &["wait", "none/x"],
-        &["trigger", "a/b/c"],
     ] {
         let answer = document(wrong, 1);
         assert!(answer["error"].is_string(), "{wrong:?}: {answer:#}");

@@ -394,7 +394,7 @@ fn above_the_budget_nothing_is_deleted_until_it_is_approved() {
         (&["status", "site/free", "--check"], 0),
         (&["status", "site/none"], 1),
         (&["approve", "site/none", "--id", "x"], 1),
-        (&["approve", "site", "--id", "x"], 1),
+        (&["approve", "site", "--id", "x"], 2),
         (&["approve", "site/free", "--id", "x"], 1),
         (&["approve", "site/module"], 2),
     ] {

@@ -2,13 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::{PATIENCE, Story, extend};
+use crate::rig::service::Heliostat;
+use crate::rig::wait_for;
 
 /// What is found of this check, with these keys in the agent file: grade, words and remedy.
 fn look(story: &Story, keys: &Value, check: &str) -> (String, String, String) {
@@ -70,20 +72,43 @@ fn the_port_must_be_free_or_the_services_own() {
     let mut story = Story::new(|_| ());
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = other.local_addr().unwrap();
-    let keys = json!({"http": {"listen": listen.to_string()}});
-    fails(
-        &story,
-        &keys,
-        "http",
-        "another program",
-        &format!("sport = :{}", listen.port()),
-    );
-    drop(other);
-    is_good(&story, &keys, "http");
+    let keys = |listen: SocketAddr| json!({"http": {"listen": listen.to_string()}});
+    let which = format!("sport = :{}", listen.port());
+    let taken = |story: &Story| {
+        fails(story, &keys(listen), "http", "another program", &which);
+    };
+    taken(&story);
+    let service = Heliostat::new(&story.scratch.dir("service"), &text(&story));
+    story.service = service.arg("--http").arg("127.0.0.1:0");
     story.start();
-    let (grade, says, remedy) = look(&story, &keys, "http");
+    // That some service runs does not make it the service's.
+    taken(&story);
+    drop(other);
+    let (grade, says, remedy) = look(&story, &keys(listen), "http");
     assert_eq!(grade, "warning", "{says}");
     assert!(remedy.contains("restart"), "{remedy}");
+    let served = wait_for(PATIENCE, || {
+        let log = story.service.log();
+        let at = log.split("listen=").nth(1)?;
+        at.split_whitespace().next()?.parse::<SocketAddr>().ok()
+    });
+    let served = served.expect("it serves HTTP");
+    is_good(&story, &keys(served), "http");
+    // The same port, asked after by somebody whose service is another one, and does not run or runs.
+    let another = || {
+        let which = format!("sport = :{}", served.port());
+        move |story: &Story| fails(story, &keys(served), "http", "another heliostat", &which)
+    };
+    let mut second = Story::new(|_| ());
+    another()(&second);
+    second.start();
+    another()(&second);
+    drop(story);
+}
+
+/// Its manifest.
+fn text(story: &Story) -> String {
+    fs::read_to_string(story.service.manifest()).unwrap()
 }
 
 #[test]

@@ -22,7 +22,8 @@ struct Terminal {
 
 impl Terminal {
     fn new(rows: u16) -> Terminal {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
@@ -57,7 +58,9 @@ impl Terminal {
 
     fn spawn(&self, story: &Story) -> Child {
         let line = || Stdio::from(self.line.try_clone().unwrap());
-        Command::new(env!("CARGO_BIN_EXE_heliostat"))
+        // As a shell has it: the terminal is its own, and tells of its size and its end by signals.
+        Command::new("setsid")
+            .args(["--ctty", env!("CARGO_BIN_EXE_heliostat")])
             .args(["status", "--watch", "--socket"])
             .arg(story.service.socket())
             .stdin(line())
@@ -100,7 +103,7 @@ fn ends(child: &mut Child) -> Option<i32> {
 fn the_picture_is_redrawn_in_place_and_leaves_the_terminal_as_it_was() {
     let mut story = Story::new(|_| {});
     story.start();
-    for key in ["q", "\x03"] {
+    for key in ["q", "\x03", "\x04"] {
         let mut terminal = Terminal::new(24);
         assert!(terminal.is_ordinary());
         let mut child = terminal.spawn(&story);
@@ -153,6 +156,39 @@ fn a_signal_ends_it_cleanly_and_a_service_that_is_gone_is_waited_for() {
     soon("the screen is given back", || {
         terminal.written().ends_with("\x1b[?1049l")
     });
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
+    let mut story = Story::new(|_| {});
+    story.start();
+    let binary = env!("CARGO_BIN_EXE_heliostat");
+    // Where the terminal is its own it hears a signal, else it sees the end on the line.
+    for begin in [&["setsid", "--ctty", binary][..], &[binary]] {
+        let master =
+            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let line = || Stdio::from(File::options().read(true).write(true).open(&name).unwrap());
+        let mut child = Command::new(begin[0])
+            .args(&begin[1..])
+            .args(["status", "--watch", "--socket"])
+            .arg(story.service.socket())
+            .stdin(line())
+            .stdout(line())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut screen = File::from(master);
+        let (mut shown, mut some) = (String::new(), [0; 4096]);
+        while !shown.contains("in sync") {
+            let count = screen.read(&mut some).unwrap();
+            shown += &String::from_utf8_lossy(&some[..count]);
+        }
+        drop(screen);
+        assert!(ends(&mut child).is_some(), "{begin:?}");
+    }
 }
 
 #[test]

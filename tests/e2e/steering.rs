@@ -137,13 +137,50 @@ fn a_transfer_under_way_is_let_end_or_cancelled_by_a_pause() {
     story.start();
     fs::write(story.source.join("large"), vec![7; 2 << 20]).unwrap();
     story.until("module", |route| route["state"] == "sending");
-    let said = story.says(0, &["pause", "site/module", "--cancel", "--for", "1h"]);
+    let said = story.says(
+        0,
+        &[
+            "pause",
+            "site/module",
+            "--cancel",
+            "--for",
+            "1h",
+            "--reason",
+            "a\x1b[2Jb",
+        ],
+    );
     assert_eq!(said.stdout, "paused: 1 route\n");
     let why = |route: &Value| route["why"].as_str().unwrap_or_default().to_owned();
     story.until("module", |route| {
         route["state"] == "paused" && !why(route).contains("is let end")
     });
     assert!(story.differ(&story.module) > 0, "it was cancelled");
+    let cancelled = |args: &[&str]| {
+        let mut all = vec!["history", "site/module", "--outcome", "cancelled"];
+        all.extend(args);
+        story.says(0, &all).stdout
+    };
+    let booked = wait_for(PATIENCE, || {
+        let text = cancelled(&["--format", "json"]);
+        let document: Value = serde_json::from_str(&text).unwrap();
+        document["transfers"].get(0).cloned()
+    });
+    let one = booked.expect("what was cancelled is in the history");
+    let reason = one["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("paused by ") && reason.contains("[2Jb") && !reason.contains('\x1b'),
+        "{one:#}"
+    );
+    assert_eq!(
+        (&one["outcome"], &one["trigger"], &one["lagMs"]),
+        (&json!("cancelled"), &json!("change"), &json!(0))
+    );
+    let table = cancelled(&[]);
+    assert!(table.contains("  cancelled  change  "), "{table}");
+    let failed = story
+        .says(0, &["history", "site/module", "--failed"])
+        .stdout;
+    assert!(!failed.contains("cancelled"), "{failed}");
     story.says(0, &["resume", "site/module"]);
     story.until("module", |route| route["state"] == "sending");
     story.says(0, &["pause", "site/module", "--for", "1h"]);

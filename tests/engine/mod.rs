@@ -14,6 +14,8 @@
 //! `cancelled`, `hooked R [failed=REASON]`. `done` takes `changed=PATH`, `files=N` and `before=ok|failed=REASON`, too;
 //! `route` lines take `after=warn|fail`, `before=warn|fail`, and `recall` lines `hook=settled`. What ends a transfer names its route: `done R …`.
 
+mod many;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -108,6 +110,11 @@ struct World {
 }
 
 fn run(script: &str) -> String {
+    played(script).1
+}
+
+/// The world after a script, and its trace.
+fn played(script: &str) -> (World, String) {
     let mut world = World {
         engine: Engine::default(),
         watches: BTreeMap::new(),
@@ -192,7 +199,7 @@ fn run(script: &str) -> String {
             other => panic!("cannot read {other:?}"),
         }
     }
-    trace
+    (world, trace)
 }
 
 /// What is remembered of the routes of `recall` lines: marks as `PATH=dirt+dirt`, `pass`, `rescan=MS` (wall clock); or
@@ -905,6 +912,16 @@ fn show(effect: &Effect, shown: &[String]) -> String {
                     trouble.message,
                     wait.as_millis()
                 )
+            }
+            Event::Cancelled {
+                route,
+                trigger,
+                stats,
+                why,
+                ..
+            } => {
+                let deleted = stats.deleted;
+                format!("told: {route} cancelled ({trigger}), deleted {deleted}: {why}")
             }
             Event::PathsFailing {
                 route,

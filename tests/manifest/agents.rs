@@ -127,6 +127,7 @@ fn what_is_wrong_is_rejected_by_both() {
         "heartbeat: {success: \"https://u:p@a.example/x\"}",
         "heartbeat: {success: \"https://a.example:0/\"}",
         "heartbeat: {success: \"https://a.example:65536/\"}",
+        "heartbeat: {success: \"https://a.example:+80/\"}",
         "heartbeat: {success: \"https://a.example/a b\"}",
         "heartbeat: {success: \"https://\"}",
         "heartbeat: {successFile: beat.url}",

@@ -11,6 +11,7 @@ mod agents;
 mod bounded;
 mod corpus;
 mod cost;
+mod durations;
 mod explained;
 mod formats;
 mod reference;

@@ -91,25 +91,73 @@ fn the_page_has_every_key_and_lint() {
     }
 }
 
-/// Keys that are left out without anything in their place, which their description says.
-const WITHOUT_DEFAULT: [&str; 17] = [
-    "allow",
-    "bandwidth",
-    "days",
-    "debounce",
-    "deny",
-    "every",
-    "exclude",
-    "guard",
-    "hosts",
-    "identityFile",
-    "jitter",
-    "jump",
-    "knownHostsFile",
-    "labels",
-    "marker",
-    "maxDelete",
-    "name",
+/// Keys that are left out without anything in their place, or with another thing for each case, which their description says.
+const WITHOUT_DEFAULT: &[&str] = &[
+    "agent.access",
+    "agent.access.operate",
+    "agent.access.read",
+    "agent.heartbeat",
+    "agent.heartbeat.fail",
+    "agent.heartbeat.failFile",
+    "agent.heartbeat.start",
+    "agent.heartbeat.startFile",
+    "agent.heartbeat.success",
+    "agent.heartbeat.successFile",
+    "agent.http",
+    "agent.http.hosts",
+    "agent.http.listen",
+    "agent.labels",
+    "agent.limits",
+    "agent.limits.bandwidth",
+    "agent.limits.watches",
+    "agent.metrics",
+    "agent.name",
+    "agent.rsync",
+    "agent.rsync.path",
+    "defaults",
+    "defaults.source",
+    "defaults.target",
+    "metadata",
+    "metadata.allow",
+    "metadata.labels",
+    "metadata.name",
+    "sources.*.debounce",
+    "sources.*.exclude",
+    "sources.*.guard",
+    "sources.*.guard.marker",
+    "sources.*.hosts",
+    "sources.*.rescan",
+    "sources.*.rescan.every",
+    "sources.*.rescan.jitter",
+    "sources.*.targets.*.bandwidth",
+    "sources.*.targets.*.debounce",
+    "sources.*.targets.*.exclude",
+    "sources.*.targets.*.guard",
+    "sources.*.targets.*.hooks",
+    "sources.*.targets.*.hooks.after",
+    "sources.*.targets.*.hooks.after.onError",
+    "sources.*.targets.*.hooks.before",
+    "sources.*.targets.*.hooks.before.onError",
+    "sources.*.targets.*.maxDelete",
+    "sources.*.targets.*.passwordCredential",
+    "sources.*.targets.*.passwordEnv",
+    "sources.*.targets.*.passwordFile",
+    "sources.*.targets.*.rescan",
+    "sources.*.targets.*.rescan.every",
+    "sources.*.targets.*.rescan.jitter",
+    "sources.*.targets.*.retry",
+    "sources.*.targets.*.rsyncArgs",
+    "sources.*.targets.*.ssh",
+    "sources.*.targets.*.ssh.identityFile",
+    "sources.*.targets.*.ssh.jump",
+    "sources.*.targets.*.ssh.knownHostsFile",
+    "sources.*.targets.*.sync.every",
+    "sources.*.targets.*.sync.jitter",
+    "sources.*.targets.*.sync.schedule",
+    "sources.*.targets.*.windows",
+    "sources.*.targets.*.windows[].allow",
+    "sources.*.targets.*.windows[].days",
+    "sources.*.targets.*.windows[].deny",
 ];
 
 #[test]
@@ -135,48 +183,27 @@ fn every_key_is_described_with_a_default_and_an_example() {
         if key.examples.is_empty() && !boolean && !words && !constant {
             bad.push(format!("{}: no example", key.path));
         }
-        let without = WITHOUT_DEFAULT.contains(&last)
-            || last.starts_with("password")
-            || [
-                "metadata",
-                "defaults",
-                "source",
-                "target",
-                "rescan",
-                "retry",
-                "ssh",
-                "windows",
-                "rsyncArgs",
-                "schedule",
-                "hooks",
-                "before",
-                "after",
-                // It is another one for `before` than for `after`.
-                "onError",
-                "limits",
-                "watches",
-                "rsync",
-                "path",
-                "access",
-                "read",
-                "operate",
-                "http",
-                "listen",
-                "metrics",
-                "heartbeat",
-                "start",
-                "startFile",
-                "success",
-                "successFile",
-                "fail",
-                "failFile",
-            ]
-            .contains(&last);
+        let path = own_path(&key.path);
+        let without = WITHOUT_DEFAULT.contains(&path.as_str());
         if key.default.is_none() && !key.required && !without {
             bad.push(format!("{}: no default", key.path));
         }
+        if without && (key.default.is_some() || key.required) {
+            bad.push(format!("{}: is listed as without a default", key.path));
+        }
     }
+    let known: BTreeSet<String> = all.iter().map(|key| own_path(&key.path)).collect();
+    let gone = WITHOUT_DEFAULT
+        .iter()
+        .filter(|path| !known.contains(**path));
+    bad.extend(gone.map(|path| format!("{path}: there is no such key")));
     assert!(bad.is_empty(), "{bad:#?}");
+}
+
+/// What stands under `defaults` is what stands under a source or a target.
+fn own_path(path: &str) -> String {
+    path.replace("defaults.source.", "sources.*.")
+        .replace("defaults.target.", "sources.*.targets.*.")
 }
 
 #[test]

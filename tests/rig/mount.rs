@@ -29,6 +29,19 @@ impl Mount {
         Mount(at.to_owned())
     }
 
+    /// An empty overlay over what is there, with its layers in this directory.
+    pub fn overlay(at: &Path, layers: &Path) -> Mount {
+        let layer = |name: &str| {
+            let layer = layers.join(name);
+            std::fs::create_dir_all(&layer).unwrap();
+            layer.display().to_string()
+        };
+        let (lower, upper, work) = (layer("lower"), layer("upper"), layer("work"));
+        let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+        mount(&["-t", "overlay", "-o", &options, "overlay"], at);
+        Mount(at.to_owned())
+    }
+
     /// What is in `from` is seen at `at` as well.
     pub fn bind(from: &Path, at: &Path) -> Mount {
         mount(&["--bind", &from.display().to_string()], at);

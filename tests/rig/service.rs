@@ -102,6 +102,12 @@ impl Heliostat {
         self.directory.join("manifest.yaml")
     }
 
+    /// What it takes for this host's name.
+    pub fn host(&self) -> String {
+        let host = rustix::system::uname();
+        host.nodename().to_string_lossy().into_owned()
+    }
+
     /// The state directory.
     pub fn state(&self) -> PathBuf {
         self.directory.join("state")

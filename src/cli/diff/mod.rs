@@ -110,7 +110,7 @@ pub fn run(
             let code = match failure {
                 Failure::NotReachable(_) => exit::NOT_REACHABLE,
                 Failure::Refused(_) => exit::NEGATIVE,
-                Failure::Setup(_) => exit::USAGE,
+                Failure::Setup(_) | Failure::Usage(_) => exit::USAGE,
             };
             return refuse(args, code, &failure.to_string(), out, err);
         }

@@ -66,11 +66,14 @@ pub fn beat(settings: Heartbeat, server: Server, tally: Tally) -> Beating {
     }))
 }
 
-/// Whether nothing wants to be looked at. What is on its way, or tried again, is well until it lags.
+/// Whether nothing wants to be looked at. What is on its way, or tried again, is well until it lags. What an operator has paused
+/// lags because it is meant to, but is as it would be without.
 fn is_well(status: &Status, lag: Duration) -> bool {
     let wrong = |route: &RouteStatus| {
         let late = route.lag_seconds.unwrap_or(0.0) > lag.as_secs_f64();
-        late || matches!(route.state, State::Held | State::Failing | State::Waiting)
+        let state = route.without_pause.unwrap_or(route.state);
+        let ails = matches!(state, State::Held | State::Failing | State::Waiting);
+        ails || late && route.without_pause.is_none()
     };
     !status.routes.iter().any(wrong)
 }
@@ -171,6 +174,23 @@ mod tests {
                 well,
                 "{state:?} {seconds:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_pause_is_well_while_what_is_beneath_it_is() {
+        let lag = Duration::from_secs(60);
+        for (beneath, well) in [
+            (State::Pending, true),
+            (State::Retrying, true),
+            (State::InSync, true),
+            (State::Held, false),
+            (State::Failing, false),
+            (State::Waiting, false),
+        ] {
+            let mut status = status(State::Paused, Some(9000.0));
+            status.routes[0].without_pause = Some(beneath);
+            assert_eq!(is_well(&status, lag), well, "{beneath:?}");
         }
     }
 

@@ -85,12 +85,13 @@ pub async fn rescan(State(server): State<Server>, Json(body): Json<RescanBody>) 
 
 /// Releases a hold for the plan that was shown.
 pub async fn approve(State(server): State<Server>, Json(body): Json<ApproveBody>) -> Response {
-    let Some((source, target)) = body.route.split_once('/') else {
-        return refuse(StatusCode::BAD_REQUEST, "name one route: SOURCE/TARGET");
-    };
-    let name = RouteName {
-        source: SourceName(source.to_owned()),
-        target: TargetName(target.to_owned()),
+    let name = match chosen(Some(&body.route)) {
+        Ok(Selector {
+            source: Some(source),
+            target: Some(target),
+        }) => RouteName { source, target },
+        Ok(_) => return refuse(StatusCode::BAD_REQUEST, "name one route: SOURCE/TARGET"),
+        Err(response) => return response,
     };
     let ask = Ask::Approve(name, body.id);
     server.begin(ask, Some(&body.route)).await

@@ -181,6 +181,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_paused_is_not_in_sync_and_says_so() {
+        let paused = RouteStatus {
+            why: Some("by me for another 5m; heliostat resume a/b".into()),
+            ..RouteStatus::bare(RouteState::Paused)
+        };
+        let line = "a/b: paused: by me for another 5m; heliostat resume a/b";
+        assert_eq!(late(vec![&paused], 3600.0), [line]);
+    }
+
+    #[test]
     fn a_source_that_is_known_to_be_missing_does_not_keep_the_service_unready() {
         let source = |ready, waiting: Option<&str>| SourceStatus {
             name: "a".into(),

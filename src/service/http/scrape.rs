@@ -45,6 +45,7 @@ impl Server {
         Ok(page(&View {
             status: &status,
             counts: self.facts().tally.counts(),
+            ledger: self.facts().ledger.health(),
             latency,
             now: Timestamp::now(),
         }))

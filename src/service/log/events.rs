@@ -53,6 +53,16 @@ pub fn tell(event: &Event) {
             let (code, next) = (trouble.code, span(*wait));
             tracing::warn!(%route, code, tries, next, "failed: {message}");
         }
+        Event::Cancelled {
+            route,
+            trigger,
+            took,
+            stats,
+            why,
+        } => {
+            let (took, deleted) = (span(*took), stats.deleted);
+            tracing::info!(%route, trigger, deleted, took, "cancelled: {why}");
+        }
         Event::PathsFailing {
             route,
             count,

@@ -9,6 +9,7 @@ use super::process::Process;
 use super::table::*;
 use super::tally::{Counts, RouteCounts};
 use crate::engine::status::{RouteStatus, SourceStatus, State};
+use crate::ledger::Health;
 use crate::plan::{RouteName, SourceName, TargetName};
 use crate::service::in_force::Origin;
 use crate::service::protocol::StatusAnswer;
@@ -37,6 +38,8 @@ pub struct View<'a> {
     pub status: &'a StatusAnswer,
     /// What was counted.
     pub counts: Counts,
+    /// How the ledger is.
+    pub ledger: Health,
     /// How long the engine took to answer.
     pub latency: Duration,
     /// When.
@@ -82,16 +85,23 @@ pub fn page(view: &View<'_>) -> Page {
 fn one_route(page: &mut Page, name: [&str; 2], route: &RouteStatus, counts: RouteCounts) {
     let [source, target] = name;
     for state in STATES {
-        let labels = [source, target, &state.word().replace(' ', "_")];
+        let labels = [source, target, &label(state)];
         page.flag(&ROUTE_STATE, &labels, route.state == state);
     }
     if let Some(hold) = &route.hold {
         page.flag(&ROUTE_HELD, &[source, target, &hold.reason], true);
     }
+    if let Some(otherwise) = route.without_pause {
+        let labels = [source, target, &label(otherwise)];
+        page.flag(&ROUTE_PAUSED, &labels, true);
+    }
     if let Some(code) = &route.code {
         page.flag(&ROUTE_TROUBLE, &[source, target, code], true);
     }
     let labels = &[source, target][..];
+    if let Some(count) = route.paused_deletions {
+        page.count(&ROUTE_PAUSED_DELETIONS, labels, count);
+    }
     page.number(&ROUTE_LAG, labels, route.lag_seconds.unwrap_or(0.0));
     page.count(&ROUTE_PENDING, labels, route.pending);
     page.count(&ROUTE_FAILING, labels, route.failing_count);
@@ -100,6 +110,9 @@ fn one_route(page: &mut Page, name: [&str; 2], route: &RouteStatus, counts: Rout
             page.number(metric, labels, seconds(time));
         }
     };
+    let paused = route.paused.as_ref();
+    at(&ROUTE_PAUSED_SINCE, paused.map(|pause| pause.since));
+    at(&ROUTE_PAUSED_UNTIL, paused.map(|pause| pause.until));
     at(&ROUTE_LAST_SUCCESS, parsed(route.last_good.as_deref()));
     at(&ROUTE_COMPARED, counts.compared);
     at(&ROUTE_NEXT_RESCAN, parsed(route.next_rescan.as_deref()));
@@ -108,6 +121,7 @@ fn one_route(page: &mut Page, name: [&str; 2], route: &RouteStatus, counts: Rout
         ("partial", counts.partial),
         ("failed", counts.failed),
         ("held", counts.held),
+        ("cancelled", counts.cancelled),
     ] {
         page.count(&ROUTE_TRANSFERS, &[source, target, outcome], count);
     }
@@ -115,6 +129,11 @@ fn one_route(page: &mut Page, name: [&str; 2], route: &RouteStatus, counts: Rout
     page.count(&ROUTE_FILES, labels, counts.files);
     page.count(&ROUTE_DELETED, labels, counts.deleted);
     page.durations(&ROUTE_DURATION, labels, counts.took);
+}
+
+/// A state as a label's value.
+fn label(state: State) -> String {
+    state.word().replace(' ', "_")
 }
 
 fn one_source(page: &mut Page, source: &SourceStatus, counts: &Counts) {
@@ -167,6 +186,8 @@ fn service(page: &mut Page, view: &View<'_>) {
         page.count(&WATCHES_MAX, &[], limit);
     }
     page.number(&LATENCY, &[], view.latency.as_secs_f64());
+    page.flag(&LEDGER_KEPT, &[], view.ledger.kept);
+    page.flag(&LEDGER_DAMAGED, &[], view.ledger.damaged);
     page.number(&WRITTEN, &[], seconds(view.now));
     for ((kind, result), count) in &counts.heartbeats {
         page.count(&HEARTBEATS, &[kind, result], *count);

@@ -86,6 +86,30 @@ pub const ROUTE_HELD: Metric = gauge(
     &["source", "target", "reason"],
     "1 while the route is held, by `deletes` or a guard's name; no sample while it is not.",
 );
+/// Paused routes.
+pub const ROUTE_PAUSED: Metric = gauge(
+    "heliostat_route_paused",
+    &["source", "target", "otherwise"],
+    "1 while an operator has paused the route, with the state that it would be in otherwise; no sample while it is not.",
+);
+/// Since when.
+pub const ROUTE_PAUSED_SINCE: Metric = gauge(
+    "heliostat_route_paused_since_timestamp_seconds",
+    ROUTE,
+    "When the route was paused: a pause that is given anew goes on; no sample while it is not.",
+);
+/// Until when.
+pub const ROUTE_PAUSED_UNTIL: Metric = gauge(
+    "heliostat_route_paused_until_timestamp_seconds",
+    ROUTE,
+    "When the pause ends by itself; no sample while the route is not paused.",
+);
+/// What would be deleted.
+pub const ROUTE_PAUSED_DELETIONS: Metric = gauge(
+    "heliostat_route_paused_deletions",
+    ROUTE,
+    "Names that vanished in the source of a paused route, and would be deleted on its target; no sample where it is not paused, or nothing is deleted.",
+);
 /// What is wrong.
 pub const ROUTE_TROUBLE: Metric = gauge(
     "heliostat_route_trouble",
@@ -132,7 +156,7 @@ pub const ROUTE_NEXT_RESCAN: Metric = gauge(
 pub const ROUTE_TRANSFERS: Metric = counter(
     "heliostat_route_transfers",
     &["source", "target", "outcome"],
-    "Transfers that ended: done, partial (some paths failed), failed, or held.",
+    "Transfers that ended: done, partial (some paths failed), failed, held, or cancelled.",
 );
 /// Bytes.
 pub const ROUTE_BYTES: Metric = counter(
@@ -273,6 +297,18 @@ pub const LATENCY: Metric = gauge(
     NONE,
     "How long the engine's loop took to answer for these numbers.",
 );
+/// The ledger.
+pub const LEDGER_KEPT: Metric = gauge(
+    "heliostat_ledger_kept",
+    NONE,
+    "1 while what is known is kept in the ledger; 0 where it cannot be, and the next start compares everything.",
+);
+/// Another one.
+pub const LEDGER_DAMAGED: Metric = gauge(
+    "heliostat_ledger_damaged",
+    NONE,
+    "1 where a damaged ledger was set aside and still lies in the state directory.",
+);
 /// When.
 pub const WRITTEN: Metric = gauge(
     "heliostat_written_timestamp_seconds",
@@ -328,6 +364,10 @@ pub const FDS_MAX: Metric = gauge(
 pub const METRICS: &[&Metric] = &[
     &ROUTE_STATE,
     &ROUTE_HELD,
+    &ROUTE_PAUSED,
+    &ROUTE_PAUSED_SINCE,
+    &ROUTE_PAUSED_UNTIL,
+    &ROUTE_PAUSED_DELETIONS,
     &ROUTE_TROUBLE,
     &ROUTE_LAG,
     &ROUTE_PENDING,
@@ -359,6 +399,8 @@ pub const METRICS: &[&Metric] = &[
     &WATCHES,
     &WATCHES_MAX,
     &LATENCY,
+    &LEDGER_KEPT,
+    &LEDGER_DAMAGED,
     &WRITTEN,
     &HEARTBEATS,
     &HEARTBEAT_LAST,

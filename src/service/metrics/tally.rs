@@ -58,6 +58,8 @@ pub struct RouteCounts {
     pub failed: u64,
     /// Held.
     pub held: u64,
+    /// Told to end.
+    pub cancelled: u64,
     /// Sent.
     pub bytes: u64,
     /// Sent.
@@ -115,6 +117,11 @@ impl Tally {
                 .sent(sent, now),
             Event::Failed { route, .. } => {
                 counts.routes.entry(route.clone()).or_default().failed += 1;
+            }
+            Event::Cancelled { route, stats, .. } => {
+                let counts = counts.routes.entry(route.clone()).or_default();
+                counts.cancelled += 1;
+                counts.deleted += stats.deleted;
             }
             Event::Held { route, .. } => {
                 counts.routes.entry(route.clone()).or_default().held += 1;

@@ -79,6 +79,50 @@ fn a_heartbeat_that_is_not_delivered_holds_nothing_up() {
     );
 }
 
+#[test]
+fn heartbeats_follow_how_it_is_and_no_redirect() {
+    let (target, heard) = (Listener::new("200 OK"), Listener::new("200 OK"));
+    let elsewhere = format!("302 Found\r\nlocation: http://{}/elsewhere", target.address);
+    let sending = Listener::new(elsewhere.leak());
+    let url = |listener: &Listener, what: &str| format!("http://{}/{what}", listener.address);
+    let web = Web::new(json!({"heartbeat": {
+        "start": url(&sending, "start"), "success": url(&heard, "well"), "fail": url(&heard, "ill"), "every": "1s",
+    }}));
+    // The last word, once there are more of them.
+    let says = |what: &str| {
+        let before = heard.heard().len();
+        let now = wait_for(PATIENCE, || {
+            let all = heard.heard();
+            let last = all.last().filter(|_| all.len() > before + 1)?;
+            last.contains(&format!("/{what} ")).then_some(())
+        });
+        assert!(
+            now.is_some(),
+            "{what}: {:?}\n{}",
+            heard.heard(),
+            web.service.tail()
+        );
+    };
+    says("well");
+    let away = web.source.with_extension("away");
+    fs::rename(&web.source, &away).unwrap();
+    assert!(web.settles("site/copy", "waiting"));
+    says("ill");
+    // That somebody has paused it does not make it well.
+    assert_eq!(web.service.call(&["pause"]).code, 0);
+    says("ill");
+    fs::rename(&away, &web.source).unwrap();
+    says("well");
+    let failed = "heliostat_heartbeats_total{kind=\"start\",result=\"failed\"}";
+    assert_eq!(sample(&web.get("/metrics").body, failed), Some(1.0));
+    assert_eq!((sending.heard().len(), target.heard().len()), (1, 0));
+    assert!(
+        web.service.log().contains("it answered 302"),
+        "{}",
+        web.service.log()
+    );
+}
+
 /// A certificate for `localhost` that signs itself, and its key.
 fn certificate(scratch: &Scratch) -> (PathBuf, PathBuf) {
     let (certificate, key) = (
@@ -173,10 +217,11 @@ fn a_certificate_is_looked_at() {
             "{host}: {}",
             web.service.tail()
         );
+        // A line is written a moment after it was said.
+        let said = wait_for(PATIENCE, || {
+            web.service.log().contains("ertificate").then_some(())
+        });
         let log = web.service.log();
-        assert!(
-            log.contains("ertificate") && !log.contains("/secret"),
-            "{log}"
-        );
+        assert!(said.is_some() && !log.contains("/secret"), "{log}");
     }
 }

@@ -14,7 +14,7 @@ const OPEN: (&str, &str) = (
 );
 
 /// A service in which every metric has something to say: `site/copy` is in sync, `site/held` is held for want of a mount,
-/// the source `gone` is not there, and a heartbeat was delivered.
+/// `site/quiet` is paused, the source `gone` is not there, and a heartbeat was delivered.
 pub fn all_sides() -> (Web, Listener) {
     let listener = Listener::new("200 OK");
     let url = format!("http://{}/secret/", listener.address);
@@ -25,15 +25,28 @@ pub fn all_sides() -> (Web, Listener) {
             fs::create_dir(&held).unwrap();
             let mut mounted = local(&held);
             super::super::extend(&mut mounted, &json!({"guard": {"requireMount": true}}));
+            let quiet = copy.with_file_name("quiet");
+            fs::create_dir(&quiet).unwrap();
+            let mut mirrored = local(&quiet);
+            super::super::extend(&mut mirrored, &json!({"delete": "mirror"}));
             let gone = source.with_file_name("gone");
             let to = copy.with_file_name("to");
             fs::create_dir(&to).unwrap();
             json!({
-                "site": site(source, json!({"copy": local(copy), "held": mounted})),
+                "site": site(source, json!({"copy": local(copy), "held": mounted, "quiet": mirrored})),
                 "gone": site(&gone, json!({"to": local(&to)})),
             })
         },
     );
+    assert!(
+        web.settles("site/quiet", "in sync"),
+        "{}",
+        web.service.tail()
+    );
+    let paused = web
+        .service
+        .call(&["pause", "site/quiet", "--reason", "a test"]);
+    assert_eq!(paused.code, 0, "{paused:?}");
     let there = wait_for(PATIENCE, || {
         let text = web.get("/metrics").body;
         let ready = text.contains("heliostat_route_held{")
@@ -152,6 +165,25 @@ fn every_metric_of_the_table_is_there_and_prometheus_reads_all_of_them() {
     assert_eq!(state("site/copy", "held"), Some(0.0));
     assert_eq!(state("site/held", "held"), Some(1.0));
     assert_eq!(state("gone/to", "waiting"), Some(1.0));
+    assert_eq!(state("site/quiet", "paused"), Some(1.0));
+    let quiet = "source=\"site\",target=\"quiet\"";
+    let of = |name: &str, more: &str| {
+        sample(
+            &classic.body,
+            &format!("heliostat_route_paused{name}{{{quiet}{more}}}"),
+        )
+    };
+    assert_eq!(of("", ",otherwise=\"in_sync\""), Some(1.0));
+    let times = ["since", "until"].map(|end| of(&format!("_{end}_timestamp_seconds"), "").unwrap());
+    // The default is an hour.
+    assert!((times[1] - times[0] - 3600.0).abs() < 1.0, "{times:?}");
+    assert_eq!(of("_deletions", ""), Some(0.0));
+    for (name, value) in [("kept", 1.0), ("damaged", 0.0)] {
+        assert_eq!(
+            sample(&classic.body, &format!("heliostat_ledger_{name}")),
+            Some(value)
+        );
+    }
     assert_eq!(state("site/copy", "not_compared"), Some(0.0));
 }
 
@@ -224,7 +256,15 @@ fn whether_all_is_well_is_said_in_a_status_and_in_a_line_for_each_thing_that_is_
     let answer = web.get("/-/insync");
     assert_eq!(answer.status, 503, "{answer:?}");
     let lines: Vec<&str> = answer.body.lines().collect();
-    assert_eq!(lines.len(), 2, "{answer:?}");
+    assert_eq!(lines.len(), 3, "{answer:?}");
+    // It is meant, and still it is not in sync.
+    let paused = lines
+        .iter()
+        .find(|line| line.starts_with("site/quiet: paused: by "));
+    assert!(
+        paused.is_some_and(|line| line.contains(": a test; heliostat resume site/quiet")),
+        "{answer:?}"
+    );
     assert!(
         lines
             .iter()

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use clap::Parser as _;
+use heliostat::cli::Cli;
 use heliostat::service::metrics::table::{self, METRICS};
 use serde_json::json;
 
@@ -86,6 +88,23 @@ fn every_alert_has_its_page_in_the_runbook_and_every_page_its_alert() {
             assert!(body.contains(part), "{alert} has no {part}");
         }
     }
+}
+
+#[test]
+fn every_command_of_the_runbook_is_one() {
+    let runbook = page("docs/runbook.md").replace('\n', " ");
+    let (mut wrong, mut tried) = (Vec::new(), 0);
+    for code in runbook.split('`').skip(1).step_by(2) {
+        if !code.starts_with("heliostat ") || code.starts_with("heliostat run ") {
+            continue;
+        }
+        tried += 1;
+        if let Err(error) = Cli::try_parse_from(code.split(' ')) {
+            wrong.push(format!("{code}: {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(tried > 25, "{tried}");
 }
 
 /// Words of an expression that could be metrics of this program's.

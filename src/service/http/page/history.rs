@@ -74,7 +74,10 @@ impl History {
             if bad(run) {
                 return better.map_or(Since::Unknown, Since::At);
             }
-            better = Some(run.at);
+            // One that was told to end says nothing of how it would have ended.
+            if run.result != "cancelled" {
+                better = Some(run.at);
+            }
         }
         if better.is_some() {
             Since::Ever
@@ -87,7 +90,8 @@ impl History {
 impl Span {
     fn add(&mut self, run: &Run) {
         self.transfers += 1;
-        self.bad += u64::from(run.result != "done");
+        // What was told to end is nobody's fault.
+        self.bad += u64::from(!matches!(run.result.as_str(), "done" | "cancelled"));
         self.files = self.files.saturating_add(run.stats.files);
         self.bytes = self.bytes.saturating_add(run.stats.bytes);
         self.deleted = self.deleted.saturating_add(run.stats.deleted);
@@ -136,7 +140,7 @@ mod tests {
             runs: vec![
                 run("2026-06-01T12:03:00Z", "done"),
                 run("2026-06-01T12:00:00Z", "failed"),
-                run("2026-06-01T06:05:00Z", "done"),
+                run("2026-06-01T06:05:00Z", "cancelled"),
                 // Before the first step, and from a clock that is ahead.
                 run("2026-06-01T06:04:59Z", "done"),
                 run("2026-06-01T12:05:00Z", "done"),
@@ -162,6 +166,7 @@ mod tests {
             runs: vec![
                 run("2026-06-01T12:03:00Z", "done"),
                 run("2026-06-01T12:02:00Z", "partial"),
+                run("2026-06-01T12:01:30Z", "cancelled"),
                 run("2026-06-01T12:01:00Z", "failed"),
                 run("2026-06-01T12:00:00Z", "done"),
             ],

@@ -155,6 +155,7 @@ fn transfer(run: &Run, clock: &Clock) -> Markup {
         "done" => html! { span.state.s-true { (symbol("true")) "done" } },
         "partial" => html! { span.state.s-failing { (symbol("failing")) "partial" } },
         "failed" => html! { span.state.s-failing { (symbol("failing")) "failed" } },
+        "cancelled" => html! { span.state.s-paused { (symbol("paused")) "cancelled" } },
         other => state(other),
     };
     html! {
@@ -165,7 +166,7 @@ fn transfer(run: &Run, clock: &Clock) -> Markup {
             @let told = matches!(run.result.as_str(), "done" | "partial");
             td.number role="cell" data-label="Entries" { @if told { (count(run.stats.files)) } @else { (none()) } }
             td.number role="cell" data-label="Bytes" { @if told { (bytes(run.stats.bytes)) } @else { (none()) } }
-            td.number role="cell" data-label="Deleted" { @if told { (count(run.stats.deleted)) } @else { (none()) } }
+            td.number role="cell" data-label="Deleted" { @if told || run.result == "cancelled" { (count(run.stats.deleted)) } @else { (none()) } }
             td.number role="cell" data-label="Took" { (milliseconds(run.took_ms)) }
             td.number role="cell" data-label="Lag" { @if told { (milliseconds(run.lag_ms)) } @else { (none()) } }
             td.why role="cell" {
