@@ -15,6 +15,7 @@ mod environment;
 mod failures;
 mod faults;
 mod histories;
+mod hook_costs;
 mod hooks;
 mod hostile_daemon;
 mod lifecycle;
