@@ -11,6 +11,9 @@ use super::{RelPath, Stamp};
 /// Above so many, failing paths are remembered as their directories.
 pub const FAILING_MAX: usize = 10_000;
 
+/// A path is tried again with others before its time by this share of its wait: as much as the jitter takes off.
+const EARLY_SHARE: u32 = 5;
+
 /// One failing path.
 #[derive(Clone, Debug)]
 pub struct Failed {
@@ -26,9 +29,17 @@ pub struct Failed {
     pub tries: u32,
     /// When it is tried again.
     pub next: Duration,
+    /// How long that was after the try before.
+    pub wait: Duration,
 }
 
 impl Failed {
+    /// Whether it is tried with what is tried now: its time has come, or nearly. So those that failed one after the other come to
+    /// be tried together, and a thousand of them are a few transfers a minute, not as many as there are paths.
+    fn is_due(&self, now: Duration) -> bool {
+        self.next.saturating_sub(now) <= self.wait / EARLY_SHARE
+    }
+
     /// Whether it came into the filter and nothing else is known of it: it is tried again without deleting anything.
     pub fn only_fills(&self) -> bool {
         self.pending.dirt.only_fills()
@@ -52,6 +63,7 @@ impl Failing {
             .and_modify(|have| {
                 have.pending = have.pending.join(failed.pending);
                 have.next = have.next.max(failed.next);
+                have.wait = have.wait.min(failed.wait);
             })
             .or_insert(failed);
     }
@@ -63,7 +75,11 @@ impl Failing {
             return false;
         };
         failed.pending = failed.pending.join(pending);
-        failed.next = failed.next.min(next);
+        if next < failed.next {
+            failed.next = next;
+            // Not before that, whoever else is tried: it would be tried with each of its changes.
+            failed.wait = Duration::ZERO;
+        }
         true
     }
 
@@ -77,15 +93,15 @@ impl Failing {
         self.0.get(path)
     }
 
-    /// Takes out those whose time has come, or all; not those that only fill.
+    /// Takes out those whose time has come or nearly has, or all; not those that only fill.
     pub fn take_due(&mut self, now: Duration, all: bool) -> Failing {
-        let due = |failed: &Failed| (all || failed.next <= now) && !failed.only_fills();
+        let due = |failed: &Failed| (all || failed.is_due(now)) && !failed.only_fills();
         Failing(self.0.extract_if(.., |_, failed| due(failed)).collect())
     }
 
     /// As [`Failing::take_due`], of those that only fill.
     pub fn take_fills_due(&mut self, now: Duration, all: bool) -> Failing {
-        let due = |failed: &Failed| (all || failed.next <= now) && failed.only_fills();
+        let due = |failed: &Failed| (all || failed.is_due(now)) && failed.only_fills();
         Failing(self.0.extract_if(.., |_, failed| due(failed)).collect())
     }
 
@@ -126,5 +142,47 @@ impl Failing {
     /// In the order of their paths.
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Failed)> {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Dirt;
+
+    #[test]
+    fn what_is_nearly_due_is_tried_with_what_is_and_what_changed_is_not() {
+        let at = |name: &str| RelPath::new(name.as_bytes()).unwrap();
+        let pending = Pending {
+            dirt: Dirt::CONTENT,
+            since: Stamp {
+                seq: 1,
+                at: Duration::ZERO,
+            },
+        };
+        let mut failing = Failing::default();
+        for second in 0..100 {
+            let failed = Failed {
+                pending,
+                reason: "it is locked".into(),
+                changing: false,
+                since: Timestamp::UNIX_EPOCH,
+                tries: 9,
+                next: Duration::from_secs(second),
+                wait: Duration::from_secs(60),
+            };
+            failing.insert(at(&second.to_string()), failed);
+        }
+        // What has changed is not tried with each of its changes.
+        let soon = Duration::from_secs(9);
+        assert!(failing.changed(&at("11"), pending, soon));
+        assert_eq!(failing.next(), Some(Duration::ZERO));
+        let tried = failing.take_due(Duration::ZERO, false);
+        assert_eq!(tried.len(), 12, "12 s are a fifth of a minute");
+        assert!(tried.get(&at("12")).is_some() && tried.get(&at("11")).is_none());
+        assert!(failing.take_due(soon, false).get(&at("11")).is_some());
+        assert!(!failing.is_empty());
+        failing.take_due(Duration::ZERO, true);
+        assert!(failing.is_empty(), "who forces it forces all");
     }
 }
