@@ -146,27 +146,16 @@ fn show(answer: &HistoryAnswer, out: &mut dyn Write) -> io::Result<()> {
 
 fn row(transfer: &Transfer) -> [String; 10] {
     let end = &transfer.end;
-    let known = matches!(end.outcome.as_str(), "done" | "partial");
-    let number = |number: u64| match known {
-        true => grouped(number),
-        false => "–".to_owned(),
-    };
     [
         shown(transfer.at),
         end.route.clone(),
         end.outcome.clone(),
         end.trigger.clone(),
-        number(end.files),
-        number(end.bytes),
-        match end.outcome.as_str() {
-            "cancelled" => grouped(end.deleted),
-            _ => number(end.deleted),
-        },
+        grouped(end.files),
+        grouped(end.bytes),
+        grouped(end.deleted),
         milliseconds(end.took_ms),
-        match known {
-            true => milliseconds(end.lag_ms),
-            false => "–".to_owned(),
-        },
+        milliseconds(end.lag_ms),
         end.reason.clone().unwrap_or_default(),
     ]
 }
@@ -216,7 +205,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            lines[2].ends_with("–      –        –  12ms     –  noSpace: it is full"),
+            lines[2].ends_with("1,200      3        0  12ms  1.5s  noSpace: it is full"),
             "{text}"
         );
         assert!(

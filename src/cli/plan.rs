@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned, civil};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::exit;
@@ -51,17 +52,25 @@ pub enum PlanFormat {
     Markdown,
 }
 
-/// The JSON document.
-#[derive(Serialize)]
+/// What a host will do. Where the manifests are not right, the document is that of their diagnostics instead.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+#[schemars(rename = "PlanDocument")]
+pub(super) struct Document<'a> {
+    /// Counts changes that a reader of an older version would misread.
     format_version: u32,
+    /// The host that it is for.
     host: &'a str,
+    /// From when on the next times count.
+    #[schemars(with = "String")]
     at: Timestamp,
+    /// The plan. There are no secrets in one.
     plan: &'a Plan,
+    /// What happens by the clock, the first first.
     next: Vec<NextTime>,
+    /// By route: as they would be typed; none for what is copied in process.
     command_lines: BTreeMap<String, Vec<String>>,
-    /// By source.
+    /// By source: what watches it, and why.
     watched_by: BTreeMap<String, String>,
 }
 

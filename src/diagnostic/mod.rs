@@ -24,7 +24,7 @@ pub use code::{Code, Entry};
 pub use example::{EXAMPLES, Example, Within, example};
 pub use fix::{Applied, Edit, Fix, applied};
 pub use github::github;
-pub use json::{json, json_with};
+pub use json::{Document, json, json_with};
 pub use lint::{LINTS, Lint};
 pub use registry::REGISTRY;
 pub use report::{Good, Report};

@@ -43,6 +43,7 @@ impl Route {
             return;
         }
         self.last_good = memory.last_good;
+        self.last_compared = memory.last_compared;
         self.target_entries = memory.target_entries;
         self.target = memory.target;
         self.mark(&memory.marks, stamp);
@@ -104,6 +105,7 @@ impl Route {
             pass,
             target_entries: self.target_entries,
             last_good: self.last_good,
+            last_compared: self.last_compared,
             next_rescan: self.next_rescan,
             next_sync: self.next_sync,
             target: self.target,
@@ -320,7 +322,9 @@ impl Engine {
                 }
             } else {
                 let since = route.suspect.take();
-                route.compared |= since.is_some();
+                if since.is_some() {
+                    route.is_compared(now.wall);
+                }
                 // As old as the doubt that they answer: whoever waits since then waits for them. Also where a pass is under
                 // way: it may have passed by what changed since.
                 route.heard(&marks, now);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Now;
 use super::core::Engine;
 use super::status::PendingStatus;
-use crate::plan::{RouteName, RoutePlan, SourcePlan};
+use crate::plan::{RouteName, RoutePlan, SourcePlan, When};
 
 /// Pending paths in one answer: enough to see what kind they are.
 pub const PENDING_MAX: usize = 100;
@@ -24,8 +24,12 @@ pub struct Detail {
     pub source_since: Option<Timestamp>,
     /// Whether what the target has was compared since the start.
     pub compared: bool,
+    /// Since when it is.
+    pub compared_since: Option<Timestamp>,
     /// Since when it has failed as a whole, and how often.
     pub failed: Option<(Timestamp, u32)>,
+    /// Which hook fails, and since when.
+    pub hook: Option<(When, Timestamp)>,
     /// Why the transfer that runs was made, and how long it has run.
     pub running: Option<(String, Duration)>,
     /// Pending paths, those under way first, at most [`PENDING_MAX`].
@@ -42,10 +46,12 @@ impl Engine {
             route: Arc::clone(&route.plan),
             source_since: source.since,
             compared: route.compared,
+            compared_since: route.compared_since,
             failed: route
                 .backoff
                 .as_ref()
                 .map(|backoff| (backoff.since, backoff.tries)),
+            hook: route.hook_fails(),
             running: route.running.as_ref().map(|running| {
                 let lasts = now.mono.saturating_sub(running.started);
                 (running.trigger.to_owned(), lasts)

@@ -15,6 +15,9 @@ const DIRECTORIES_MAX: usize = 2 * FAILING_MAX;
 /// What was seen to vanish is remembered by name, up to so many in all.
 const NAMED_MAX: usize = 10 * FAILING_MAX;
 
+/// A path is tried again with others before its time by this share of its wait: as much as the jitter takes off.
+const EARLY_SHARE: u32 = 5;
+
 /// One failing path.
 #[derive(Clone, Debug)]
 pub struct Failed {
@@ -30,9 +33,17 @@ pub struct Failed {
     pub tries: u32,
     /// When it is tried again.
     pub next: Duration,
+    /// How long that was after the try before.
+    pub wait: Duration,
 }
 
 impl Failed {
+    /// Whether it is tried with what is tried now: its time has come, or nearly. So those that failed one after the other come to
+    /// be tried together, and a thousand of them are a few transfers a minute, not as many as there are paths.
+    fn is_due(&self, now: Duration) -> bool {
+        self.next.saturating_sub(now) <= self.wait / EARLY_SHARE
+    }
+
     /// Whether it came into the filter and nothing else is known of it: it is tried again without deleting anything.
     pub fn only_fills(&self) -> bool {
         self.pending.dirt.only_fills()
@@ -55,6 +66,7 @@ impl Failing {
             .and_modify(|have| {
                 have.pending = have.pending.join(failed.pending);
                 have.next = have.next.max(failed.next);
+                have.wait = have.wait.min(failed.wait);
             })
             .or_insert(failed);
     }
@@ -88,7 +100,11 @@ impl Failing {
             return false;
         };
         failed.pending = failed.pending.join(pending);
-        failed.next = failed.next.min(next);
+        if next < failed.next {
+            failed.next = next;
+            // Not before that, whoever else is tried: it would be tried with each of its changes.
+            failed.wait = Duration::ZERO;
+        }
         true
     }
 
@@ -102,15 +118,15 @@ impl Failing {
         self.0.get(path)
     }
 
-    /// Takes out those whose time has come, or all; not those that only fill.
+    /// Takes out those whose time has come or nearly has, or all; not those that only fill.
     pub fn take_due(&mut self, now: Duration, all: bool) -> Failing {
-        let due = |failed: &Failed| (all || failed.next <= now) && !failed.only_fills();
+        let due = |failed: &Failed| (all || failed.is_due(now)) && !failed.only_fills();
         Failing(self.0.extract_if(.., |_, failed| due(failed)).collect())
     }
 
     /// As [`Failing::take_due`], of those that only fill.
     pub fn take_fills_due(&mut self, now: Duration, all: bool) -> Failing {
-        let due = |failed: &Failed| (all || failed.next <= now) && failed.only_fills();
+        let due = |failed: &Failed| (all || failed.is_due(now)) && failed.only_fills();
         Failing(self.0.extract_if(.., |_, failed| due(failed)).collect())
     }
 
@@ -172,6 +188,7 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
             tries: 1,
             next: Duration::ZERO,
+            wait: Duration::ZERO,
         }
     }
 
@@ -228,5 +245,41 @@ mod tests {
         let root = failing.get(&RelPath::root()).unwrap();
         assert!(root.pending.dirt.has(Dirt::SUBTREE | Dirt::CONTENT));
         assert!(!root.pending.dirt.has(Dirt::GONE));
+    }
+
+    #[test]
+    fn what_is_nearly_due_is_tried_with_what_is_and_what_changed_is_not() {
+        let at = |name: &str| RelPath::new(name.as_bytes()).unwrap();
+        let pending = Pending {
+            dirt: Dirt::CONTENT,
+            since: Stamp {
+                seq: 1,
+                at: Duration::ZERO,
+            },
+        };
+        let mut failing = Failing::default();
+        for second in 0..100 {
+            let failed = Failed {
+                pending,
+                reason: "it is locked".into(),
+                changing: false,
+                since: Timestamp::UNIX_EPOCH,
+                tries: 9,
+                next: Duration::from_secs(second),
+                wait: Duration::from_secs(60),
+            };
+            failing.insert(at(&second.to_string()), failed);
+        }
+        // What has changed is not tried with each of its changes.
+        let soon = Duration::from_secs(9);
+        assert!(failing.changed(&at("11"), pending, soon));
+        assert_eq!(failing.next(), Some(Duration::ZERO));
+        let tried = failing.take_due(Duration::ZERO, false);
+        assert_eq!(tried.len(), 12, "12 s are a fifth of a minute");
+        assert!(tried.get(&at("12")).is_some() && tried.get(&at("11")).is_none());
+        assert!(failing.take_due(soon, false).get(&at("11")).is_some());
+        assert!(!failing.is_empty());
+        failing.take_due(Duration::ZERO, true);
+        assert!(failing.is_empty(), "who forces it forces all");
     }
 }

@@ -9,7 +9,7 @@ use super::held::Held;
 use super::input::{Answer, Effect, Event, Sent};
 use super::load::{Load, Running};
 use super::route::{Backoff, Route};
-use super::{Dirt, Hold, Now, Outcome, RelPath, Stamp, Trouble, Verdict, backoff};
+use super::{Dirt, Hold, Now, Outcome, RelPath, Stamp, Stats, Trouble, Verdict, backoff};
 use crate::plan::Compare;
 
 /// A guard is asked again after this, doubling up to [`GUARD_CHECK_MAX`]: it costs a few system calls.
@@ -34,6 +34,9 @@ struct Vain {
     now: Now,
     took: Duration,
     trigger: &'static str,
+    stats: Stats,
+    /// The age of the oldest change that it carried.
+    lag: Duration,
 }
 
 /// How a transfer came to its end.
@@ -65,17 +68,19 @@ impl Route {
         if outcome.verdict != Verdict::Done && outcome.stats.deleted > 0 {
             self.spend(now, &outcome.stats, running.approved.is_some());
         }
+        let lag = running
+            .load
+            .oldest
+            .map_or(Duration::ZERO, |oldest| now.mono.saturating_sub(oldest.at));
         let vain = Vain {
             now,
             took,
             trigger: running.trigger,
+            stats: outcome.stats,
+            lag,
         };
         match outcome.verdict.clone() {
             Verdict::Done => {
-                let lag = running
-                    .load
-                    .oldest
-                    .map_or(Duration::ZERO, |oldest| now.mono.saturating_sub(oldest.at));
                 let end = End {
                     now,
                     took,
@@ -148,7 +153,12 @@ impl Route {
         let outcome = end.outcome;
         self.book(end.now, &outcome.stats, end.approved);
         self.last_good = Some(end.now.wall);
-        self.compared |= load.pass.is_some();
+        if load.pass.is_some() {
+            self.is_compared(end.now.wall);
+            if outcome.failed.is_empty() {
+                self.last_compared = Some(end.now.wall);
+            }
+        }
         if let Some(parked) = &mut self.parked {
             parked.sent = true;
         }
@@ -182,7 +192,8 @@ impl Route {
             retry.initial_ms = retry.initial_ms.min(AGAIN_MS);
             retry.max_ms = retry.max_ms.min(most);
         }
-        let wait = backoff::delay(retry, tries, false, &format!("{}/{path}", self.plan.name));
+        // One jitter for all: what failed together is tried together.
+        let wait = backoff::delay(retry, tries, false, &format!("{} paths", self.plan.name));
         let mut pending = cover(load, path, end.now);
         if load.fills {
             pending.dirt = Dirt::FILL | Dirt::ATTRIBUTES;
@@ -194,6 +205,7 @@ impl Route {
             since: before.map_or(end.now.wall, |failed| failed.since),
             tries,
             next: end.now.mono + wait,
+            wait,
         };
         self.failing.insert(path.clone(), failed);
     }
@@ -219,11 +231,18 @@ impl Route {
     /// Books a failure as a whole; the time until the next try.
     fn failed(
         &mut self,
-        Vain { now, took, trigger }: Vain,
+        vain: Vain,
         trouble: Trouble,
         permanent: bool,
         effects: &mut Vec<Effect>,
     ) -> Duration {
+        let Vain {
+            now,
+            took,
+            trigger,
+            stats,
+            lag,
+        } = vain;
         let before = self.backoff.take();
         let tries = before.as_ref().map_or(0, |backoff| backoff.tries) + 1;
         let name = self.plan.name.clone();
@@ -242,6 +261,8 @@ impl Route {
             route: name,
             trigger,
             took,
+            stats,
+            lag,
             trouble,
             tries,
             wait,
@@ -251,12 +272,19 @@ impl Route {
 
     fn hold(
         &mut self,
-        Vain { now, took, trigger }: Vain,
+        vain: Vain,
         load: Load,
         hold: Hold,
         before: Option<Held>,
         effects: &mut Vec<Effect>,
     ) {
+        let Vain {
+            now,
+            took,
+            trigger,
+            stats,
+            lag,
+        } = vain;
         let id = hold_id(&self.plan.name.to_string(), &hold);
         let same = before.as_ref().is_some_and(|held| held.id == id);
         let checks = if same {
@@ -283,6 +311,8 @@ impl Route {
                 route: self.plan.name.clone(),
                 trigger,
                 took,
+                stats,
+                lag,
                 hold: hold.clone(),
                 id: id.clone(),
             }));

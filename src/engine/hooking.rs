@@ -70,6 +70,8 @@ pub struct Failing {
     pub tries: u32,
     /// When it is tried again.
     pub next: Duration,
+    /// When the first of these failed.
+    pub since: Timestamp,
 }
 
 /// A hook to be run.
@@ -264,6 +266,14 @@ impl Route {
         running.into_iter().chain(owed).min()
     }
 
+    /// Which hook fails, and since when.
+    pub(super) fn hook_fails(&self) -> Option<(When, Timestamp)> {
+        let failing = self.hooking.failing.as_ref();
+        let failing = failing.map(|failing| (When::After, failing.since));
+        let warned = self.hooking.warned.as_ref();
+        failing.or(warned.map(|(when, _, at)| (*when, *at)))
+    }
+
     /// The hook's end.
     fn hooked(&mut self, now: Now, hooked: Hooked, effects: &mut Vec<Effect>) {
         let Some((_, owed)) = self.hooking.running.take() else {
@@ -321,12 +331,9 @@ impl Route {
             // The transfer's own failure says it.
             Some(_) if heeded && when == When::Before => {}
             Some(reason) if heeded => {
-                let tries = self
-                    .hooking
-                    .failing
-                    .as_ref()
-                    .map_or(0, |failing| failing.tries)
-                    + 1;
+                let before = self.hooking.failing.as_ref();
+                let tries = before.map_or(0, |failing| failing.tries) + 1;
+                let since = before.map_or(now.wall, |failing| failing.since);
                 let key = format!("{} hook", self.plan.name);
                 let delay = backoff::delay(self.plan.retry, tries, false, &key);
                 wait = Some(delay);
@@ -334,6 +341,7 @@ impl Route {
                     reason: reason.clone(),
                     tries,
                     next: now.mono + delay,
+                    since,
                 });
             }
             // Where a reload has taken the hook away while it ran, nobody could mend it, and no later success would take this back.

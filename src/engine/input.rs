@@ -230,6 +230,10 @@ pub enum Event {
         trigger: &'static str,
         /// How long it took.
         took: Duration,
+        /// What it had done by then.
+        stats: Stats,
+        /// The age of the oldest change that it did not bring there.
+        lag: Duration,
         /// Why it failed.
         trouble: Trouble,
         /// Tries so far.
@@ -274,6 +278,10 @@ pub enum Event {
         trigger: &'static str,
         /// How long it took.
         took: Duration,
+        /// What it had done by then.
+        stats: Stats,
+        /// The age of the oldest change that it did not bring there.
+        lag: Duration,
         /// Why it waits.
         hold: Hold,
         /// For `approve`.

@@ -58,6 +58,8 @@ pub struct RouteMemory {
     pub target_entries: Option<u64>,
     /// When a transfer last succeeded.
     pub last_good: Option<Timestamp>,
+    /// When a full pass last compared the target itself, and nothing failed.
+    pub last_compared: Option<Timestamp>,
     /// When the next periodic pass was to be.
     pub next_rescan: Option<Timestamp>,
     /// When the next gathered send was to be.

@@ -13,7 +13,7 @@ use super::status::{
     HoldStatus, PATHS_MAX, PathStatus, RouteStatus, SourceStatus, State, Status, span,
 };
 use super::{Hold, Now, RelPath, escape, why};
-use crate::plan::{DeletePolicy, RouteName, Target};
+use crate::plan::{DeletePolicy, RouteName, Target, grouped};
 
 /// Pending paths in one answer, of all routes together: it is written while the engine waits, which so many make some
 /// milliseconds long…
@@ -78,6 +78,7 @@ impl Engine {
                 .map(|oldest| now.mono.saturating_sub(oldest.at).as_secs_f64()),
             pending: route.pending_len() as u64,
             last_good: route.last_good.map(|at| at.to_string()),
+            last_compared: route.last_compared.map(|at| at.to_string()),
             next_rescan: route.next_rescan.map(|at| at.to_string()),
             next_sync: route.next_sync.map(|at| at.to_string()),
             code,
@@ -180,7 +181,8 @@ impl Engine {
                 format!("in {}", seconds(failed.next))
             };
             let why = format!(
-                "{many} {paths} {verb}: {path}: {}; try {} {next}",
+                "{} {paths} {verb}: {path}: {}; try {} {next}",
+                grouped(many as u64),
                 failed.reason,
                 failed.tries + 1,
             );

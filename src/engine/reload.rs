@@ -426,6 +426,8 @@ impl Route {
         self.parked = None;
         self.rescoping = None;
         self.compared = false;
+        self.compared_since = None;
+        self.last_compared = None;
         self.standing = false;
         self.backoff = None;
         self.want_pass(COMPARE, stamp, "reload");

@@ -61,6 +61,10 @@ pub struct Route {
     /// Whether what the target has was compared since the start, by a full pass or by a survey of the source where the route
     /// stands, so that "in sync" is known.
     pub compared: bool,
+    /// Since when that is so.
+    pub compared_since: Option<Timestamp>,
+    /// When a full pass last compared the target itself, and nothing failed; also before the start.
+    pub last_compared: Option<Timestamp>,
     /// Whether what the target has is known relative to the rows in the ledger and the marks of this route.
     pub standing: bool,
     /// Whether it has been in step since the start. What an earlier process was writing when it was killed is sent
@@ -168,6 +172,8 @@ impl Route {
             held: None,
             forced: false,
             compared: false,
+            compared_since: None,
+            last_compared: None,
             standing: false,
             settled: false,
             suspect: None,
@@ -186,6 +192,12 @@ impl Route {
             route.next_sync = schedule.next_after(now.wall, &route.key);
         }
         route
+    }
+
+    /// From now on it is known what the target has.
+    pub fn is_compared(&mut self, at: Timestamp) {
+        self.compared = true;
+        self.compared_since = self.compared_since.or(Some(at));
     }
 
     /// Something changed: what is held is looked at again soon.

@@ -122,6 +122,9 @@ pub struct RouteStatus {
     pub pending: u64,
     /// When a transfer last succeeded.
     pub last_good: Option<String>,
+    /// When a full pass last compared the target itself, and nothing failed.
+    #[serde(default)]
+    pub last_compared: Option<String>,
     /// When the next periodic pass is due.
     pub next_rescan: Option<String>,
     /// When gathered changes are sent next.
@@ -170,6 +173,7 @@ impl RouteStatus {
             lag_seconds: None,
             pending: 0,
             last_good: None,
+            last_compared: None,
             next_rescan: None,
             next_sync: None,
             code: None,

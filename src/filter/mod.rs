@@ -22,10 +22,11 @@ pub use decide::{Decision, Filter, Verdict};
 pub use pattern::{PatternError, check};
 pub use reach::reach;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a rule was written, for verdicts that name the line which made them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
     /// The manifest file as it was named on the command line.
@@ -35,7 +36,7 @@ pub struct Origin {
 }
 
 /// One glob as written in the manifest, already checked by [`check`].
-#[derive(Clone, Debug, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// The glob as written.
@@ -52,7 +53,7 @@ impl PartialEq for Rule {
 }
 
 /// The rules of one source or one route: what a path needs to belong to it. Data only; [`Filter`] is the compiled form.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FilterSpec {
     /// A path must match one of these, be below a directory that does, or be the parent of what could. `**` alone: everything.

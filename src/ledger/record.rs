@@ -167,6 +167,7 @@ impl RouteRecord {
         out.maybe(self.kept.map(|kept| kept.count))
             .number(self.kept.map_or(0, |kept| kept.sum))
             .number(self.kept.map_or(0, |kept| kept.number as u64));
+        out.instant(memory.last_compared);
         seal::seal(&context(b"route", name), out.done())
     }
 
@@ -190,6 +191,7 @@ impl RouteRecord {
                 },
                 target_entries: read.maybe()?,
                 last_good: read.instant()?,
+                last_compared: None,
                 next_rescan: read.instant()?,
                 next_sync: read.instant()?,
                 target: None,
@@ -203,6 +205,10 @@ impl RouteRecord {
         if let Some(count) = count {
             record.kept = Some(Kept { number, count, sum });
             record.memory.parked = Parking::Goes(number);
+        }
+        // An earlier version ended here.
+        if !read.0.is_empty() {
+            record.memory.last_compared = read.instant()?;
         }
         read.end()?;
         Some(record)

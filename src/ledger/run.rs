@@ -28,15 +28,15 @@ pub struct Run {
     pub trigger: String,
     /// How long it took.
     pub took_ms: u64,
-    /// The age of its oldest change when it ended; of one that failed, is held or was cancelled, 0: its changes are still to come.
+    /// The age of its oldest change when it ended: of one that failed, is held or was cancelled, of what it did not bring there.
     pub lag_ms: u64,
     /// `done`: everything is in step. `partial`: all but the paths that failed. `failed`: as a whole, and is tried again.
     /// `held`: it waits for an operator, or for its guard to be content. `cancelled`: it was told to end.
     pub result: String,
     /// Why it failed as a whole, is held, or was told to end.
     pub trouble: Option<String>,
-    /// What was done: of a rescan, what was repaired. Of one that failed or is held, nothing is told; of one that was told to end,
-    /// what it had done by then, as far as it has said.
+    /// What was done: of a rescan, what was repaired; of one that failed, is held or was told to end, what it had done by then, as far
+    /// as it has said.
     pub stats: Stats,
     /// The first paths that failed, at most [`FAILED_MAX`].
     pub failed: Vec<PathFailure>,

@@ -1,18 +1,24 @@
 //! What the history says of the last minute's deletions, for a start: a restart is no new budget.
 //!
-//! A transfer that ended is in the history within a fraction of a second, also one that was told to end; of one that failed
-//! nothing is told there, and of one that was cut off nobody knows.
+//! A transfer that ended is in the history within a fraction of a second, one that failed or was told to end with what it had
+//! deleted by then; of one that was cut off nobody knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::{run, seal};
+use super::run::{self, Run};
+use super::seal;
 use crate::engine::{SPENT_FOR, Spending};
 use crate::plan::RouteName;
 
 /// More runs in a minute are not read: with a second for each of five hundred routes this is ten minutes.
 const RUNS_MAX: i64 = 20_000;
+
+/// As the engine counts: what a transfer has made gives room only where it came to its end.
+fn counts(run: &Run) -> bool {
+    matches!(run.result.as_str(), "done" | "partial") || run.stats.deleted > 0
+}
 
 /// By route, the oldest first. A run that is not as it was written is passed over.
 pub fn load(connection: &Connection) -> rusqlite::Result<BTreeMap<RouteName, Vec<Spending>>> {
@@ -32,7 +38,7 @@ pub fn load(connection: &Connection) -> rusqlite::Result<BTreeMap<RouteName, Vec
         let net = run.stats.deleted.cast_signed() - run.stats.created.cast_signed();
         if run.trigger == "approve" && matches!(run.result.as_str(), "done" | "partial") {
             over.insert(run.route);
-        } else if net != 0 && !over.contains(&run.route) {
+        } else if net != 0 && !over.contains(&run.route) && counts(&run) {
             let spending = Spending { at: run.at, net };
             spent.entry(run.route).or_default().push(spending);
         }

@@ -418,6 +418,13 @@ fn the_last_minutes_deletions_are_told_at_the_start() {
             ..run
         });
     }
+    // What one that failed has made gives no room, and what it has deleted takes it.
+    for run in [run("c", 198, "change", 0, 4), run("d", 199, "change", 3, 1)] {
+        ledger.book(Run {
+            result: "failed".into(),
+            ..run
+        });
+    }
     assert!(ledger.close());
     let spent = Ledger::open(directory.path()).memory.spent;
     let of = |target: &str| -> Vec<(i64, i64)> {
@@ -431,6 +438,6 @@ fn the_last_minutes_deletions_are_told_at_the_start() {
     );
     let of_b = [(195, 1), (198, 2)];
     assert_eq!(of("b"), of_b, "what was approved is free");
-    assert_eq!(of("d"), [(199, 5)]);
+    assert_eq!(of("d"), [(199, 5), (199, 2)]);
     assert_eq!(spent.len(), 3);
 }

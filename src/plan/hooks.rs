@@ -1,9 +1,10 @@
 //! What is run around the transfers of a route.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is run around the transfers of a route.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hooks {
     /// Before anything is written.
@@ -15,7 +16,7 @@ pub struct Hooks {
 }
 
 /// A program with its arguments.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hook {
     /// argv, substituted, not empty; the first is an absolute path.
@@ -27,7 +28,7 @@ pub struct Hook {
 }
 
 /// What the failure of a hook means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum OnError {
     /// It is said, and everything goes on.

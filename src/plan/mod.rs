@@ -11,6 +11,7 @@ mod compile;
 mod diff;
 mod explain;
 mod hooks;
+mod names;
 mod review;
 mod standing;
 mod types;
@@ -21,6 +22,7 @@ pub use diff::{
 };
 pub use explain::{Explain, Kind, NextTime, Row, Value, What, grouped, jitter_key, next_times};
 pub use hooks::{Hook, Hooks, OnError, When};
+pub use names::{RouteName, SourceName, TargetName};
 pub use review::{Measured, Review, Tally, Watched, listed};
 pub use standing::{digest, route_key, source_key};
 pub use types::*;

@@ -1,17 +1,17 @@
 //! The plan's data types.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::Hooks;
+use super::{Hooks, RouteName, SourceName, TargetName};
 use crate::filter::FilterSpec;
 use crate::manifest::{Access, Heartbeat, Http, Mechanism, Metrics};
 use crate::schedule::{Schedule, Window};
 
 /// Everything that one host will do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// By name; names are unique over all files.
@@ -27,73 +27,8 @@ impl Plan {
     }
 }
 
-/// A source's name: a DNS label; the identity in status, history and reload.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SourceName(pub String);
-
-/// A target's name: a DNS label, unique within its source.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TargetName(pub String);
-
-/// `source/target`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RouteName {
-    /// The source's half.
-    pub source: SourceName,
-    /// The target's half.
-    pub target: TargetName,
-}
-
-impl fmt::Display for SourceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-impl fmt::Debug for SourceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-impl fmt::Display for TargetName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-impl fmt::Debug for TargetName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-impl fmt::Display for RouteName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.source, self.target)
-    }
-}
-impl fmt::Debug for RouteName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-impl Serialize for RouteName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-impl<'de> Deserialize<'de> for RouteName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RouteName, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let Some((source, target)) = text.split_once('/') else {
-            return Err(de::Error::custom("a route is `source/target`"));
-        };
-        Ok(RouteName {
-            source: SourceName(source.to_owned()),
-            target: TargetName(target.to_owned()),
-        })
-    }
-}
-
 /// One watched tree and its routes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourcePlan {
     /// Its name.
@@ -115,7 +50,7 @@ pub struct SourcePlan {
 }
 
 /// Which events trigger; directories are always watched for what keeps the tree right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventSet {
     /// A file, link or special file came into being.
@@ -150,7 +85,7 @@ impl Default for EventSet {
 }
 
 /// What must hold of a source before anything is sent from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceGuard {
     /// A path below the root that must exist (an unmounted disk has it not).
@@ -162,7 +97,7 @@ pub struct SourceGuard {
 }
 
 /// One source → target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoutePlan {
     /// `source/target`.
@@ -207,7 +142,7 @@ pub struct RoutePlan {
 }
 
 /// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     tag = "kind",
     rename_all = "camelCase",
@@ -254,7 +189,7 @@ pub enum Target {
 }
 
 /// Where a secret is found; never the secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Secret {
     /// A file, readable by nobody else.
@@ -266,7 +201,7 @@ pub enum Secret {
 }
 
 /// What may leave a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DeletePolicy {
     /// Nothing.
@@ -279,7 +214,7 @@ pub enum DeletePolicy {
 }
 
 /// How many deletions a pass may make before it is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum DeleteBudget {
     /// Not given: half of what the target has, and never less than 100 entries.
@@ -302,7 +237,7 @@ impl DeleteBudget {
 }
 
 /// When changes are sent.
-#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Sync {
     /// As they come.
@@ -313,7 +248,7 @@ pub enum Sync {
 }
 
 /// How changes are gathered: a batch leaves when nothing came for `quiet`, or `max_wait` after its first change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Debounce {
     /// Default 5.
@@ -323,7 +258,7 @@ pub struct Debounce {
 }
 
 /// Full passes that compare with the target itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rescan {
     /// `None` only where the manifest says `rescan: never`… default: nightly.
@@ -335,7 +270,7 @@ pub struct Rescan {
 }
 
 /// How a full pass compares files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Compare {
     /// Size and nanosecond time.
@@ -346,7 +281,7 @@ pub enum Compare {
 }
 
 /// Whether a pass is made at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum OnStart {
     /// Where it cannot be known that nothing changed.
@@ -359,7 +294,7 @@ pub enum OnStart {
 }
 
 /// What of a transfer is on the target's disk before it counts: what a power cut cannot take back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Durability {
     /// Nothing is waited for.
@@ -379,7 +314,7 @@ impl Durability {
 }
 
 /// Compression on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Compress {
     /// None.
@@ -396,7 +331,7 @@ pub enum Compress {
 }
 
 /// What of the metadata is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attributes {
     /// Symlinks, modes, times, owner, group.
@@ -428,7 +363,7 @@ impl Default for Attributes {
 }
 
 /// Bounds of the time between tries; it doubles, with jitter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retry {
     /// Default 1000.

@@ -20,10 +20,11 @@ pub use zone::check_zone;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// When a periodic pass or a gathered send is due.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Schedule {
     /// crontab(5) on the wall clock of a zone.
@@ -45,7 +46,7 @@ pub enum Schedule {
 }
 
 /// Whether a [`Window`] lets transfers through or keeps them back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum WindowRule {
     /// Transfers start only inside one of the allowed windows.
@@ -55,7 +56,7 @@ pub enum WindowRule {
 }
 
 /// A part of the day on some days of the week; deny wins over allow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Window {
     /// What holds inside it.

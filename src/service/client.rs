@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::Failure;
 use super::protocol::Refusal;
@@ -123,36 +124,58 @@ pub fn events(
         .enable_all()
         .build()
         .map_err(|error| Failure::Setup(format!("cannot start the client: {error}")))?;
-    let listen = async {
-        let response = send(socket, Method::GET, path, None::<&()>).await?;
-        if response.status() != StatusCode::OK {
-            let (status, bytes) = whole(socket, response).await?;
-            return Err(refused(status, &bytes));
-        }
-        let mut body = response.into_body();
-        let mut lines = Lines::default();
-        while let Some(frame) = body.frame().await {
-            // A service that is killed breaks the connection off in the midst of it.
-            let Ok(frame) = frame else { break };
-            let Some(data) = frame.data_ref() else {
-                continue;
-            };
-            for line in lines.take(data)? {
-                if let Some(data) = line.strip_prefix(b"data: ")
-                    && each(data).is_break()
-                {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    };
+    let listen = listen(socket, path, &mut each);
     runtime.block_on(async {
         match time {
             None => listen.await,
             Some(time) => tokio::time::timeout(time, listen).await.unwrap_or(Ok(true)),
         }
     })
+}
+
+/// As [`events`], from within a runtime and without an end: each event is a sign, and several that nobody has taken are one. The
+/// signs end when the service does, or where it refuses.
+pub fn signs(socket: &Path, path: &str) -> mpsc::Receiver<()> {
+    let (sender, signs) = mpsc::channel(1);
+    let (socket, path) = (socket.to_owned(), path.to_owned());
+    tokio::spawn(async move {
+        let each = &mut |_: &[u8]| match sender.try_send(()) {
+            Err(TrySendError::Closed(())) => ControlFlow::Break(()),
+            Ok(()) | Err(TrySendError::Full(())) => ControlFlow::Continue(()),
+        };
+        // Why it ended is for the next question to tell.
+        let _ = listen(&socket, &path, each).await;
+    });
+    signs
+}
+
+async fn listen(
+    socket: &Path,
+    path: &str,
+    each: &mut impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<bool, Failure> {
+    let response = send(socket, Method::GET, path, None::<&()>).await?;
+    if response.status() != StatusCode::OK {
+        let (status, bytes) = whole(socket, response).await?;
+        return Err(refused(status, &bytes));
+    }
+    let mut body = response.into_body();
+    let mut lines = Lines::default();
+    while let Some(frame) = body.frame().await {
+        // A service that is killed breaks the connection off in the midst of it.
+        let Ok(frame) = frame else { break };
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        for line in lines.take(data)? {
+            if let Some(data) = line.strip_prefix(b"data: ")
+                && each(data).is_break()
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// Puts lines together from pieces.

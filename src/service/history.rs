@@ -10,6 +10,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::http::{Server, chosen, refuse};
@@ -47,7 +48,7 @@ pub struct HistoryQuery {
 }
 
 /// Transfers that ended, the last one first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryAnswer {
     /// [`FORMAT_VERSION`].
@@ -59,10 +60,11 @@ pub struct HistoryAnswer {
 }
 
 /// A transfer that ended, and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transfer {
     /// When it ended.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// What became of it.
     #[serde(flatten)]
@@ -70,7 +72,7 @@ pub struct Transfer {
 }
 
 /// What became of a transfer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct End {
     /// `source/target`.
@@ -88,7 +90,7 @@ pub struct End {
     pub deleted: u64,
     /// How long it took.
     pub took_ms: u64,
-    /// The age of its oldest change when it ended; of one that failed, is held or was cancelled, 0.
+    /// The age of its oldest change when it ended: of one that failed, is held or was cancelled, of what it did not bring there.
     pub lag_ms: u64,
     /// Why it did not come out well.
     pub reason: Option<String>,
@@ -101,7 +103,7 @@ pub struct End {
 }
 
 /// A path that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailedPath {
     /// Which, escaped.

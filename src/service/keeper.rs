@@ -219,11 +219,15 @@ pub(super) fn run_of(event: &Event, now: Timestamp) -> Option<Run> {
             route,
             trigger,
             took,
+            stats,
+            lag,
             trouble: Trouble { code, message, .. },
             ..
         } => Some(Run {
             trigger: (*trigger).to_owned(),
             took_ms: milliseconds(*took),
+            lag_ms: milliseconds(*lag),
+            stats: *stats,
             trouble: Some(format!("{code}: {message}")),
             ..run(route, "failed")
         }),
@@ -244,6 +248,8 @@ pub(super) fn run_of(event: &Event, now: Timestamp) -> Option<Run> {
             route,
             trigger,
             took,
+            stats,
+            lag,
             hold,
             id,
         } => {
@@ -256,6 +262,8 @@ pub(super) fn run_of(event: &Event, now: Timestamp) -> Option<Run> {
             Some(Run {
                 trigger: (*trigger).to_owned(),
                 took_ms: milliseconds(*took),
+                lag_ms: milliseconds(*lag),
+                stats: *stats,
                 trouble: Some(why),
                 ..run(route, "held")
             })
@@ -395,6 +403,8 @@ mod tests {
             route: route(),
             trigger: "change",
             took: Duration::from_secs(2),
+            stats,
+            lag: Duration::from_secs(3),
             trouble: Trouble {
                 code: "noSpace",
                 message: "it is full".into(),
@@ -405,7 +415,10 @@ mod tests {
         });
         assert_eq!((&*failed.result, &*failed.trigger), ("failed", "change"));
         assert_eq!(failed.trouble.as_deref(), Some("noSpace: it is full"));
-        assert_eq!(failed.took_ms, 2000);
+        assert_eq!(
+            (failed.took_ms, failed.lag_ms, failed.stats),
+            (2000, 3000, stats)
+        );
         let cancelled = run(Event::Cancelled {
             route: route(),
             trigger: "change",
@@ -421,6 +434,8 @@ mod tests {
                 route: route(),
                 trigger: "start",
                 took: Duration::from_secs(1),
+                stats: Stats::default(),
+                lag: Duration::from_secs(4),
                 hold,
                 id: "id".into(),
             })
@@ -430,6 +445,7 @@ mod tests {
             message: "it is not there".into(),
         }));
         assert_eq!((&*guard.result, &*guard.trigger), ("held", "start"));
+        assert_eq!(guard.lag_ms, 4000);
         assert_eq!(guard.trouble.as_deref(), Some("it is not there"));
         let plan = Deletions::of([&failure("a").path]).plan("site/copy", 9);
         let deletes = held(Hold::Deletes(Arc::new(plan))).trouble.unwrap();

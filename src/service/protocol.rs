@@ -4,6 +4,7 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `GET /v1/status` | – ([`StatusQuery`]) | [`StatusAnswer`] |
+//! | `GET /v1/events` | – ([`Routes`]) | server-sent events, each a [`news::Item`](super::news::Item) |
 //! | `GET /v1/plan` | – | [`PlanAnswer`] |
 //! | `POST /v1/trigger` | [`Routes`] | [`Done`] |
 //! | `POST /v1/rescan` | [`RescanBody`] | [`Done`] |
@@ -187,7 +188,7 @@ pub struct StatusAnswer {
 }
 
 /// The plan that runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanAnswer {
     /// [`FORMAT_VERSION`].
@@ -212,15 +213,6 @@ pub struct Refusal {
     pub format_version: u32,
     /// One line, with the way out.
     pub error: String,
-}
-
-/// The schema of [`StatusAnswer`], as a file has it.
-pub fn status_schema() -> String {
-    let settings = schemars::generate::SchemaSettings::draft07();
-    let schema = settings
-        .into_generator()
-        .into_root_schema_for::<StatusAnswer>();
-    serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n"
 }
 
 /// Reads `SOURCE` or `SOURCE/TARGET`.

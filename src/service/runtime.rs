@@ -12,6 +12,7 @@ use super::alarm::Alarm;
 use super::clock::Clock;
 use super::drift::Drifts;
 use super::driver::{self, Shell};
+use super::effective::Effectives;
 use super::files_watch;
 use super::generations::{Generation, Generations};
 use super::http::{self, Facts, Server, Tcp, TcpOptions};
@@ -146,10 +147,11 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             orders: orders.clone(),
             started: Instant::now(),
             watch_limit: options.limits.watches.or_else(host::user_watches),
-            reader: Arc::clone(&files.reader),
+            effectives: Effectives::new(Arc::clone(&files.reader)),
             ledger: world.ledger(),
             tally: world.tally(),
             tap: world.tap().clone(),
+            news: world.news().clone(),
         });
         let _control = match &options.socket {
             Some(path) => {
@@ -164,6 +166,7 @@ pub fn run(options: Options, files: Files, mut show: impl FnMut(&World)) -> Resu
             .map(|http| Tcp::serve(http, world.asker(), Arc::clone(&facts)));
         // What the service tells by itself asks at a desk of its own.
         let own = Server::new(world.asker(), facts, OWN_QUESTIONS);
+        tasks.spawn(world.news().clone().tell(own.clone()));
         let textfile = options
             .textfile
             .clone()

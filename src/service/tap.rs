@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast::{self, error::RecvError};
 
@@ -23,12 +24,13 @@ pub const LISTENERS_MAX: usize = 8;
 pub const SAMPLE_MAX: usize = 10;
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Told {
     /// Counts what was told since the service began, to whomever.
     pub number: u64,
     /// When.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// What.
     #[serde(flatten)]
@@ -36,7 +38,7 @@ pub struct Told {
 }
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     tag = "type",
     rename_all = "camelCase",

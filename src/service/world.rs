@@ -15,6 +15,7 @@ use super::alarm::Alarm;
 use super::clock::Clock;
 use super::keeper::Keeper;
 use super::metrics::Tally;
+use super::news::{News, only_looks};
 use super::pauses::PauseFile;
 use super::question::Question;
 use super::settled::Settled;
@@ -95,6 +96,7 @@ pub struct World {
     keeper: Keeper,
     pauses: PauseFile,
     tapper: Tapper,
+    news: News,
     ending: Ending,
     drain_asked: bool,
     signals: Signals,
@@ -163,6 +165,7 @@ impl World {
             keeper: parts.keeper,
             pauses,
             tapper: Tapper::default(),
+            news: News::default(),
             ending: Ending::No,
             drain_asked: false,
             signals: parts.signals,
@@ -214,6 +217,11 @@ impl World {
     /// Where it is told what happens.
     pub fn tap(&self) -> &Tap {
         self.tapper.tap()
+    }
+
+    /// Where it is told that the picture is different.
+    pub fn news(&self) -> &News {
+        &self.news
     }
 
     /// After each step: what came of it is told to whoever listens.
@@ -408,6 +416,9 @@ impl World {
     }
 
     fn question(&mut self, question: Question) -> Input {
+        if !only_looks(&question.ask) {
+            self.news.ring();
+        }
         self.last_request += 1;
         let id = RequestId(self.last_request);
         self.answers.insert(id, question.answer);

@@ -118,7 +118,7 @@ impl Recorder {
     }
 
     fn hook(&self, on_error: &str) -> Value {
-        json!({"run": [self.program(), "${source} ${target}", "*; $(reboot)"], "timeout": "60s", "onError": on_error})
+        json!({"run": [self.program(), "${source} ${target}", "*; $(reboot)"], "timeout": "300s", "onError": on_error})
     }
 }
 
@@ -332,11 +332,35 @@ fn a_hook_before_a_transfer_is_run_before_anything_is_written_and_only_then() {
         }
         rest(&mut story, target);
         let count = hook.runs().len();
-        fs::remove_dir_all(story.source.join("many")).unwrap();
+        // All at once: of what is removed one by one, the first few may go.
+        let away = story.scratch.path().join("many");
+        fs::rename(story.source.join("many"), away).unwrap();
         story.until(target, |route| route["state"] == "held");
         assert_eq!(hook.runs().len(), count, "{}", story.service.tail());
         assert_eq!(story.service.stop().0, 0);
     }
+}
+
+#[test]
+fn a_far_side_with_one_connection_has_it_for_the_transfer_of_a_hook() {
+    let (mut story, hook) = story("module", |hook| json!({"before": hook.hook("fail")}));
+    let lock = story.scratch.path().join("lock");
+    let narrow = format!("max connections = 1\nlock file = {}", lock.display());
+    story.daemon = story.daemon.with_config(&narrow);
+    story.daemon.restart();
+    put(&story, "a", "one");
+    story.start();
+    hook.nth(1, &story.service);
+    // The session that was begun ahead has the only place, and leaves it to the run that looks.
+    for (count, name) in [(2, "b"), (3, "c")] {
+        put(&story, name, "two");
+        rest(&mut story, "module");
+        let run = hook.nth(count, &story.service);
+        assert_eq!(run.names(), [name]);
+    }
+    let log = story.service.log();
+    assert!(log.matches("max connections").count() <= 2, "{log}");
+    assert_eq!(story.service.stop().0, 0);
 }
 
 #[test]
@@ -486,7 +510,7 @@ fn what_a_hook_leaves_running_ends_with_it() {
 #[test]
 fn a_hook_that_says_a_gigabyte_costs_nothing() {
     let (mut story, hook) = story("copy", |hook| json!({"after": hook.hook("fail")}));
-    hook.does("/usr/bin/head -c 600000000 /dev/zero; /usr/bin/yes line | /usr/bin/head -c 400000000 >&2; exit 0");
+    hook.does("/usr/bin/head -c 950000000 /dev/zero; /usr/bin/yes line | /usr/bin/head -c 50000000 >&2; exit 0");
     put(&story, "a", "one");
     story.start();
     let status =
@@ -577,6 +601,35 @@ fn a_hook_that_must_succeed_survives_a_kill() {
     fs::remove_dir_all(story.service.state()).unwrap();
     story.start();
     assert_eq!(hook.runs().len(), ran + 1);
+    assert_eq!(story.service.stop().0, 0);
+}
+
+#[test]
+fn a_hook_whose_failure_is_only_said_is_not_made_up_for_after_a_kill() {
+    let (mut story, hook) = story("copy", |hook| json!({"after": hook.hook("warn")}));
+    let mark = mark();
+    put(&story, "a", "one");
+    story.start();
+    hook.nth(1, &story.service);
+    hook.does(&format!(
+        "/usr/bin/setsid -f /bin/sleep {mark}\n/bin/sleep {mark}"
+    ));
+    put(&story, "b", "two");
+    hook.nth(2, &story.service);
+    story.service.kill();
+    assert_eq!(fs::read_to_string(story.copy.join("b")).unwrap(), "two");
+    hook.does("exit 0");
+    story.start();
+    nobody_is_left(&mark);
+    // Not once more, and the next change has its own.
+    put(&story, "c", "three");
+    rest(&mut story, "copy");
+    let next = hook.nth(3, &story.service);
+    assert_eq!(
+        next.names(),
+        ["c"],
+        "what the killed one knew is not told again"
+    );
     assert_eq!(story.service.stop().0, 0);
 }
 

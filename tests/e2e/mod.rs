@@ -17,6 +17,7 @@ mod exits;
 mod failures;
 mod faults;
 mod histories;
+mod hook_costs;
 mod hooks;
 mod hostile;
 mod lifecycle;

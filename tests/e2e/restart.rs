@@ -63,12 +63,16 @@ fn an_unchanged_source_opens_no_connection() {
     story.write("d1/new", "new");
     story.settle();
     checkpoint(&story);
+    let compared = |target: &str| story.in_sync(target)["lastCompared"].clone();
+    let known = [compared("module"), compared("copy")];
+    assert!(known.iter().all(|at| at.is_string()), "{known:?}");
     story.service.kill();
     story.daemon.stop();
     let before = story.service.log().len();
     story.service.start();
-    story.in_sync("module");
-    story.in_sync("copy");
+    // When the targets themselves were compared is known from before.
+    let compared = |target: &str| story.in_sync(target)["lastCompared"].clone();
+    assert_eq!([compared("module"), compared("copy")], known);
     let log = story.service.log();
     assert!(!log[before..].contains(" sent "), "{}", &log[before..]);
 }

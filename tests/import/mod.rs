@@ -3,7 +3,9 @@
 //! Beside an input stand the manifest (`.yaml`, where one is made) and the report with the exit code (`.txt`). Written anew with
 //! `HELIOSTAT_UPDATE=1`: read the difference.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use heliostat::cli::client::Format;
@@ -11,7 +13,9 @@ use heliostat::cli::exit;
 use heliostat::cli::import::{self, ImportArgs};
 use heliostat::cli::load::review;
 use heliostat::diagnostic::Severity;
-use heliostat::manifest::SourceFile;
+use heliostat::filter::{Filter, Verdict};
+use heliostat::manifest::{self, SourceFile};
+use heliostat::plan::{self, HostFacts};
 
 fn inputs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/imports");
@@ -172,6 +176,7 @@ fn what_cannot_be_known_to_be_left_out_is_not_deleted() {
         "--delete --no-delete",
         "--delete /b/",
         "--delete $x",
+        "--delete --timeout=${1:-60}",
     ] {
         assert!(
             made(options).contains("delete: never"),
@@ -243,5 +248,166 @@ fn hostile_files_end_soon() {
         let (_, out, err) = import(&arguments(&path));
         assert!(began.elapsed().as_secs() < 30, "{}", &text[..20]);
         assert!(!out.contains('\u{1b}') && !err.contains('\u{1b}'), "{err}");
+    }
+}
+
+/// Everything below a directory, relative to it.
+fn found(root: &Path) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut left = vec![root.to_owned()];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap();
+            all.insert(name.to_owned());
+            if path.is_dir() {
+                left.push(path);
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn what_a_file_of_patterns_leaves_out_is_what_rsync_leaves_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let (data, list) = (at("data"), at("list"));
+    for file in [
+        "top",
+        "x.bak",
+        "cache/a",
+        "d/cache/b",
+        "d/e/f",
+        "d/top",
+        "e/f",
+        "data/top",
+        "a b",
+        "#no",
+        "keep/x.bak.keep",
+    ] {
+        fs::create_dir_all(data.join(file).parent().unwrap()).unwrap();
+        fs::write(data.join(file), "").unwrap();
+    }
+    let patterns = "*.bak\r\n# a comment\n; another\n\n/top\ncache/\n- e/f\n./keep\n/data/top\n";
+    fs::write(&list, patterns).unwrap();
+    // With the slash its contents are sent, without it the directory itself.
+    for slash in ["/", ""] {
+        let source = format!("{}{slash}", data.display());
+        let script = format!(
+            "inotifywait -m {source}\nrsync -a --delete --exclude-from={} {source} /backup/\n",
+            list.display()
+        );
+        fs::write(at("sync.sh"), script).unwrap();
+        let (code, out, err) = import(&arguments(&at("sync.sh")));
+        assert_eq!(code, exit::GOOD, "{err}");
+        assert!(
+            out.contains("delete: mirror"),
+            "all of it is known: {err}\n{out}"
+        );
+        let target = at(&format!("target{}", slash.len()));
+        let sent = std::process::Command::new("rsync")
+            .args(["-a", &format!("--exclude-from={}", list.display()), &source])
+            .arg(&target)
+            .output()
+            .unwrap();
+        assert!(sent.status.success(), "{sent:?}");
+        let theirs = match slash {
+            "/" => found(&target),
+            _ => found(&target.join("data")),
+        };
+        let file = SourceFile {
+            name: "made".into(),
+            text: out.clone(),
+        };
+        let (manifests, problems) = manifest::load(&[file]);
+        let compiled = plan::compile(&manifests, &Default::default(), &HostFacts::default());
+        let plan = compiled.plan.unwrap_or_else(|| panic!("{problems:?}"));
+        let source = plan.sources.values().next().unwrap();
+        let filter = Filter::compile(&source.filter).unwrap();
+        let all = found(&data);
+        // What lies in a directory that is left out is left out.
+        let decided = |path: &str| {
+            let whole = Path::new(path);
+            let mut above = whole
+                .ancestors()
+                .filter(|part| !part.as_os_str().is_empty());
+            above.all(|part| {
+                let is_dir = data.join(part).is_dir();
+                filter
+                    .decide(part.as_os_str().as_encoded_bytes(), is_dir)
+                    .verdict
+                    != Verdict::Excluded
+            })
+        };
+        let ours: BTreeSet<String> = all.iter().filter(|path| decided(path)).cloned().collect();
+        assert_eq!(ours, theirs, "{out}\n{err}");
+        assert!(ours.len() > 5 && ours.len() < all.len());
+    }
+}
+
+#[test]
+fn a_file_of_patterns_that_cannot_be_taken_over_deletes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (list, script) = (folder.path().join("list"), folder.path().join("sync.sh"));
+    let made = |name: &str| {
+        let text = format!("inotifywait -m /a\nrsync -a --delete --exclude-from={name} /a/ h::m\n");
+        fs::write(&script, text).unwrap();
+        import(&arguments(&script))
+    };
+    let of = |patterns: &str, mode: u32| {
+        let _ = fs::remove_file(&list);
+        fs::write(&list, patterns).unwrap();
+        fs::set_permissions(&list, fs::Permissions::from_mode(mode)).unwrap();
+        made(list.to_str().unwrap())
+    };
+    let (_, out, _) = of("a\n", 0o644);
+    assert!(
+        out.contains("delete: mirror") && out.contains("exclude: [\"a\"]"),
+        "{out}"
+    );
+    for (patterns, said) in [
+        ("a\n+ b\n", "line 2: `+ b`"),
+        ("!\n", "line 1"),
+        ("a\n{b,c}\n", "line 2"),
+        (" a\n", "line 1"),
+    ] {
+        let (code, out, err) = of(patterns, 0o644);
+        assert_eq!(code, exit::GOOD);
+        assert!(
+            out.contains("delete: never") && !out.contains("exclude:"),
+            "{patterns}: {out}"
+        );
+        assert!(
+            err.contains("decide: ") && err.contains(said),
+            "{patterns}: {err}"
+        );
+    }
+    // What others may not read is nothing that is shown.
+    let (_, out, err) = of("hunter2\n", 0o600);
+    assert!(
+        out.contains("delete: never") && !(out + &err).contains("hunter2"),
+        "{err}"
+    );
+    let fifo = folder.path().join("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
+    for name in [
+        "list",
+        "/nowhere/list",
+        fifo.to_str().unwrap(),
+        folder.path().to_str().unwrap(),
+    ] {
+        let (_, out, err) = made(name);
+        assert!(
+            out.contains("delete: never") && err.contains("decide: "),
+            "{name}: {err}"
+        );
     }
 }

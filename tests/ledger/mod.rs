@@ -92,6 +92,7 @@ fn memory(number: u64) -> RouteMemory {
         pass: [None, Some(Compare::Quick), Some(Compare::Checksum)][number as usize % 3],
         target_entries: Some(number),
         last_good: known(2),
+        last_compared: known(7),
         next_rescan: known(3),
         next_sync: known(5),
         parked: heliostat::engine::Parking::No,

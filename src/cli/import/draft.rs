@@ -46,9 +46,14 @@ pub struct Note {
     pub is: String,
 }
 
+/// Reads another file that the original names, or says why not.
+pub type Files = fn(&str) -> Result<String, String>;
+
 /// A manifest to be.
 #[derive(Debug, Default)]
 pub struct Draft {
+    /// For files of patterns.
+    pub files: Option<Files>,
     /// In the order of the original.
     pub sources: Vec<Source>,
     /// The report so far.

@@ -2,7 +2,8 @@
 
 use super::draft::{Draft, Source, Target, What};
 use super::lua::{Item, Reader, Token, Value, tokens};
-use super::options::{Options, glob};
+use super::options::Options;
+use super::patterns::{from_file, glob};
 use super::place::{self, Access};
 
 /// Reads it. An error is a line and a message.
@@ -197,6 +198,10 @@ impl Sync {
                 }
             }
             ("exclude", _) => self.excluded(*line, known.as_deref(), draft),
+            ("excludeFrom", Value::Text(path)) => {
+                let was = format!("`excludeFrom = {path}`");
+                self.keeps_all |= !from_file(path, &was, *line, &mut self.exclude, draft);
+            }
             ("excludeFrom" | "filter" | "filterFrom", _) => {
                 self.keeps_all = true;
                 draft.note(

@@ -3,19 +3,23 @@
 //! Reads sersync's XML, lsyncd's Lua and the script of `inotifywait` and `rsync`, and runs none of them. What is made passes `validate`;
 //! what was changed, and what somebody must decide, is a report with the line of the original. Deletes are never made more permissive:
 //! where it cannot be known what the original left out, nothing is deleted. A secret is never taken over, and never shown: where
-//! one stands in the file, nothing is made of it. Everything but reading and writing files is pure.
+//! one stands in the file, nothing is made of it. Files of patterns that the original names are read, where others may read them.
+//! Everything but reading and writing files is pure.
 
 mod draft;
+mod grammar;
 mod lsyncd;
 mod lua;
 mod options;
+mod patterns;
 mod place;
 mod script;
 mod sersync;
 mod shell;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -27,7 +31,7 @@ use super::load::{drawn, review};
 use crate::diagnostic::{self, Report, Severity};
 use crate::manifest::SourceFile;
 use crate::service::protocol::FORMAT_VERSION;
-pub use draft::{Draft, Note, What};
+pub use draft::{Draft, Files, Note, What};
 
 /// Longer files are not read: they are no configuration.
 const BYTES_MAX: u64 = 1 << 20;
@@ -71,7 +75,7 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::R
     };
     let name = args.file.file_name().unwrap_or_default();
     let name = crate::engine::escape(name.as_encoded_bytes()).into_owned();
-    let mut draft = import(&text, args.from);
+    let mut draft = import(&text, args.from, Some(list));
     let report = draft.report(&name);
     let manifest = (!draft.is_refused()).then(|| draft.text(&name));
     if args.format == Format::Human {
@@ -117,9 +121,12 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write, err: &mut dyn Write) -> io::R
     Ok(exit::GOOD)
 }
 
-/// What a file's text comes to.
-pub fn import(text: &str, from: Option<From>) -> Draft {
-    let mut draft = Draft::default();
+/// What a file's text comes to. `files` reads the files of patterns that it names; `None`: they are not to be read.
+pub fn import(text: &str, from: Option<From>, files: Option<Files>) -> Draft {
+    let mut draft = Draft {
+        files,
+        ..Draft::default()
+    };
     let read = match from.unwrap_or_else(|| told(text)) {
         From::Sersync => sersync::read(text, &mut draft),
         From::Lsyncd => lsyncd::read(text, &mut draft),
@@ -175,6 +182,19 @@ fn read(path: &Path) -> Result<String, String> {
         return Err("it is larger than 1 MiB".to_owned());
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A file that the original names. What others may not read is no list of patterns, and what is in it is not shown.
+fn list(path: &str) -> Result<String, String> {
+    let path = Path::new(path);
+    let meta = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !meta.is_file() {
+        return Err("it is no file".to_owned());
+    }
+    if meta.permissions().mode() & 0o004 == 0 {
+        return Err("others may not read it".to_owned());
+    }
+    read(path)
 }
 
 fn write_new(path: &Path, text: &str) -> io::Result<()> {

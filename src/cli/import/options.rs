@@ -1,6 +1,7 @@
 //! rsync's options, word by word: what a manifest says for them.
 
 use super::draft::{Draft, Target, What};
+use super::patterns::{from_file, glob};
 use super::place::Access;
 
 /// What the options of one rsync come to.
@@ -300,14 +301,21 @@ impl Options {
                     note(What::Decide, "not a pattern that is read here: left out, and so `delete` is `never`; write it as `exclude`");
                 }
             },
-            "exclude-from" | "include" | "include-from" | "filter" | "cvs-exclude" | "files-from" | "max-size" | "min-size" => {
+            "exclude-from" => {
+                let path = value.unwrap_or_default();
+                self.keeps_all |= !from_file(path, &written, line, &mut self.exclude, draft);
+            }
+            "include" | "include-from" | "filter" | "cvs-exclude" | "files-from" | "max-size" | "min-size" => {
                 self.keeps_all = true;
                 note(
                     What::Decide,
                     "what it leaves out is not known here: all is sent, and so `delete` is `never`; write it as `exclude` or `include`",
                 );
             }
-            "update" => note(What::Decide, "left out: a file that is newer on the target is overwritten here"),
+            "update" => note(
+                What::Decide,
+                "left out: it keeps a file that is newer on the target, and here the target becomes as the source is; what is changed there must be excluded",
+            ),
             "existing" | "ignore-existing" | "append" | "append-verify" | "size-only" | "ignore-times" => {
                 note(What::Decide, "left out: the target becomes as the source is");
             }
@@ -463,21 +471,4 @@ fn kib(text: &str) -> Option<u64> {
         _ => return None,
     };
     Some((number * factor).round() as u64)
-}
-
-/// A pattern of rsync as one of a manifest; `None`: it has no such form.
-pub fn glob(pattern: &str) -> Option<String> {
-    let pattern = pattern.strip_prefix("- ").unwrap_or(pattern);
-    let odd = pattern.starts_with("+ ") || pattern.starts_with('!');
-    if pattern.is_empty() || odd || pattern.contains(['{', '}', '\\']) || pattern.contains("***") {
-        return None;
-    }
-    let inner = pattern.trim_end_matches('/');
-    // There, a slash inside matches at any depth; here it is anchored.
-    Some(
-        match !pattern.starts_with('/') && inner.contains('/') && !inner.starts_with("**/") {
-            true => format!("**/{pattern}"),
-            false => pattern.to_owned(),
-        },
-    )
 }

@@ -1,9 +1,11 @@
 //! The script of `inotifywait` and `rsync`: its variables, the events that it waits for, and each rsync that it calls.
 
 use super::draft::{Draft, Source, Target, What};
+use super::grammar::{BEFORE, NEEDLESS, assignment, functions, known_event, looped};
 use super::options::Options;
+use super::patterns::below;
 use super::place;
-use super::shell::{Command, Variables, commands};
+use super::shell::{Command, Variables, array, commands};
 
 /// Options of inotifywait that take the next word.
 const VALUED: &[&str] = &[
@@ -24,9 +26,22 @@ const VALUED: &[&str] = &[
 
 /// Reads it.
 pub fn read(text: &str, draft: &mut Draft) {
-    let mut script = Script::default();
-    for command in commands(text) {
+    let commands = commands(text);
+    let mut script = Script {
+        functions: functions(&commands),
+        ..Script::default()
+    };
+    for command in commands {
         script.command(&command, draft);
+        for name in script.variables.defaulted() {
+            script.guessed = true;
+            draft.note(
+                command.line,
+                What::Decide,
+                format!("`${{{name}:-…}}`"),
+                "its default is taken: what the script is started with is not known here",
+            );
+        }
     }
     script.end(draft);
 }
@@ -40,6 +55,10 @@ struct Script {
     calls: Vec<Call>,
     /// Where it has gone by `cd`.
     directory: Option<String>,
+    /// Its own functions: what they call stands in the script, and is read there.
+    functions: Vec<String>,
+    /// A default was taken for something: what is sent where may be another.
+    guessed: bool,
 }
 
 /// One rsync that it calls.
@@ -58,11 +77,7 @@ impl Script {
         let mut words = command.words.as_slice();
         // Words of the grammar stand before a command.
         while let Some((first, rest)) = words.split_first() {
-            let grammar = [
-                "do", "then", "else", "if", "while", "!", "exec", "nohup", "sudo", "{", "time",
-                "until",
-            ];
-            if !grammar.contains(&first.as_str()) {
+            if !BEFORE.contains(&first.as_str()) {
                 break;
             }
             words = rest;
@@ -82,6 +97,9 @@ impl Script {
             ["export", "readonly", "local", "declare"].contains(&word.as_str())
         });
         let mut words = if exported { &words[1..] } else { words };
+        while exported && words.first().is_some_and(|word| word.starts_with('-')) {
+            words = &words[1..];
+        }
         while let Some((name, value)) = words.first().and_then(|word| assignment(word)) {
             self.assign(name, value, line, draft);
             words = &words[1..];
@@ -107,7 +125,7 @@ impl Script {
         match program.rsplit('/').next().unwrap_or_default() {
             "inotifywait" => self.watch(&arguments, line, draft),
             "cd" => {
-                let words = self.words(&arguments).into_iter().next().unwrap_or_default();
+                let words = self.variables.ways(&arguments).into_iter().next().unwrap_or_default();
                 let known = words.into_iter().next().flatten();
                 self.directory = known.filter(|at| at.starts_with('/'));
             }
@@ -119,8 +137,14 @@ impl Script {
                 "a password stands in the script: make a key with `ssh-keygen`, name it as `identityFile`, and change the password",
             ),
             "sleep" => draft.note(line, What::Changed, "`sleep`", "`debounce` gathers changes, and a fault is tried again by itself"),
-            "echo" | "read" | "done" | "fi" | "[" | "test" | "true" | "exit" | "logger" | "printf" | "mkdir" | "touch"
-            | "[[" | "trap" | "date" | "tee" | "shift" | "usage" | "set" => {}
+            "." | "source" => draft.note(
+                line,
+                What::Decide,
+                "another file that it reads",
+                "not read: what that sets is not known here",
+            ),
+            known if NEEDLESS.contains(&known) => {}
+            own if self.functions.iter().any(|name| name == own) => {}
             other => draft.note(
                 line,
                 What::Decide,
@@ -140,45 +164,45 @@ impl Script {
             );
             return;
         }
+        let (name, more) = match name.strip_suffix('+') {
+            Some(name) => (name, true),
+            None => (name, false),
+        };
+        if let Some(words) = array(value) {
+            let ways: Option<Vec<Vec<Vec<String>>>> = words
+                .iter()
+                .map(|word| self.variables.expand(word))
+                .collect();
+            match ways {
+                Some(ways) => {
+                    let words = ways.into_iter().flatten().flatten().collect();
+                    self.variables.set_array(name, words, more);
+                }
+                None => {
+                    self.variables.forget_array(name);
+                    let is = "not all of its words are known without running the script";
+                    draft.note(line, What::Decide, format!("`{name}=(…)`"), is);
+                }
+            }
+            return;
+        }
         // An assignment is not cut at blanks.
         let quoted = match value.contains(['"', '\'']) {
             true => value.to_owned(),
             false => format!("\"{value}\""),
         };
         if let Some(ways) = self.variables.expand(&quoted) {
-            let values = ways.into_iter().map(|way| way.join(" ")).collect();
-            self.variables.set(name, values);
+            let before = match more {
+                true => self.variables.get(name).unwrap_or_default().to_owned(),
+                false => String::new(),
+            };
+            let values = ways.into_iter().map(|way| before.clone() + &way.join(" "));
+            self.variables.set(name, values.collect());
         }
-    }
-
-    /// The words, expanded; those that only running would tell are `None`.
-    fn words(&self, arguments: &[String]) -> Vec<Vec<Option<String>>> {
-        let mut ways: Vec<Vec<Option<String>>> = vec![Vec::new()];
-        for argument in arguments {
-            let expanded = self.variables.expand(argument);
-            let mut more = Vec::new();
-            for way in &ways {
-                match &expanded {
-                    None => {
-                        let mut way = way.clone();
-                        way.push(None);
-                        more.push(way);
-                    }
-                    Some(expanded) => more.extend(expanded.iter().map(|words| {
-                        let mut way = way.clone();
-                        way.extend(words.iter().cloned().map(Some));
-                        way
-                    })),
-                }
-            }
-            ways = more;
-            ways.truncate(100);
-        }
-        ways
     }
 
     fn watch(&mut self, arguments: &[String], line: usize, draft: &mut Draft) {
-        let ways = self.words(arguments);
+        let ways = self.variables.ways(arguments);
         let mut words = ways.into_iter().next().unwrap_or_default().into_iter();
         while let Some(word) = words.next() {
             let Some(word) = word else {
@@ -231,25 +255,18 @@ impl Script {
 
     fn events(&mut self, list: &str, line: usize, draft: &mut Draft) {
         for event in list.split(',') {
-            let ours = match event.trim() {
-                "create" => "create",
-                "close_write" | "close" => "closeWrite",
-                "attrib" => "attrib",
-                "move" | "move_self" => "move",
-                "moved_from" => "movedFrom",
-                "moved_to" => "movedTo",
-                "delete" | "delete_self" => "delete",
-                "modify" => {
-                    draft.note(
-                        line,
-                        What::Changed,
-                        "the event `modify`",
-                        "`closeWrite`: a file is sent when it is written, not while",
-                    );
-                    "closeWrite"
-                }
-                _ => continue,
+            let name = event.trim();
+            let Some(ours) = known_event(name) else {
+                continue;
             };
+            if name == "modify" {
+                draft.note(
+                    line,
+                    What::Changed,
+                    "the event `modify`",
+                    "`closeWrite`: a file is sent when it is written, not while",
+                );
+            }
             if !self.events.contains(&ours) {
                 self.events.push(ours);
             }
@@ -281,7 +298,7 @@ impl Script {
     }
 
     fn rsync(&mut self, arguments: &[String], line: usize, draft: &mut Draft) {
-        for way in self.words(arguments) {
+        for way in self.variables.ways(arguments) {
             let known: Vec<String> = way.iter().flatten().cloned().collect();
             let unknown = known.len() < way.len();
             let mut options = Options::read(&known, line, draft);
@@ -298,7 +315,14 @@ impl Script {
                     continue;
                 }
             };
-            if unknown {
+            if unknown && sources.iter().any(|source| source.starts_with('/')) {
+                draft.note(
+                    line,
+                    What::Decide,
+                    "words of rsync that only the script knows",
+                    "they may be options: what they leave out is not known, all is sent, and so `delete` is `never`; write it as `exclude`",
+                );
+            } else if unknown {
                 draft.note(
                     line,
                     What::Changed,
@@ -348,6 +372,7 @@ impl Script {
                 draft.note(line, What::Refused, "`rsync`", why);
                 continue;
             }
+            options.exclude = below(std::mem::take(&mut options.exclude), &source, line, draft);
             // Without a slash at its end, the directory itself is made on the target.
             let name = source.rsplit('/').next().filter(|name| !name.is_empty());
             match place::place(destination, &options.access, name) {
@@ -409,13 +434,20 @@ impl Script {
         } in self.calls
         {
             let wanted = options.target.mirror;
-            let mirror = wanted && !options.keeps_all && !partial;
+            let mirror = wanted && !options.keeps_all && !partial && !self.guessed;
             if mirror {
                 draft.note(
                     line,
                     What::Changed,
                     "`--delete`: whatever the source has not is deleted",
                     "`delete: mirror` with `maxDelete`: more at once waits for `heliostat approve`",
+                );
+            } else if wanted && self.guessed {
+                draft.note(
+                    line,
+                    What::Decide,
+                    "`--delete`, where defaults were taken",
+                    "`delete: never`, as it is not known for certain what is sent where; `mirror` deletes whatever the source has not",
                 );
             } else if wanted && partial {
                 draft.note(
@@ -458,26 +490,5 @@ impl Script {
                 "there is no `rsync` in it that could be read",
             );
         }
-    }
-}
-
-/// `name=value`.
-fn assignment(word: &str) -> Option<(&str, &str)> {
-    let (name, value) = word.split_once('=')?;
-    let mut letters = name.chars();
-    let named = letters
-        .next()
-        .is_some_and(|c| c.is_alphabetic() || c == '_')
-        && letters.all(|c| c.is_alphanumeric() || c == '_');
-    named.then_some((name, value))
-}
-
-/// `for name in values…`.
-fn looped(words: &[String]) -> Option<(&str, &[String])> {
-    match words {
-        [first, name, second, values @ ..] if first == "for" && second == "in" => {
-            Some((name, values))
-        }
-        _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! `status --watch`: the picture, redrawn in place on a terminal, or printed anew where it has changed.
 
 use std::io::{self, IsTerminal, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -9,14 +9,19 @@ use tokio::sync::mpsc;
 
 use super::screen::Screen;
 use super::{StatusArgs, chosen, path, picture};
-use crate::cli::client::Format;
+use crate::cli::client::{Format, query};
 use crate::cli::instant::shown;
 use crate::service::Failure;
 use crate::service::client;
 use crate::service::protocol::StatusAnswer;
 
-/// The picture is taken so often: ages are shown in seconds.
+/// On a terminal the picture is taken so often, as ages are shown in seconds; and so is it where the service does not say when
+/// something is different.
 const EVERY: Duration = Duration::from_secs(1);
+/// Where it does, the picture is taken so often all the same.
+const ANYWAY: Duration = Duration::from_secs(30);
+/// Between two tries to have it said.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// The last picture, or why there is none any more.
 type Last = Result<StatusAnswer, Failure>;
@@ -40,6 +45,42 @@ pub fn run(
     })
 }
 
+/// What the service says of changes.
+struct Signs<'a> {
+    args: &'a StatusArgs,
+    open: Option<mpsc::Receiver<()>>,
+    tried: Instant,
+}
+
+impl<'a> Signs<'a> {
+    fn new(args: &'a StatusArgs) -> Signs<'a> {
+        let (open, tried) = (Some(Signs::listen(args)), Instant::now());
+        Signs { args, open, tried }
+    }
+
+    fn listen(args: &StatusArgs) -> mpsc::Receiver<()> {
+        let path = query("/v1/events", &[("route", args.route.clone())]);
+        client::signs(&args.client.socket, &path)
+    }
+
+    /// When the picture is worth another look.
+    async fn next(&mut self) {
+        if let Some(open) = &mut self.open {
+            match tokio::time::timeout(ANYWAY, open.recv()).await {
+                Ok(Some(())) | Err(_) => return,
+                // It has ended, or is of a version that says nothing.
+                Ok(None) => self.open = None,
+            }
+        }
+        // Before it waits: who waits for something else as well may never come to the end of it.
+        if self.tried.elapsed() >= AGAIN {
+            *self = Signs::new(self.args);
+            return;
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
 async fn take(args: &StatusArgs) -> Last {
     let answer = client::look(&args.client.socket, &path(args)).await?;
     chosen(args, answer)
@@ -54,6 +95,7 @@ async fn printed(
 ) -> io::Result<Last> {
     let mut told = None;
     let mut lost = false;
+    let mut signs = Signs::new(args);
     loop {
         let now = gist(&last);
         if told.as_ref() != Some(&now) {
@@ -71,7 +113,7 @@ async fn printed(
             out.flush()?;
             told = Some(now);
         }
-        tokio::time::sleep(EVERY).await;
+        signs.next().await;
         match take(args).await {
             Ok(answer) => (last, lost) = (answer, false),
             Err(Failure::NotReachable(reason)) => {
@@ -127,6 +169,7 @@ async fn redrawn(
     let mut screen = Screen::enter(out)?;
     let mut keys = Keys::new(screen.has_keys());
     let (mut last, mut trouble) = (first, None);
+    let mut signs = Signs::new(args);
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -135,20 +178,20 @@ async fn redrawn(
         tokio::select! {
             () = ends.next() => return Ok(Ok(last)),
             () = keys.end() => return Ok(Ok(last)),
-            _ = resized.recv() => {}
-            _ = ticks.tick() => {
-                // A service that does not answer holds up neither keys nor signals.
-                let taken = tokio::select! {
-                    taken = take(args) => taken,
-                    () = ends.next() => return Ok(Ok(last)),
-                    () = keys.end() => return Ok(Ok(last)),
-                };
-                match taken {
-                    Ok(answer) => (last, trouble) = (answer, None),
-                    Err(Failure::NotReachable(reason)) => trouble = Some(reason),
-                    Err(failure) => return Ok(Err(failure)),
-                }
-            }
+            _ = resized.recv() => continue,
+            _ = ticks.tick() => {}
+            () = signs.next() => {}
+        }
+        // A service that does not answer holds up neither keys nor signals.
+        let taken = tokio::select! {
+            taken = take(args) => taken,
+            () = ends.next() => return Ok(Ok(last)),
+            () = keys.end() => return Ok(Ok(last)),
+        };
+        match taken {
+            Ok(answer) => (last, trouble) = (answer, None),
+            Err(Failure::NotReachable(reason)) => trouble = Some(reason),
+            Err(failure) => return Ok(Err(failure)),
         }
     }
 }

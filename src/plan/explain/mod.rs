@@ -10,6 +10,7 @@ mod tests;
 pub(super) mod words;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub(super) use self::render::{code, plain};
@@ -53,7 +54,7 @@ impl Explain<'_> {
 }
 
 /// What happens to a route by the clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NextTime {
     /// Whose.
@@ -61,11 +62,12 @@ pub struct NextTime {
     /// What happens.
     pub what: What,
     /// When; in the time zone of its schedule it is the wall clock's.
+    #[schemars(with = "String")]
     pub at: Timestamp,
 }
 
 /// What happens by the clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum What {
     /// A full pass.

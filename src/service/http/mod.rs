@@ -5,6 +5,7 @@
 //! | `server` | what every request can use: questions to the engine, orders, facts of the service; how a refusal looks |
 //! | `router` | which path is what, and of which class: a new request is one line there |
 //! | `api` | the requests of the JSON interface |
+//! | `events` | that the picture is different, for those who follow it |
 //! | `page` | the status page |
 //! | `health`, `scrape` | `/-/healthy`, `/-/ready`, `/-/insync`, and `/metrics` |
 //! | `caller` | who asks and what he may: the classes *read* and *operate*, and what a browser must not be made to do |
@@ -25,6 +26,7 @@
 mod api;
 mod caller;
 mod connection;
+mod events;
 mod groups;
 mod health;
 mod operator;

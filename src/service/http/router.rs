@@ -6,7 +6,7 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 use super::server::{Server, refuse};
-use super::{api, caller, health, operator, page, scrape};
+use super::{api, caller, events, health, operator, page, scrape};
 use crate::service::{history, steer, tapping};
 
 /// Every request that is served. What is new gets its line in the table of its class.
@@ -23,6 +23,7 @@ pub fn router(server: Server) -> Router {
 fn looking() -> Router<Server> {
     Router::new()
         .route("/v1/status", get(api::status))
+        .route("/v1/events", get(events::events))
         .route("/v1/plan", get(api::plan))
         .route("/v1/generations", get(api::generations))
         .route("/v1/wait", post(api::wait))

@@ -13,13 +13,14 @@ use crate::engine::{Answer, Ask, Selector};
 use crate::ledger::Ledger;
 use crate::plan::{RouteName, SourceName, TargetName};
 use crate::service::drift::Drifts;
+use crate::service::effective::Effectives;
 use crate::service::generations::Generations;
 use crate::service::in_force::InForce;
 use crate::service::metrics::Tally;
 use crate::service::naming;
+use crate::service::news::News;
 use crate::service::protocol::{Done, FORMAT_VERSION, Refusal, StatusAnswer, selector};
 use crate::service::question::Question;
-use crate::service::reading::Reader;
 use crate::service::reloader::{Order, Verdict, Wish};
 use crate::service::tap::Tap;
 
@@ -40,14 +41,16 @@ pub struct Facts {
     pub started: std::time::Instant,
     /// Watches that this user may have.
     pub watch_limit: Option<u64>,
-    /// Reads the files, for what they mean.
-    pub reader: Arc<dyn Reader>,
+    /// What the files mean.
+    pub effectives: Effectives,
     /// What was sent.
     pub ledger: Ledger,
     /// What was counted.
     pub tally: Tally,
     /// What happens.
     pub tap: Tap,
+    /// That the picture is different.
+    pub news: News,
 }
 
 /// What a request can use. Each door has one, with room of its own.

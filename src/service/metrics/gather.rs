@@ -114,7 +114,7 @@ fn one_route(page: &mut Page, name: [&str; 2], route: &RouteStatus, counts: Rout
     at(&ROUTE_PAUSED_SINCE, paused.map(|pause| pause.since));
     at(&ROUTE_PAUSED_UNTIL, paused.map(|pause| pause.until));
     at(&ROUTE_LAST_SUCCESS, parsed(route.last_good.as_deref()));
-    at(&ROUTE_COMPARED, counts.compared);
+    at(&ROUTE_COMPARED, parsed(route.last_compared.as_deref()));
     at(&ROUTE_NEXT_RESCAN, parsed(route.next_rescan.as_deref()));
     for (outcome, count) in [
         ("done", counts.done),

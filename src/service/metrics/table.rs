@@ -138,13 +138,13 @@ pub const ROUTE_FAILING: Metric = gauge(
 pub const ROUTE_LAST_SUCCESS: Metric = gauge(
     "heliostat_route_last_success_timestamp_seconds",
     ROUTE,
-    "When a transfer last succeeded; no sample where none has since the start.",
+    "When a transfer last succeeded, also before the start; no sample where none is known.",
 );
 /// Last compared.
 pub const ROUTE_COMPARED: Metric = gauge(
     "heliostat_route_last_compared_timestamp_seconds",
     ROUTE,
-    "When the target itself was last compared with the source without a failing path; no sample where it was not since the start.",
+    "When a full pass last compared the target itself with the source without a failing path, also before the start; no sample where none is known.",
 );
 /// Next pass.
 pub const ROUTE_NEXT_RESCAN: Metric = gauge(

@@ -14,9 +14,6 @@ const BOUNDS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 1800.0, 7200.0,
 ];
 
-/// Transfers for these reasons compare the whole of the target.
-const PASSES: [&str; 4] = ["start", "rescan", "lost", "replaced"];
-
 /// Times that took what, and how long all together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Durations {
@@ -68,8 +65,6 @@ pub struct RouteCounts {
     pub deleted: u64,
     /// Of those that were not failures as a whole.
     pub took: Durations,
-    /// When the target itself was last compared whole, and nothing failed.
-    pub compared: Option<Timestamp>,
 }
 
 /// Of one source.
@@ -107,14 +102,14 @@ impl Tally {
     }
 
     /// Counts what an event says, if anything.
-    pub fn book(&self, event: &Event, now: Timestamp) {
+    pub fn book(&self, event: &Event) {
         let mut counts = self.lock();
         match event {
             Event::Sent(sent) => counts
                 .routes
                 .entry(sent.route.clone())
                 .or_default()
-                .sent(sent, now),
+                .sent(sent),
             Event::Failed { route, .. } => {
                 counts.routes.entry(route.clone()).or_default().failed += 1;
             }
@@ -160,12 +155,9 @@ impl Tally {
 }
 
 impl RouteCounts {
-    fn sent(&mut self, sent: &Sent, now: Timestamp) {
+    fn sent(&mut self, sent: &Sent) {
         if sent.failed == 0 {
             self.done += 1;
-            if PASSES.contains(&sent.trigger) {
-                self.compared = Some(now);
-            }
         } else {
             self.partial += 1;
         }

@@ -65,7 +65,7 @@ impl Shell for World {
             Effect::Tell(event) => {
                 log::tell(&event);
                 let now = self.clock.now().wall;
-                self.tally.book(&event, now);
+                self.tally.book(&event);
                 self.keeper.book(&event, now);
                 self.tapper.tells(&event, now);
             }
@@ -114,6 +114,7 @@ impl Shell for World {
                         // What it took goes with it: the copier has had all of a tree's directories in hand.
                         tokio::task::spawn_blocking(host::give_back);
                     }
+                    self.news.ring();
                     self.tapper.hear(&input);
                     return Some(input);
                 }
@@ -121,6 +122,7 @@ impl Shell for World {
                     if end.is_some_and(|end| self.clock.now().mono >= end) {
                         self.end_harder();
                     } else {
+                        self.news.ring();
                         return Some(Input::Tick);
                     }
                 }

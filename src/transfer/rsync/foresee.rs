@@ -8,7 +8,7 @@ use super::super::{Context, Prepared, refusal};
 use super::invocation::Leave;
 use super::judge::{judge, target_entries};
 use super::kind::kind_of;
-use super::perform::Performer;
+use super::perform::{Performer, is_crowded};
 use super::report::Report;
 use super::steps::steps;
 use crate::engine::guard::DeleteRefusal;
@@ -72,14 +72,27 @@ pub(crate) async fn preview(
 }
 
 impl Performer<'_> {
-    async fn foresee(&self, report: fn() -> Report) -> Result<Foreseen, Verdict> {
+    async fn foresee(&self, fresh: fn() -> Report) -> Result<Foreseen, Verdict> {
         let mut found = Foreseen::default();
         let deletes = self.prepared.job.route.delete != DeletePolicy::Never;
         for step in steps(&self.prepared.batch, deletes) {
-            let mut report = report();
-            let code = self.execute(&step, Leave::Count, &mut report).await?;
             let case = self.case(&step, Leave::Count);
-            let judged = judge(case, code, &report);
+            // The session that was begun ahead is kept for what follows, unless the far side has no connection for both.
+            let mut report = fresh();
+            let code = self
+                .execute_beside(&step, Leave::Count, &mut report)
+                .await?;
+            let mut judged = judge(case, code, &report);
+            let crowded = matches!(&judged.verdict, Verdict::Retry(trouble) if is_crowded(trouble));
+            let route = &self.prepared.job.route.name;
+            if crowded && self.context.sessions.give_up(route).await {
+                self.context
+                    .sessions
+                    .refrain(&self.prepared.job.route.target);
+                report = fresh();
+                let code = self.execute(&step, Leave::Count, &mut report).await?;
+                judged = judge(case, code, &report);
+            }
             if judged.verdict != Verdict::Done {
                 return Err(judged.verdict);
             }

@@ -83,7 +83,7 @@ pub(crate) async fn run(
 
 /// Whether the far side had no connection to spare: a daemon by its `max connections`, sshd by its `MaxSessions`, which ssh
 /// says of the lasting connection before it makes one of its own.
-fn is_crowded(trouble: &Trouble) -> bool {
+pub(super) fn is_crowded(trouble: &Trouble) -> bool {
     trouble.code == "busy" || trouble.message.contains("open refused by peer")
 }
 
@@ -414,11 +414,22 @@ impl Performer<'_> {
         leave: Leave,
         report: &mut Report,
     ) -> Result<Option<i32>, Verdict> {
+        let route = &self.prepared.job.route.name;
+        self.context.sessions.give_up(route).await;
+        self.execute_beside(step, leave, report).await
+    }
+
+    /// As [`Performer::execute`], beside a session that was begun ahead: for a run that writes nothing.
+    pub(super) async fn execute_beside(
+        &self,
+        step: &Step,
+        leave: Leave,
+        report: &mut Report,
+    ) -> Result<Option<i32>, Verdict> {
         let job = &self.prepared.job;
         let orders = self.orders();
         let lowered = self.kind.lower(orders, step, leave, self.context);
         let invocation = lowered.map_err(Verdict::Permanent)?;
-        self.context.sessions.give_up(&job.route.name).await;
         let timeout = Duration::from_millis(job.route.timeout_ms);
         // Where rsync knows the timeout itself, it comes first and says more.
         let idle = if orders.tells_timeout() {

@@ -154,12 +154,14 @@ impl Sessions {
         None
     }
 
-    /// Ends the route's session: what comes now is not for it.
-    pub async fn give_up(&self, route: &RouteName) {
+    /// Ends the route's session: what comes now is not for it. Whether there was one.
+    pub async fn give_up(&self, route: &RouteName) -> bool {
         let session = self.lock().remove(route);
+        let was_there = session.is_some();
         if let Some(session) = session {
             end(session).await;
         }
+        was_there
     }
 
     /// Begins one, if the route has none and there is room.

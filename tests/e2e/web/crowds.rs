@@ -108,12 +108,17 @@ fn who_waits_over_tcp_in_masses_shuts_neither_the_socket_nor_himself_out_for_eve
     let host = web.address.to_string();
     let body = r#"{"timeoutSeconds": 3600}"#;
     let waiting: Vec<TcpStream> = (0..100)
-        .map(|_| {
+        .map(|number| {
             let mut stream = web.connect();
-            let head = format!(
+            let wait = format!(
                 "POST /v1/wait HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
+            // Who follows stays as well.
+            let head = match number % 2 {
+                0 => wait,
+                _ => format!("GET /v1/events HTTP/1.1\r\nhost: {host}\r\n\r\n"),
+            };
             // Those beyond the bound are hung up on.
             let _ = stream.write_all(head.as_bytes());
             stream

@@ -4,8 +4,11 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
+
+use heliostat::service::news::LISTENERS_MAX;
 
 use super::*;
 use crate::rig::browser::Browser;
@@ -309,6 +312,27 @@ fn without_scripts_the_same_is_shown_and_loaded_again() {
     was_quiet(&browser, &web);
 }
 
+/// As many as can follow at once, at the socket.
+fn follow_all(web: &Web) -> Vec<UnixStream> {
+    let mut all = Vec::new();
+    let full = wait_for(PATIENCE, || {
+        let mut stream = UnixStream::connect(web.service.socket()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let request = "GET /v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        let full = head.ends_with(b"429");
+        if !full {
+            all.push(stream);
+        }
+        // Those of a browser that went on may not have been missed yet.
+        (full && all.len() == LISTENERS_MAX).then_some(())
+    });
+    assert!(full.is_some(), "{}", all.len());
+    all
+}
+
 #[test]
 fn a_route_that_is_held_is_seen_without_loading_again() {
     let Some(browser) = Browser::start() else {
@@ -322,6 +346,12 @@ fn a_route_that_is_held_is_seen_without_loading_again() {
     browser.look(1280, "dark");
     browser.go(&format!("http://{}/", web.address));
     browser.run("window.loaded = 'once'; document.getElementById('link-site/copy').focus()");
+    // It is told, and does not ask.
+    browser.until(
+        "told",
+        "return document.documentElement.classList.contains('told') && document.documentElement.dataset.news > 0",
+    );
+    let told = browser.run("return Number(document.documentElement.dataset.news)");
     hold(&web);
     browser.until(
         "held",
@@ -331,7 +361,12 @@ fn a_route_that_is_held_is_seen_without_loading_again() {
     assert_eq!(verdict, "1 of 1 route needs attention.");
     let kept = browser.run("return [window.loaded, document.activeElement.id]");
     assert_eq!(kept, json!(["once", "link-site/copy"]));
-    // On a route's page what is open stays open.
+    let more = browser.run("return Number(document.documentElement.dataset.news)");
+    assert!(more.as_u64() > told.as_u64(), "{told} {more}");
+    was_quiet(&browser, &web);
+    // Where others have taken every place, it asks by itself. On a route's page what is open stays open.
+    browser.go("about:blank");
+    let _crowd = follow_all(&web);
     browser.go(&format!("http://{}/routes/site/copy", web.address));
     browser.run("window.loaded = 'once'; document.getElementById('by-hour').open = true");
     for name in HOSTILE {
@@ -343,7 +378,8 @@ fn a_route_that_is_held_is_seen_without_loading_again() {
     );
     let kept = browser.run("return [window.loaded, document.getElementById('by-hour').open, document.getElementById('hold').innerText]");
     assert_eq!(kept, json!(["once", true, ""]));
-    was_quiet(&browser, &web);
+    let told = browser.run("return document.documentElement.classList.contains('told')");
+    assert_eq!(told, false);
     // A page that hears nothing any more says so.
     web.service.kill();
     browser.until(

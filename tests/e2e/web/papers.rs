@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use clap::Parser as _;
+use clap::{Parser as _, ValueEnum};
 use heliostat::cli::Cli;
+use heliostat::cli::schema::SchemaKind;
 use heliostat::service::metrics::table::{self, METRICS};
 use serde_json::json;
 
@@ -218,40 +219,159 @@ fn the_page_about_http_names_every_request_and_no_other() {
     assert_eq!(named, served);
 }
 
-#[test]
-fn the_status_is_as_its_schema_says_at_every_door() {
-    let path = root().join("schemas/status.schema.json");
-    let wanted = heliostat::service::protocol::status_schema();
+/// The schema of a document that is printed, as its file has it.
+fn printed(kind: SchemaKind) -> jsonschema::Validator {
+    let name = kind.to_possible_value().unwrap().get_name().to_owned();
+    let path = root().join(format!("schemas/{name}.schema.json"));
+    let wanted = kind.text();
     if std::env::var_os("HELIOSTAT_UPDATE").is_some() {
         fs::write(&path, &wanted).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap();
-    assert_eq!(written, wanted, "written anew with HELIOSTAT_UPDATE=1");
-    let validator = jsonschema::validator_for(&serde_json::from_str(&written).unwrap()).unwrap();
+    assert_eq!(
+        written, wanted,
+        "{name}: written anew with HELIOSTAT_UPDATE=1"
+    );
+    let page = page("docs/http.md");
+    assert!(
+        page.contains(&format!("(../schemas/{name}.schema.json)")),
+        "{name} is not named"
+    );
+    jsonschema::draft7::new(&serde_json::from_str(&written).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn is_as(schema: &jsonschema::Validator, document: &Value) {
+    let wrong: Vec<_> = schema
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}: {document:#}");
+}
+
+fn keys(value: &Value) -> BTreeSet<String> {
+    value.as_object().unwrap().keys().cloned().collect()
+}
+
+/// The lines of a stream's first events, as many as are wanted.
+fn events(web: &Web, path: &str, count: usize, act: impl FnOnce()) -> Vec<Value> {
+    use std::io::BufRead;
+    let mut stream = web.connect();
+    let host = web.address;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n").unwrap();
+    let mut lines = std::io::BufReader::new(stream).lines();
+    let begun = lines.find(|line| line.as_ref().unwrap().contains("listening"));
+    assert!(begun.is_some());
+    act();
+    let data = lines.filter_map(|line| {
+        let line = line.unwrap();
+        let data = line.strip_prefix("data: ")?;
+        Some(serde_json::from_str(data).unwrap())
+    });
+    data.take(count).collect()
+}
+
+#[test]
+fn what_is_printed_is_as_its_schema_says_at_every_door() {
     let (web, _listener) = super::measures::all_sides();
+    let schema = printed(SchemaKind::Status);
     let over_tcp = web.get("/v1/status").json();
     let command = web.service.status().unwrap();
     for status in [&over_tcp, &command] {
-        let wrong: Vec<_> = validator
-            .iter_errors(status)
-            .map(|error| error.to_string())
-            .collect();
-        assert!(wrong.is_empty(), "{wrong:?}: {status:#}");
+        is_as(&schema, status);
     }
-    let keys = |value: &Value| {
-        value
-            .as_object()
-            .unwrap()
-            .keys()
-            .cloned()
-            .collect::<BTreeSet<_>>()
-    };
     assert_eq!(keys(&over_tcp), keys(&command));
-    let known = keys(&serde_json::from_str::<Value>(&written).unwrap()["properties"]);
+    let known =
+        keys(&serde_json::from_str::<Value>(&SchemaKind::Status.text()).unwrap()["properties"]);
     assert_eq!(keys(&over_tcp), known, "what is not described is not there");
     let mut broken = over_tcp;
     broken["routes"][0]["state"] = "fine".into();
-    assert!(!validator.is_valid(&broken));
+    assert!(!schema.is_valid(&broken));
+
+    let schema = printed(SchemaKind::RunningPlan);
+    let mut running = web.get("/v1/plan").json();
+    is_as(&schema, &running);
+    running["plan"]["sources"]["site"]["routes"]["copy"]["delete"] = "all".into();
+    assert!(!schema.is_valid(&running));
+
+    let schema = printed(SchemaKind::Plan);
+    let manifest = web.service.manifest();
+    let run = |args: &[&std::ffi::OsStr]| -> Value {
+        let answer = web
+            .service
+            .command_line(&args.iter().map(Into::into).collect::<Vec<_>>(), PATIENCE);
+        serde_json::from_str(&answer.stdout).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+    };
+    let mut planned = run(&[
+        "plan".as_ref(),
+        "--format=json".as_ref(),
+        manifest.as_os_str(),
+    ]);
+    is_as(&schema, &planned);
+    planned["next"][0]["what"] = "nothing".into();
+    assert!(!schema.is_valid(&planned));
+
+    let schema = printed(SchemaKind::Diagnostics);
+    is_as(
+        &schema,
+        &run(&[
+            "validate".as_ref(),
+            "--format=json".as_ref(),
+            manifest.as_os_str(),
+        ]),
+    );
+    let bad = manifest.with_file_name("bad.yaml");
+    fs::write(
+        &bad,
+        "{apiVersion: heliostat/v1, kind: Manifest, sources: {a: {path: /a, targets: {t: {url: 'file:///b', bandwith: 1MiB/s}}}}}",
+    )
+    .unwrap();
+    let mut wrong = run(&[
+        "validate".as_ref(),
+        "--format=json".as_ref(),
+        bad.as_os_str(),
+    ]);
+    is_as(&schema, &wrong);
+    assert!(
+        wrong["diagnostics"][0]["fix"]["edits"][0]["line"].is_u64(),
+        "{wrong:#}"
+    );
+    let nowhere = run(&[
+        "validate".as_ref(),
+        "--format=json".as_ref(),
+        "/nowhere".as_ref(),
+    ]);
+    is_as(&schema, &nowhere);
+    wrong["diagnostics"][0]["line"] = "one".into();
+    assert!(!schema.is_valid(&wrong));
+
+    let schema = printed(SchemaKind::Tap);
+    let told = events(&web, "/v1/tap?route=site/copy", 4, || {
+        write(&web.source, "b", "b")
+    });
+    for item in &told {
+        is_as(&schema, item);
+        let mut other = item.clone();
+        other["type"] = "gossip".into();
+        assert!(!schema.is_valid(&other));
+    }
+    assert_eq!(told.len(), 4);
+
+    let schema = printed(SchemaKind::Events);
+    for item in &events(&web, "/v1/events", 2, || write(&web.source, "c", "c")) {
+        is_as(&schema, item);
+    }
+
+    let schema = printed(SchemaKind::History);
+    let mut history = web.get("/v1/history").json();
+    is_as(&schema, &history);
+    let ended = history["transfers"].as_array().unwrap();
+    assert!(
+        ended.iter().any(|run| run["outcome"] == "held"),
+        "{history:#}"
+    );
+    history["transfers"][0]["files"] = (-1).into();
+    assert!(!schema.is_valid(&history));
 }
 
 #[test]

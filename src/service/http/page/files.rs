@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::frame::ticked;
+use super::commands::ticked;
 use super::words::{Clock, counted};
 use crate::plan::grouped;
 use crate::service::protocol::StatusAnswer;
@@ -66,6 +66,14 @@ fn lines(effective: &Effective, page: usize) -> Markup {
     let page = page.clamp(1, pages);
     let begin = (page - 1) * LINES_MAX;
     let shown = effective.lines.iter().skip(begin).take(LINES_MAX);
+    // The items of a list are where the list is from.
+    let mut from: Option<&str> = None;
+    let shown = shown.map(|line| {
+        if line.origin.is_some() || !line.text.trim_start().starts_with("- ") {
+            from = line.origin.as_deref();
+        }
+        (line, from == Some("default"))
+    });
     html! {
         table.manifest role="table" {
             caption { "Every default is written out; beside each value is where it comes from" }
@@ -76,8 +84,8 @@ fn lines(effective: &Effective, page: usize) -> Markup {
                 }
             }
             tbody role="rowgroup" {
-                @for line in shown {
-                    tr role="row" class=[(line.origin.as_deref() == Some("default")).then_some("default")] {
+                @for (line, is_default) in shown {
+                    tr role="row" class=[is_default.then_some("default")] {
                         td role="cell" { code { (line.text) } }
                         td role="cell" { @if let Some(origin) = &line.origin { bdi { (origin) } } }
                     }

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::commands::ticked;
 use super::words::{Clock, counted};
 use crate::engine::status::span;
 use crate::plan::grouped;
@@ -81,7 +82,7 @@ impl Frame<'_> {
             format!("{}{joint}live={how}", self.here)
         };
         html! {
-            p.follow #follow data-live=[(self.live == Live::On).then_some("on")] {
+            p.follow #follow data-live=[(self.live == Live::On).then_some("on")] data-now=(self.clock.now) {
                 @match self.live {
                     Live::On => {
                         span.beat aria-hidden="true" {}
@@ -125,6 +126,15 @@ impl Frame<'_> {
                             @if let Some(revision) = &in_force.revision {
                                 " revision " code title=(revision) { (first(revision, 12)) }
                             }
+                        }
+                    }
+                }
+                div {
+                    dt { "Files" }
+                    dd #files {
+                        @match &answer.drift {
+                            None => "are what runs",
+                            Some(_) => strong.drifted { "are not what runs" },
                         }
                     }
                 }
@@ -287,15 +297,6 @@ fn symbols() -> Markup {
                     symbol id={"y-" (name)} viewBox="0 0 12 12" { (shape) }
                 }
             }
-        }
-    }
-}
-
-/// Text with its commands, which stand between backticks, as code.
-pub(super) fn ticked(text: &str) -> Markup {
-    html! {
-        @for (nth, part) in text.split('`').enumerate() {
-            @if nth % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Span {
 pub(super) enum Since {
     /// Then it began.
     At(Timestamp),
+    /// Nothing is recorded that would say otherwise: since the start of the service, then.
+    Start(Timestamp),
     /// For as long as is recorded.
     Ever,
     /// Nothing is recorded that could tell.

@@ -1,7 +1,7 @@
 //! The requests: asks for everything that a page shows, and answers with it and the headers that guard it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
@@ -137,6 +137,7 @@ async fn one(
         detail: &detail as &Detail,
         history: &history,
         rows: &rows,
+        up: Duration::from_secs(answer.uptime_seconds),
     };
     let frame = Frame {
         title: &text,
@@ -168,9 +169,6 @@ fn of_route(ledger: &Ledger, name: &RouteName) -> History {
     History { runs, begins }
 }
 
-/// One at a time: it reads and compiles every file.
-static READING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
 /// The effective manifest.
 async fn manifest(State(server): State<Server>, Query(query): Asked) -> Response {
     let answer = match server.status().await {
@@ -181,14 +179,9 @@ async fn manifest(State(server): State<Server>, Query(query): Asked) -> Response
         Ok(room) => room,
         Err(refused) => return instead(refused),
     };
-    let one = READING.lock().await;
-    let reader = Arc::clone(&server.facts().reader);
-    let read = tokio::task::spawn_blocking(move || {
-        let effective = reader.effective();
-        drop((room, one));
-        effective
-    });
-    let Ok(effective) = read.await else {
+    let read = server.facts().effectives.get().await;
+    drop(room);
+    let Some(effective) = read else {
         return page(
             StatusCode::INTERNAL_SERVER_ERROR,
             sorry(

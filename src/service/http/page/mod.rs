@@ -7,6 +7,7 @@
 //! | `overview` | all routes, the worst first; sources with what watches them |
 //! | `filter` | which of the routes are shown: state, words, page |
 //! | `route` | one route |
+//! | `commands` | what can be said in a terminal, in sentences and by itself |
 //! | `panels` | a route's tables: what is held, failing, pending, planned |
 //! | `history` | what the recorded transfers say of one route: by time, and since when something holds |
 //! | `plot` | throughput and lag as SVG and as a table |
@@ -22,6 +23,7 @@
 //!
 //! Everything here but `look` is a pure function of what it is given, the time and its zone included.
 
+mod commands;
 mod files;
 mod filter;
 mod frame;

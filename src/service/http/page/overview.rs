@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::commands::ticked;
 use super::filter::{Filter, Shown};
-use super::frame::{ticked, verdict};
+use super::frame::verdict;
 use super::words::{
     Clock, bytes, count, counted, none, route_name, route_path, slug, state, symbol,
 };
@@ -128,6 +129,8 @@ fn row(route: &RouteStatus, clock: &Clock) -> Markup {
             td.number role="cell" data-label="Lag" {
                 @match route.lag_seconds {
                     Some(lag) => (span(lag as u64)),
+                    // What nobody has looked at yet may be late.
+                    None if is_unknown(route.state) => (none()),
                     None => span.zero { (span(0)) },
                 }
             }
@@ -137,6 +140,11 @@ fn row(route: &RouteStatus, clock: &Clock) -> Markup {
             td.why role="cell" { @if let Some(why) = &route.why { bdi { (ticked(why)) } } }
         }
     }
+}
+
+/// Whether nothing is known of how late a route is.
+fn is_unknown(state: State) -> bool {
+    matches!(state, State::Waiting | State::Starting | State::NotCompared)
 }
 
 fn pages(shown: &Shown<'_>, filter: &Filter) -> Markup {

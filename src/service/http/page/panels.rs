@@ -1,15 +1,21 @@
 //! A route's tables: what is held, failing, pending, done and planned.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
-use super::frame::ticked;
-use super::words::{Clock, bytes, count, milliseconds, none, state, symbol};
+use super::commands::{command, ticked};
+use super::words::{Clock, bytes, count, counted, milliseconds, state, symbol};
 use crate::engine::status::{HoldStatus, PathStatus, PendingStatus, RouteStatus, span};
 use crate::ledger::Run;
 use crate::plan::{Kind, Row, grouped};
 
 /// Failing paths that are shown; `status --paths` has more.
 const FAILING_MAX: usize = 100;
+/// Paths that are seen without being asked for.
+const FIRST: usize = 10;
+/// Reasons that are counted by name.
+const REASONS_MAX: usize = 5;
 /// Transfers that are shown.
 const TRANSFERS_MAX: usize = 25;
 
@@ -46,11 +52,6 @@ pub(super) fn hold(route: &str, hold: &HoldStatus, code: Option<&str>, clock: &C
     }
 }
 
-/// A command to copy: a click takes all of it.
-fn command(text: &str) -> Markup {
-    html! { pre.command { code { (text) } } }
-}
-
 /// Paths that a transfer could not bring in step.
 pub(super) fn failing(route: &RouteStatus, clock: &Clock) -> Markup {
     if route.failing_count == 0 {
@@ -58,26 +59,77 @@ pub(super) fn failing(route: &RouteStatus, clock: &Clock) -> Markup {
     }
     let shown = route.failing.len().min(FAILING_MAX);
     let hidden = route.failing_count.saturating_sub(shown as u64);
+    let row = |path: &PathStatus| {
+        html! {
+            tr role="row" {
+                th.path scope="row" role="rowheader" { bdi { (path.path) } }
+                td.why role="cell" { bdi { (ticked(&path.reason)) } }
+                td.brief role="cell" data-label="Since" { (clock.ago_text(Some(&path.since))) }
+                td.brief role="cell" data-label="Tries" { (path.tries) }
+                td.brief role="cell" data-label="Next try" { (next_try(path)) }
+            }
+        }
+    };
+    let rows: Vec<Markup> = route.failing[..shown].iter().map(row).collect();
+    let heads = ["Path", "Reason", "Since", "Tries", "Next try"];
     html! {
         section aria-labelledby="failing-title" {
             h2 #failing-title { "Failing paths" small { " " (grouped(route.failing_count)) } }
-            table.paths role="table" {
-                caption.vh { "Paths that fail, with their reasons" }
-                (heads(&["Path", "Reason", "Since", "Tries", "Next try"]))
-                tbody role="rowgroup" {
-                    @for path in &route.failing[..shown] {
-                        tr role="row" {
-                            th.path scope="row" role="rowheader" { bdi { (path.path) } }
-                            td.why role="cell" { bdi { (path.reason) } }
-                            td role="cell" data-label="Since" { (clock.ago_text(Some(&path.since))) }
-                            td role="cell" data-label="Tries" { (path.tries) }
-                            td role="cell" data-label="Next try" { (next_try(path)) }
-                        }
-                    }
-                }
-            }
+            (reasons(route))
+            (folded("failing-rest", ("Paths that fail, with their reasons", "Further paths that fail"), &heads, &rows))
             @if hidden > 0 {
                 p.more { "and " (grouped(hidden)) " more: " code { "heliostat status " (route.route) " --paths" } }
+            }
+        }
+    }
+}
+
+/// How many fail for which reason, where that says more than the list.
+fn reasons(route: &RouteStatus) -> Markup {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for path in &route.failing {
+        *counts.entry(&path.reason).or_default() += 1;
+    }
+    let mut counts: Vec<(&str, u64)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let known = route.failing.len();
+    if known <= FIRST || counts.len() > known / 2 {
+        return html! {};
+    }
+    html! {
+        ul.reasons {
+            @for (reason, count) in counts.iter().take(REASONS_MAX) {
+                li { b { (grouped(*count)) } " " bdi { (ticked(reason)) } }
+            }
+            @if counts.len() > REASONS_MAX {
+                li { (counted((counts.len() - REASONS_MAX) as u64, "further reason")) }
+            }
+        }
+        @if (known as u64) < route.failing_count { p.more { "Counted among the first " (grouped(known as u64)) "." } }
+    }
+}
+
+/// The first rows, and the rest for who wants to see it: what follows on the page is not far away. `captions`: of both.
+fn folded(id: &str, captions: (&str, &str), names: &[&str], rows: &[Markup]) -> Markup {
+    let (first, rest) = match rows.len() > FIRST + FIRST / 2 {
+        true => rows.split_at(FIRST),
+        false => (rows, &[][..]),
+    };
+    let table = |caption: &str, rows: &[Markup]| {
+        html! {
+            table.paths role="table" {
+                caption.vh { (caption) }
+                (heads(names))
+                tbody role="rowgroup" { @for row in rows { (row) } }
+            }
+        }
+    };
+    html! {
+        (table(captions.0, first))
+        @if !rest.is_empty() {
+            details #(id) {
+                summary { (grouped(rest.len() as u64)) " more of them" }
+                (table(captions.1, rest))
             }
         }
     }
@@ -102,24 +154,25 @@ pub(super) fn pending(paths: &[PendingStatus], route: &RouteStatus) -> Markup {
         .saturating_sub(route.failing_count)
         .max(paths.len() as u64);
     let hidden = all - paths.len() as u64;
+    let row = |path: &PendingStatus| {
+        html! {
+            tr role="row" {
+                th.path scope="row" role="rowheader" { bdi { (path.path) } }
+                td.brief role="cell" data-label="May differ" { (path.dirt.replace('+', ", ")) }
+                td.brief role="cell" data-label="Changed" { (span(path.age_seconds as u64)) " ago" }
+                td.why role="cell" { bdi { (ticked(&path.reason)) } }
+            }
+        }
+    };
+    let rows: Vec<Markup> = paths.iter().map(row).collect();
+    let heads = ["Path", "May differ", "Changed", "Why it is not there"];
     html! {
         section aria-labelledby="pending-title" {
             h2 #pending-title { "Pending paths" small { " " (grouped(all)) } }
-            table.paths role="table" {
-                caption.vh { "Paths that are not on the target yet" }
-                (heads(&["Path", "May differ", "Changed", "Why it is not there"]))
-                tbody role="rowgroup" {
-                    @for path in paths {
-                        tr role="row" {
-                            th.path scope="row" role="rowheader" { bdi { (path.path) } }
-                            td role="cell" data-label="May differ" { (path.dirt.replace('+', ", ")) }
-                            td role="cell" data-label="Changed" { (span(path.age_seconds as u64)) " ago" }
-                            td.why role="cell" { bdi { (path.reason) } }
-                        }
-                    }
-                }
+            (folded("pending-rest", ("Paths that are not on the target yet", "Further paths that are not on the target yet"), &heads, &rows))
+            @if hidden > 0 {
+                p.more { "and " (grouped(hidden)) " more: " code { "heliostat status " (route.route) " --paths" } }
             }
-            @if hidden > 0 { p.more { "and " (grouped(hidden)) " more" } }
         }
     }
 }
@@ -163,12 +216,11 @@ fn transfer(run: &Run, clock: &Clock) -> Markup {
             th scope="row" role="rowheader" { (clock.ago(run.at)) }
             td role="cell" { (result) }
             td role="cell" data-label="Made for" { (run.trigger) }
-            @let told = matches!(run.result.as_str(), "done" | "partial");
-            td.number role="cell" data-label="Entries" { @if told { (count(run.stats.files)) } @else { (none()) } }
-            td.number role="cell" data-label="Bytes" { @if told { (bytes(run.stats.bytes)) } @else { (none()) } }
-            td.number role="cell" data-label="Deleted" { @if told || run.result == "cancelled" { (count(run.stats.deleted)) } @else { (none()) } }
+            td.number role="cell" data-label="Entries" { (count(run.stats.files)) }
+            td.number role="cell" data-label="Bytes" { (bytes(run.stats.bytes)) }
+            td.number role="cell" data-label="Deleted" { (count(run.stats.deleted)) }
             td.number role="cell" data-label="Took" { (milliseconds(run.took_ms)) }
-            td.number role="cell" data-label="Lag" { @if told { (milliseconds(run.lag_ms)) } @else { (none()) } }
+            td.number role="cell" data-label="Lag" { (milliseconds(run.lag_ms)) }
             td.why role="cell" {
                 @if let Some(trouble) = &run.trouble { bdi { (trouble) } }
                 @if let Some(first) = run.failed.first() {

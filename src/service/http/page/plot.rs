@@ -34,12 +34,12 @@ pub(super) fn plots(history: &History, clock: &Clock) -> Markup {
                 div.plots #plots {
                     figure {
                         figcaption { "Throughput " small { "most in " (minutes) " minutes: " (bytes(most)) } }
-                        (bars(&steps, most))
+                        (bars("bar", "Bytes sent in steps of five minutes; the table below has the numbers", &steps, |step| step.bytes))
                         (axis(clock))
                     }
                     figure {
-                        figcaption { "Lag " small { "oldest change at delivery, longest: " (milliseconds(all.lag_ms)) } }
-                        (dots(&steps, all.lag_ms))
+                        figcaption { "Lag " small { "oldest change at the end of a transfer, longest: " (milliseconds(all.lag_ms)) } }
+                        (bars("lag", "Longest lag in steps of five minutes; the table below has the numbers", &steps, |step| step.lag_ms))
                         (axis(clock))
                     }
                 }
@@ -84,34 +84,20 @@ fn height(value: u64, most: u64) -> f64 {
     }
 }
 
-fn bars(steps: &[Span], most: u64) -> Markup {
+/// A bar for each step in which something was.
+fn bars(class: &str, label: &str, steps: &[Span], of: fn(&Span) -> u64) -> Markup {
+    let most = steps.iter().map(of).max().unwrap_or(0);
     let mut path = String::new();
     for (nth, step) in steps.iter().enumerate() {
-        let tall = height(step.bytes, most);
+        let tall = height(of(step), most);
         if tall > 0.0 {
             // Writing to a string does not fail.
             let _ = write!(path, "M{} 80v-{tall:.1}h8v{tall:.1}z", nth * STEP + 1);
         }
     }
     drawing(
-        "Bytes sent in steps of five minutes; the table below has the numbers",
-        html! { path.bar d=(path) {} (marks(steps)) },
-    )
-}
-
-fn dots(steps: &[Span], most: u64) -> Markup {
-    let mut path = String::new();
-    for (nth, step) in steps.iter().enumerate() {
-        let tall = height(step.lag_ms, most);
-        if tall > 0.0 {
-            let (x, y) = (nth * STEP, HEIGHT - tall);
-            // As above.
-            let _ = write!(path, "M{} 80V{y:.1}M{x} {y:.1}h10", x + STEP / 2);
-        }
-    }
-    drawing(
-        "Longest lag in steps of five minutes; the table below has the numbers",
-        html! { path.lag d=(path) {} (marks(steps)) },
+        label,
+        html! { path class=(class) d=(path) {} (marks(steps)) },
     )
 }
 
@@ -129,7 +115,7 @@ fn axis(clock: &Clock) -> Markup {
     let (begin, _) = History::default().steps(clock.now);
     html! {
         p.axis aria-hidden="true" {
-            @for hour in [0, HOURS / 2] { span { (clock.short(later(begin, hour * STEPS_AN_HOUR))) } }
+            @for hour in (0..HOURS).step_by(2) { span { (clock.short(later(begin, hour * STEPS_AN_HOUR))) } }
             span { "now" }
         }
     }

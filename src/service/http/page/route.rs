@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::frame::ticked;
+use super::commands::{self, ticked};
 use super::history::{History, Since};
 use super::overview::totals;
 use super::panels;
@@ -13,6 +13,7 @@ use super::plot;
 use super::words::{Clock, none, route_name, state, symbol};
 use crate::engine::detail::Detail;
 use crate::engine::status::{RouteStatus, SourceStatus, span};
+use crate::ledger::Run;
 use crate::plan::Row;
 
 /// What is known of a route.
@@ -27,6 +28,8 @@ pub(super) struct Known<'a> {
     pub history: &'a History,
     /// What it will do, as `plan` has it.
     pub rows: &'a [Row],
+    /// For how long the service is up.
+    pub up: Duration,
 }
 
 /// Something that should hold.
@@ -59,12 +62,13 @@ pub(super) fn route(known: &Known<'_>, clock: &Clock) -> Markup {
             p.quiet #totals { (totals(route)) "." }
         }
         div #hold { @if let Some(hold) = &route.hold { (panels::hold(&route.route, hold, route.code.as_deref(), clock)) } }
-        (table(&conditions(known, clock.now), clock))
+        (table(&conditions(known, clock), clock))
         div #failing { (panels::failing(route, clock)) }
         div #pending { (panels::pending(&known.detail.pending, route)) }
         (plot::plots(known.history, clock))
         (panels::transfers(&known.history.runs, clock))
         (panels::planned(known.rows, route, clock))
+        (commands::about(&route.route, route.paused.is_some()))
     }
 }
 
@@ -80,7 +84,8 @@ fn instant(text: Option<&str>) -> Since {
         .map_or(Since::Unknown, Since::At)
 }
 
-fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
+fn conditions(known: &Known<'_>, clock: &Clock) -> Vec<Condition> {
+    let now = clock.now;
     let Known {
         route,
         source,
@@ -88,6 +93,14 @@ fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
         history,
         ..
     } = *known;
+    // Where nothing is recorded, it is so for as long as the service is up.
+    let good_since = |bad: &dyn Fn(&Run) -> bool| match history.good_since(bad) {
+        Since::Unknown => match before(now, known.up) {
+            Since::At(start) => Since::Start(start),
+            other => other,
+        },
+        other => other,
+    };
     let watched = Condition {
         name: "Source watched",
         holds: match (source.ready, &source.waiting) {
@@ -105,10 +118,14 @@ fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
     let compared = Condition {
         name: "Compared since the start",
         holds: Some(detail.compared),
-        since: Since::Unknown,
-        note: match detail.compared {
-            true => "what the target has is known".into(),
-            false => "taken to be right, or to be compared yet".into(),
+        since: match detail.compared {
+            true => detail.compared_since.map_or(Since::Unknown, Since::At),
+            false => before(now, known.up),
+        },
+        note: match (&route.last_compared, detail.compared) {
+            (Some(at), _) => format!("a full pass last compared the target {}", clock.words(at)),
+            (None, true) => "what the target has is known".into(),
+            (None, false) => "taken to be right, or to be compared yet".into(),
         },
     };
     let delivered = Condition {
@@ -130,7 +147,7 @@ fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
         holds: Some(route.hold.is_none()),
         since: match &route.hold {
             Some(hold) => instant(Some(&hold.since)),
-            None => history.good_since(|run| run.result == "held"),
+            None => good_since(&|run| run.result == "held"),
         },
         note: route
             .hold
@@ -146,7 +163,7 @@ fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
         holds: Some(route.failing_count == 0),
         since: match oldest {
             Some(oldest) => instant(Some(oldest)),
-            None => history.good_since(|run| run.result == "partial"),
+            None => good_since(&|run| run.result == "partial"),
         },
         note: match route.failing_count {
             0 => String::new(),
@@ -163,7 +180,7 @@ fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
         },
         since: match detail.failed {
             Some((since, _)) => Since::At(since),
-            None => history.good_since(|run| run.result == "failed"),
+            None => good_since(&|run| run.result == "failed" && !of_hook(run)),
         },
         note: match detail.failed {
             Some((_, 1)) => "1 try failed".into(),
@@ -172,7 +189,43 @@ fn conditions(known: &Known<'_>, now: Timestamp) -> Vec<Condition> {
             None => String::new(),
         },
     };
-    vec![watched, not_held, succeed, paths, delivered, compared]
+    let paused = route.paused.as_ref().map(|pause| Condition {
+        name: "Not paused",
+        holds: Some(false),
+        since: Since::At(pause.since),
+        note: format!(
+            "by {} until {}: {}",
+            pause.by,
+            clock.full(pause.until),
+            pause.reason.as_deref().unwrap_or("no reason given")
+        ),
+    });
+    let has_hooks = detail.route.hooks.before.is_some() || detail.route.hooks.after.is_some();
+    let hooks = has_hooks.then(|| Condition {
+        name: "Hooks succeed",
+        holds: Some(detail.hook.is_none()),
+        since: match detail.hook {
+            Some((_, since)) => Since::At(since),
+            None => good_since(&of_hook),
+        },
+        note: detail.hook.map_or_else(String::new, |(when, _)| {
+            format!("the `{}` hook fails", when.word())
+        }),
+    });
+    let first = [watched, not_held];
+    let rest = [succeed, paths, delivered, compared];
+    first
+        .into_iter()
+        .chain(paused)
+        .chain(rest)
+        .chain(hooks)
+        .collect()
+}
+
+/// Whether it is the failure of a hook, not of a transfer.
+fn of_hook(run: &Run) -> bool {
+    let trouble = run.trouble.as_deref();
+    trouble.is_some_and(|trouble| trouble.starts_with("hook: "))
 }
 
 fn table(conditions: &[Condition], clock: &Clock) -> Markup {
@@ -213,6 +266,7 @@ fn answer(holds: Option<bool>) -> Markup {
 fn since(since: Since, clock: &Clock) -> Markup {
     match since {
         Since::At(at) => html! { (clock.ago(at)) small { " " (clock.short(at)) } },
+        Since::Start(at) => html! { (clock.ago(at)) small { " the start" } },
         Since::Ever => html! { "as long as is recorded" },
         Since::Unknown => none(),
     }

@@ -173,6 +173,8 @@ fn page_of(target: &str, status: Value, history: History) -> String {
         route: std::sync::Arc::new(source.routes[&of.target].clone()),
         source_since: Some("2026-05-20T12:00:01Z".parse().unwrap()),
         compared: true,
+        compared_since: Some("2026-05-20T12:00:07Z".parse().unwrap()),
+        hook: None,
         failed: None,
         running: None,
         pending: pending.to_vec(),
@@ -190,6 +192,7 @@ fn page_of(target: &str, status: Value, history: History) -> String {
         detail: &detail,
         history: &history,
         rows: &explain.route(&detail.source, &detail.route),
+        up: std::time::Duration::from_secs(answer.uptime_seconds),
     };
     framed(
         &answer,

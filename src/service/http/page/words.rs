@@ -44,12 +44,7 @@ impl Clock {
 
     /// `4s ago`, and when exactly.
     pub(super) fn ago(&self, at: Timestamp) -> Markup {
-        let seconds = self.now.duration_since(at).as_secs();
-        let text = match u64::try_from(seconds) {
-            Ok(seconds) => format!("{} ago", span(seconds)),
-            Err(_) => format!("in {}", span(seconds.unsigned_abs())),
-        };
-        self.time(at, &text)
+        html! { time.ago datetime=(at) title=(self.full(at)) { (self.distance(at)) } }
     }
 
     /// The time of day, and when exactly.
@@ -59,6 +54,22 @@ impl Clock {
 
     fn time(&self, at: Timestamp, text: &str) -> Markup {
         html! { time datetime=(at) title=(self.full(at)) { (text) } }
+    }
+
+    /// `4s ago`, in a sentence; as it came where that is no time.
+    pub(super) fn words(&self, at: &str) -> String {
+        match at.parse() {
+            Ok(at) => format!("{} ({})", self.distance(at), self.short(at)),
+            Err(_) => at.to_owned(),
+        }
+    }
+
+    fn distance(&self, at: Timestamp) -> String {
+        let seconds = self.now.duration_since(at).as_secs();
+        match u64::try_from(seconds) {
+            Ok(seconds) => format!("{} ago", span(seconds)),
+            Err(_) => format!("in {}", span(seconds.unsigned_abs())),
+        }
     }
 
     /// As [`Clock::ago`], of a time that came as text; a dash where there is none.
