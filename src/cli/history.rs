@@ -155,7 +155,11 @@ fn row(transfer: &Transfer) -> [String; 10] {
         grouped(end.bytes),
         grouped(end.deleted),
         milliseconds(end.took_ms),
-        milliseconds(end.lag_ms),
+        match end.outcome.as_str() {
+            // Its changes are still to come.
+            "cancelled" => "–".to_owned(),
+            _ => milliseconds(end.lag_ms),
+        },
         end.reason.clone().unwrap_or_default(),
     ]
 }
@@ -209,7 +213,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            lines[3].ends_with("–      –        0  12ms     –  paused by me"),
+            lines[3].ends_with("1,200      3        0  12ms     –  paused by me"),
             "{text}"
         );
         assert_eq!(lines[4], "and 7 more: `--limit`");

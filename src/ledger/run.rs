@@ -28,7 +28,8 @@ pub struct Run {
     pub trigger: String,
     /// How long it took.
     pub took_ms: u64,
-    /// The age of its oldest change when it ended: of one that failed, is held or was cancelled, of what it did not bring there.
+    /// The age of its oldest change when it ended: of one that failed or is held, of what it did not bring there; of one that was
+    /// cancelled, 0.
     pub lag_ms: u64,
     /// `done`: everything is in step. `partial`: all but the paths that failed. `failed`: as a whole, and is tried again.
     /// `held`: it waits for an operator, or for its guard to be content. `cancelled`: it was told to end.

@@ -90,7 +90,8 @@ pub struct End {
     pub deleted: u64,
     /// How long it took.
     pub took_ms: u64,
-    /// The age of its oldest change when it ended: of one that failed, is held or was cancelled, of what it did not bring there.
+    /// The age of its oldest change when it ended: of one that failed or is held, of what it did not bring there; of one that was
+    /// cancelled, 0.
     pub lag_ms: u64,
     /// Why it did not come out well.
     pub reason: Option<String>,

@@ -284,7 +284,7 @@ fn every_variable_that_is_named_is_read_or_set_somewhere() {
 
 /// Flags by themselves: of this program, of its benchmark, of rsync, or of those that are named.
 fn flags(text: &str) -> (usize, Vec<String>) {
-    const OTHERS: [&str; 2] = ["--event", "--sdnotify"];
+    const OTHERS: [&str; 3] = ["--cap-add", "--event", "--sdnotify"];
     let rsync = Command::new("rsync").arg("--help").output().unwrap();
     let rsync = String::from_utf8_lossy(&rsync.stdout).into_owned();
     let ours = read("docs/commands.md").text;
@@ -357,8 +357,9 @@ fn keys(text: &str) -> (usize, Vec<String>) {
         "retry",
         "ssh",
     ];
-    // Of answers over HTTP, of Kubernetes, and as inotifywait calls them. Values are in the schema.
-    const OTHERS: [&str; 5] = [
+    // Of answers over HTTP, of Kubernetes, of lsyncd, and as inotifywait calls them. Values are in the schema.
+    const OTHERS: [&str; 6] = [
+        "excludeFrom",
         "formatVersion",
         "timedOut",
         "subPath",

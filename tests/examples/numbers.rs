@@ -342,7 +342,7 @@ const NUMBERS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "docs/metrics.md",
-        "A request has ten seconds",
+        "A request is HTTP/1.1, has ten seconds",
         "src/service/heartbeat/mod.rs",
         "ANSWER_WITHIN: Duration = Duration::from_secs(10);",
     ),

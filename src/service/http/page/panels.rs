@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::commands::{command, ticked};
-use super::words::{Clock, bytes, count, counted, milliseconds, state, symbol};
+use super::words::{Clock, bytes, count, counted, milliseconds, none, state, symbol};
 use crate::engine::status::{HoldStatus, PathStatus, PendingStatus, RouteStatus, span};
 use crate::ledger::Run;
 use crate::plan::{Kind, Row, grouped};
@@ -220,7 +220,7 @@ fn transfer(run: &Run, clock: &Clock) -> Markup {
             td.number role="cell" data-label="Bytes" { (bytes(run.stats.bytes)) }
             td.number role="cell" data-label="Deleted" { (count(run.stats.deleted)) }
             td.number role="cell" data-label="Took" { (milliseconds(run.took_ms)) }
-            td.number role="cell" data-label="Lag" { (milliseconds(run.lag_ms)) }
+            td.number role="cell" data-label="Lag" { @if run.result == "cancelled" { (none()) } @else { (milliseconds(run.lag_ms)) } }
             td.why role="cell" {
                 @if let Some(trouble) = &run.trouble { bdi { (trouble) } }
                 @if let Some(first) = run.failed.first() {
