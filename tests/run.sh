@@ -91,7 +91,9 @@ fi
 say "cargo test"
 mkdir -p target
 # What passing tests print is for the log only, but for lines that begin with `figure:`.
+# Most tests wait for processes most of the time: two for each core keep it busy.
 passed=0
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
 timeout --foreground "$TESTS_MAX" cargo test --locked --no-fail-fast -- --show-output 2>&1 | tee target/tests.log |
     awk '/^successes:$/ { quiet = 1 } /^(failures:|test result:)/ { quiet = 0 } !quiet { print; fflush() }' || passed=$?
 if [ "$passed" != 0 ]; then

@@ -57,6 +57,12 @@ fn passes(story: &Story, route: &str) -> usize {
         .count()
 }
 
+/// One full pass was made over this route, and no other. The log is written behind what status says.
+fn one_pass(story: &Story, route: &str) {
+    soon("the pass is in the log", || passes(story, route) > 0);
+    assert_eq!(passes(story, route), 1, "{}", story.service.log());
+}
+
 /// What the daemon deleted.
 fn deleted(story: &Story) -> BTreeSet<String> {
     let log = story.daemon.log();
@@ -75,8 +81,7 @@ fn reloads_of_every_class_in_the_midst_of_churn_lose_nothing_and_disturb_no_othe
     extend(&mut calm["targets"]["far"], &json!({"delete": "mirror"}));
     fs::write(story.service.manifest(), both(&plain(&story), &calm)).unwrap();
     story.start();
-    let before = passes(&story, "site/module");
-    assert_eq!(before, 1, "{}", story.service.log());
+    one_pass(&story, "site/module");
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (source, other, stop) = (&story.source, &other, &stop);
@@ -125,11 +130,11 @@ fn reloads_of_every_class_in_the_midst_of_churn_lose_nothing_and_disturb_no_othe
     });
     assert_eq!(
         passes(&story, "site/module"),
-        before,
+        1,
         "an unchanged route made a pass:\n{}",
         story.service.log()
     );
-    assert_eq!(passes(&story, "other/far"), 1, "{}", story.service.log());
+    one_pass(&story, "other/far");
     // Nothing was lost on any route, also not on those that changed again and again.
     story.settle();
     equal(&other, &far, &story.service);
@@ -222,7 +227,7 @@ fn a_transfer_of_an_unchanged_route_goes_on_and_one_of_a_removed_route_may_end()
     );
     // The answer of the reload waited for the other one, which had its time.
     assert!(story.copy.join("large").exists(), "{}", story.service.log());
-    assert_eq!(passes(&story, "site/module"), 1, "{}", story.service.log());
+    one_pass(&story, "site/module");
     let status = story.status();
     assert_eq!(status["routes"].as_array().unwrap().len(), 1, "{status:#}");
 }
@@ -399,17 +404,14 @@ fn changed_manifests_are_taken_over_by_themselves_however_they_change() {
     put("trees/c/conf", 17);
     swap("trees/c", "tree");
     generation(7);
-    assert_eq!(
-        story
-            .service
-            .log()
-            .lines()
-            .skip(lines)
-            .filter(|line| line.contains("reloaded"))
-            .count(),
-        1
-    );
-    assert_eq!(passes(&story, "site/module"), 1, "{}", story.service.log());
+    let reloads = || {
+        let log = story.service.log();
+        let since = log.lines().skip(lines);
+        since.filter(|line| line.contains("reloaded")).count()
+    };
+    soon("the reload is in the log", || reloads() > 0);
+    assert_eq!(reloads(), 1);
+    one_pass(&story, "site/module");
     story.write("a", "a");
     story.settle();
 }

@@ -108,7 +108,9 @@ fn watches(sources: &[SourceStatus], out: &mut dyn Write) -> io::Result<()> {
             writeln!(out)?;
         }
         let (watched, polled) = (source.directories, source.unwatched + source.doubted);
-        let mut counts = format!("{} directories", grouped(watched + source.unwatched));
+        let all = watched + source.unwatched;
+        let noun = if all == 1 { "directory" } else { "directories" };
+        let mut counts = format!("{} {noun}", grouped(all));
         if polled > 0 {
             counts += &format!(", {} polled", grouped(polled));
         }
