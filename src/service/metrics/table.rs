@@ -120,7 +120,7 @@ pub const ROUTE_TROUBLE: Metric = gauge(
 pub const ROUTE_LAG: Metric = gauge(
     "heliostat_route_lag_seconds",
     ROUTE,
-    "Age of the oldest change that is not on the target; 0 where there is none.",
+    "Age of the oldest change that is not on the target, of what an earlier process left since the start; 0 where there is none.",
 );
 /// Changes.
 pub const ROUTE_PENDING: Metric = gauge(
