@@ -91,32 +91,43 @@ fn a_reader_that_is_too_slow_is_told_so_and_holds_nothing_up() {
     let mut service = Heliostat::new(&scratch.dir("service"), &text);
     service.start();
     costs(&mut service, || change(&source, "first"));
-    let unheard = costs(&mut service, || change(&source, "unheard"));
+    // More than once: many changes may be told as few.
+    let changes = |what: &str| (0..3).for_each(|_| change(&source, what));
+    let unheard = costs(&mut service, || changes("unheard"));
 
-    let mut slow = UnixStream::connect(service.socket()).unwrap();
-    slow.set_read_timeout(Some(PATIENCE)).unwrap();
-    slow.write_all(b"GET /v1/tap HTTP/1.1\r\nhost: heliostat\r\n\r\n")
-        .unwrap();
-    let mut begun = Vec::new();
-    while !begun.ends_with(b": listening\n\n\r\n") {
-        let mut byte = [0];
-        slow.read_exact(&mut byte).unwrap();
-        begun.push(byte[0]);
-    }
-    let before = resident_kib(service.id().unwrap());
-    let (heard, (told, missed)) = std::thread::scope(|scope| {
-        let mut reader = None;
-        let heard = costs(&mut service, || {
-            // Nothing is read meanwhile; not for long, or it would be hung up on.
-            change(&source, "heard");
-            reader = Some(scope.spawn(|| read_all(slow)));
+    let mut last = None;
+    for _ in 0..6 {
+        let mut slow = UnixStream::connect(service.socket()).unwrap();
+        slow.set_read_timeout(Some(PATIENCE)).unwrap();
+        slow.write_all(b"GET /v1/tap HTTP/1.1\r\nhost: heliostat\r\n\r\n")
+            .unwrap();
+        let mut begun = Vec::new();
+        while !begun.ends_with(b": listening\n\n\r\n") {
+            let mut byte = [0];
+            slow.read_exact(&mut byte).unwrap();
+            begun.push(byte[0]);
+        }
+        let before = resident_kib(service.id().unwrap());
+        let (heard, (told, missed)) = std::thread::scope(|scope| {
+            let mut reader = None;
+            let heard = costs(&mut service, || {
+                // Nothing is read meanwhile; not for long, or it would be hung up on.
+                changes("heard");
+                reader = Some(scope.spawn(|| read_all(slow)));
+            });
+            fs::write(source.join("the last"), "x").unwrap();
+            (heard, reader.unwrap().join().unwrap())
         });
-        fs::write(source.join("the last"), "x").unwrap();
-        (heard, reader.unwrap().join().unwrap())
-    });
-    let grown = resident_kib(service.id().unwrap()).saturating_sub(before);
+        let grown = resident_kib(service.id().unwrap()).saturating_sub(before);
+        last = Some((heard, told, missed, grown));
+        // What came in a lump was told in few words, and nothing had to be missed.
+        if missed > 0 {
+            break;
+        }
+    }
+    let (heard, told, missed, grown) = last.unwrap();
     eprintln!(
-        "figure: {FILES} changed files took {unheard} ticks of CPU unheard and {heard} with a slow listener: {:.2} x; {told} items \
+        "figure: 3 times {FILES} changed files took {unheard} ticks of CPU unheard and {heard} with a slow listener: {:.2} x; {told} items \
          told, {missed} missed; resident memory grew by {grown} kB",
         heard as f64 / unheard.max(1) as f64
     );

@@ -68,7 +68,9 @@ async fn a_child_has_its_own_environment_and_no_secret_in_its_arguments() {
     let rig = Rig::new("").await;
     let context = scripted(
         &rig,
-        "/usr/bin/env | /usr/bin/sort > $HERE/environment; echo \"$@\" > $HERE/arguments",
+        // Whole at once: a session that is begun ahead writes them again.
+        "/usr/bin/env | /usr/bin/sort > $HERE/new.$$; /usr/bin/mv $HERE/new.$$ $HERE/environment\n\
+         echo \"$@\" > $HERE/new.$$; /usr/bin/mv $HERE/new.$$ $HERE/arguments",
     );
     let mut route = rig.route(DeletePolicy::Never);
     let name = "PATH".to_string();
